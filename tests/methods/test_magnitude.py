@@ -1,0 +1,61 @@
+"""Magnitude pruning: exact counts, the right weights, and levels that stay where they were."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.form import Form
+from workbench.methods.factorize.svd import SVD
+from workbench.methods.prune.magnitude import Magnitude
+from workbench.methods.quantize.uniform import Uniform
+
+RNG = np.random.default_rng(0)
+
+
+def forms() -> dict[str, Form]:
+    return {
+        "a": Form.of(RNG.normal(size=(7, 11)).astype(np.float32)),
+        "b": Form.of(10 * RNG.normal(size=(3, 2, 5, 5)).astype(np.float32)),
+    }
+
+
+@given(st.floats(0, 1))
+def test_global_cut_has_the_exact_count_and_takes_the_smallest(sparsity: float) -> None:
+    before = forms()
+    after = Magnitude(sparsity=sparsity).apply(before)
+    old = np.concatenate([form.compose().ravel() for form in before.values()])
+    new = np.concatenate([form.compose().ravel() for form in after.values()])
+    assert np.count_nonzero(new == 0) == round(sparsity * old.size)
+    if 0 < np.count_nonzero(new) < new.size:
+        assert np.abs(old[new == 0]).max() <= np.abs(old[new != 0]).min()
+    np.testing.assert_array_equal(new[new != 0], old[new != 0])
+
+
+@given(st.floats(0, 1))
+def test_layer_scope_gives_every_layer_the_same_share(sparsity: float) -> None:
+    for form in Magnitude(sparsity=sparsity, scope="layer").apply(forms()).values():
+        assert form.weights - form.parts[0].nonzeros == round(sparsity * form.weights)
+
+
+def test_ties_are_cut_to_the_exact_count_in_storage_order() -> None:
+    cut = Magnitude(sparsity=0.5).apply({"a": Form.of(np.full((2, 4), -3, np.float32))})["a"].compose()
+    np.testing.assert_array_equal(cut, [[0, 0, 0, 0], [-3, -3, -3, -3]])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_pruning_after_quantisation_keeps_the_levels(bits: int) -> None:
+    quantised = Uniform(bits=bits).apply(forms())
+    pruned = Magnitude(sparsity=0.6).apply(quantised)
+    for name, form in pruned.items():
+        part, source = form.parts[0], quantised[name].parts[0]
+        assert part.levels is source.levels
+        alive = part.values != 0
+        np.testing.assert_array_equal(part.values[alive], source.values[alive])
+
+
+def test_factors_are_pruned_each() -> None:
+    pruned = Magnitude(sparsity=0.5, scope="layer").apply(SVD(rank=0.5).apply(forms()))
+    for form in pruned.values():
+        for part in form.parts:
+            assert part.values.size - part.nonzeros == round(0.5 * part.values.size)

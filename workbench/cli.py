@@ -1,0 +1,216 @@
+"""The `workbench` command. Bad choices exit with 2 and one sentence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbench import shelf
+from workbench.device import Device
+from workbench.errors import WorkbenchError
+from workbench.models import zoo
+from workbench.recipe import DEFAULTS, OFF, Recipe
+
+if TYPE_CHECKING:
+    from workbench.compressed import CompressedModel
+    from workbench.report import Report
+
+DEFAULT_DEVICE = "horowitz-45nm"
+
+
+class _Sentences(click.Group):
+    """Turns an error of the workbench into one sentence and exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except WorkbenchError as error:
+            raise click.UsageError(str(error)) from error
+        except OSError as error:
+            raise click.UsageError(f"{error.strerror}: {error.filename}") from error
+
+
+@click.group(cls=_Sentences)
+@click.version_option(package_name="compression-workbench")
+def main() -> None:
+    """Pick a neural network, choose sparsity, bit-width and rank, and see what it costs and what it buys."""
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def models(as_json: bool) -> None:
+    """The networks that come with the workbench."""
+    entries = [zoo.entry(name) for name in zoo.names()]
+    rows = [
+        {"name": one.name, "architecture": one.architecture, "data": one.data, "paper": one.paper, "summary": one.summary}
+        for one in entries
+    ]
+    _print_rows(rows, ("name", "summary", "paper"), as_json)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def methods(as_json: bool) -> None:
+    """The compression methods and their settings."""
+    rows = [
+        {
+            "name": name,
+            "title": method.title,
+            "catalogue": list(method.catalogue),
+            "paper": method.paper,
+            "mode": method.mode,
+            "faithful": method.faithful,
+            "settings": {
+                field: {
+                    "help": one.help, "unit": one.unit, "low": one.low, "high": one.high,
+                    "choices": list(one.choices), "slider": one.axis,
+                }
+                for field, one in method.settings().items()
+            },
+        }
+        for name, method in shelf.methods().items()
+    ]  # fmt: skip
+    _print_rows(rows, ("name", "title", "mode"), as_json)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def devices(as_json: bool) -> None:
+    """The devices whose energy can be modelled."""
+    found = [Device.load(name) for name in Device.names()]
+    rows = [{"name": one.name, "title": one.title, "summary": one.summary, "note": one.note} for one in found]
+    _print_rows(rows, ("name", "title"), as_json)
+
+
+def _choices(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say how MODEL is to be compressed."""
+    for option in reversed(
+        (
+            click.argument("model"),
+            click.option("--sparsity", type=float, help="Share of the weights set to zero, 0 to 1."),
+            click.option("--bits", type=int, help="Width of a stored weight, 1 to 8, or 32 for none."),
+            click.option("--rank", type=float, help="Share of the singular values kept, 0 to 1, 1 for no factors."),
+            *(
+                click.option(f"--{axis}-method", default=None, help=f"Method of --{axis} (default {DEFAULTS[axis]}).")
+                for axis in DEFAULTS
+            ),
+            click.option("--recipe", "recipe_file", type=click.Path(dir_okay=False, path_type=Path), help="Recipe JSON file."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@_choices
+@click.option("--device", default=DEFAULT_DEVICE, show_default=True, help="Device whose energy is modelled.")
+@click.option("--images", type=int, default=None, help="Count accuracy on the first N test images only.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def measure(model: str, device: str, images: int | None, as_json: bool, **choices: Any) -> None:
+    """Compress MODEL and print size, accuracy, operations and energy beside the original's."""
+    from workbench.assessment import assess
+
+    _print_report(assess(_compressed(model, **choices), device, images, progress=_progress), as_json)
+
+
+@main.command()
+@_choices
+@click.option("--to", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+def export(model: str, path: Path, **choices: Any) -> None:
+    """Compress MODEL and write the packed file (.cwb)."""
+    written = _compressed(model, **choices).save(path)
+    click.echo(f"Wrote {written} ({written.stat().st_size:,} bytes).")
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--device", default=DEFAULT_DEVICE, show_default=True, help="Device whose energy is modelled.")
+@click.option("--images", type=int, default=None, help="Count accuracy on the first N test images only.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def evaluate(file: Path, device: str, images: int | None, as_json: bool) -> None:
+    """Rebuild the network from the bytes of a packed FILE alone and print the same figures as `measure`."""
+    from workbench.assessment import assess
+    from workbench.export.packed import read
+
+    _print_report(assess(read(file), device, images, progress=_progress), as_json)
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def dashboard(arguments: tuple[str, ...]) -> None:
+    """Open the dashboard in the browser (Voila)."""
+    _serve("dashboard", arguments)
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def lab(arguments: tuple[str, ...]) -> None:
+    """Open JupyterLab on the notebooks."""
+    _serve("lab", arguments)
+
+
+def _serve(page: str, arguments: tuple[str, ...]) -> None:
+    """A process of its own, since the library knows nothing of the pages built on it."""
+    sys.exit(subprocess.call([sys.executable, "-m", "widgets.server", page, *arguments]))
+
+
+def _compressed(
+    model: str,
+    sparsity: float | None,
+    bits: int | None,
+    rank: float | None,
+    recipe_file: Path | None,
+    **methods: str | None,
+) -> CompressedModel:
+    recipe = _recipe(sparsity, bits, rank, recipe_file, methods)
+    zoo.entry(model)  # a wrong name is known before torch is loaded
+    from workbench.compressed import compress
+    from workbench.model import load
+
+    return compress(load(model), recipe)
+
+
+def _recipe(
+    sparsity: float | None,
+    bits: int | None,
+    rank: float | None,
+    recipe_file: Path | None,
+    methods: dict[str, str | None],
+) -> Recipe:
+    chosen = {axis: methods[f"{axis}_method"] for axis in DEFAULTS}
+    if recipe_file is not None:
+        if any(one is not None for one in (sparsity, bits, rank, *chosen.values())):
+            raise click.UsageError("Give either --recipe or the sliders, not both.")
+        return Recipe.from_json(recipe_file.read_text())
+    return Recipe.sliders(
+        OFF["sparsity"] if sparsity is None else sparsity,
+        int(OFF["bits"]) if bits is None else bits,
+        OFF["rank"] if rank is None else rank,
+        methods={axis: one for axis, one in chosen.items() if one is not None},
+    )
+
+
+def _progress(share: float) -> None:
+    """A line that rewrites itself, for a person at a terminal only."""
+    if sys.stderr.isatty():
+        click.echo(f"\rrunning test images {share:4.0%}" + ("\n" if share >= 1 else ""), nl=False, err=True)
+
+
+def _print_report(report: Report, as_json: bool) -> None:
+    click.echo(json.dumps(report.to_dict(), indent=2) if as_json else report.table())
+
+
+def _print_rows(rows: list[dict[str, Any]], columns: Iterable[str], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    columns = tuple(columns)
+    widths = [max(len(str(row[column])) for row in rows) for column in columns]
+    for row in rows:
+        click.echo("  ".join(str(row[column]).ljust(width) for column, width in zip(columns, widths, strict=True)).rstrip())

@@ -1,0 +1,154 @@
+"""From a model and a recipe to the compressed model, whose every layer has an encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from workbench.cache import Cache
+from workbench.encoding import Encoding
+from workbench.encodings.choice import named, smallest
+from workbench.errors import RecipeError
+from workbench.form import Form
+from workbench.model import Model
+from workbench.recipe import Recipe, Step
+from workbench.report import Size
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Forms = Mapping[str, Form]
+Cancelled = Callable[[], bool]
+_prefixes: Cache[tuple[Forms, tuple["Note", ...]]] = Cache(ceiling=256 * 2**20)
+
+
+class Stopped(Exception):
+    """The caller's `cancelled` said so."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence on what a step did or left, and the layer it is about."""
+
+    layer: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class CompressedModel:
+    """A model with an encoding for each layer. `forms` are what the encodings store; both are in layer order."""
+
+    model: Model
+    recipe: Recipe
+    forms: Forms
+    notes: tuple[Note, ...] = ()
+    given: Mapping[str, Encoding] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def encodings(self) -> Mapping[str, Encoding]:
+        """Layer -> encoding: the smallest lossless one, unless the recipe names another."""
+        if self.given:  # read from a file
+            return self.given
+        wanted = self.recipe.encodings
+        return MappingProxyType(
+            {name: named(wanted[name], form) if name in wanted else smallest(form) for name, form in self.forms.items()}
+        )
+
+    @property
+    def from_file(self) -> bool:
+        """Whether it was read from a packed file; `model` then holds the compressed weights only."""
+        return bool(self.given)
+
+    @property
+    def faithful(self) -> bool:
+        """Whether every method was applied as its paper asks; otherwise the result is a preview."""
+        return all(step.method.faithful for step in self.recipe.steps)
+
+    @cached_property
+    def size(self) -> Size:
+        """Exact bytes of the file that `save` writes."""
+        from workbench.costs.size import measure
+
+        return measure(self)
+
+    def to_torch(self) -> nn.Module:
+        """A plain torch module with the decoded weights, in eval mode; a factored layer is a Sequential of two."""
+        from workbench.simulate import simulated
+
+        return simulated(self.model, self.forms)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the packed file (`.cwb`): temporary file, fsync, replace."""
+        from workbench.export.packed import write
+
+        return write(self, Path(path))
+
+
+def compress(model: Model, recipe: Recipe, *, cancelled: Cancelled = lambda: False) -> CompressedModel:
+    """Take the recipe's steps in their order. The model is not changed; results of unchanged first steps are reused.
+
+    Raises RecipeError naming the layer, where a step cannot be applied to a layer that it names, and Stopped as soon as
+    `cancelled` says so between two steps.
+    """
+    recipe.check(model)
+    forms: Forms = {layer.name: Form.of(layer.weight) for layer in model.layers}
+    notes: tuple[Note, ...] = ()
+    for count, step in enumerate(recipe.steps, 1):
+        if cancelled():
+            raise Stopped
+        key = (model.digest, Recipe(recipe.steps[:count]).digest)
+        before = forms
+        forms, new = _prefixes.get(key, lambda before=before, step=step: _take(model, before, step))  # type: ignore[misc]
+        notes += new
+    return CompressedModel(model, recipe, MappingProxyType(dict(forms)), notes + _above_break_even(forms))
+
+
+def _take(model: Model, forms: Forms, step: Step) -> tuple[Forms, tuple[Note, ...]]:
+    together, alone, notes = {}, {}, []
+    for layer in model.layers:
+        if step.layers is not None and layer.name not in step.layers:
+            continue
+        method = step.method_for(layer.name)
+        if method is None:
+            continue
+        reason = method.refusal(forms[layer.name], layer.layout)
+        if reason and layer.name in step.named():
+            raise RecipeError(f"{method.name} cannot be applied to layer {layer.name!r}: it {reason}.")
+        if reason:
+            notes.append(Note(layer.name, f"{method.title} left it alone: it {reason}."))
+        elif layer.name in step.overrides:
+            alone[layer.name] = method
+        else:
+            together[layer.name] = forms[layer.name]
+    taken = step.method.apply(together) if together else {}
+    for name, method in alone.items():
+        taken |= method.apply({name: forms[name]})
+    notes += [Note(name, text) for name, form in taken.items() for text in _undone(step, forms[name], form)]
+    return {**forms, **taken}, tuple(notes)
+
+
+def _undone(step: Step, before: Form, after: Form) -> list[str]:
+    """Sentences on what earlier steps made and this one took away."""
+    undone = []
+    if any(part.levels for part in before.parts) and not any(part.levels for part in after.parts):
+        undone.append(f"{step.method.title} dissolved the levels that an earlier step made; quantise after it.")
+    zeros = sum(part.values.size - part.nonzeros for part in before.parts)
+    if 2 * sum(part.values.size - part.nonzeros for part in after.parts) < zeros and after.product != before.product:
+        undone.append(f"{step.method.title} filled in the zeros that an earlier step made; prune after it.")
+    return undone
+
+
+def _above_break_even(forms: Forms) -> tuple[Note, ...]:
+    return tuple(
+        Note(
+            name,
+            f"Rank {form.rank} is above its break-even of {int(form.break_even)}: "
+            "the two factors hold more weights than the layer.",
+        )
+        for name, form in forms.items()
+        if form.rank is not None and form.break_even is not None and form.rank > form.break_even
+    )

@@ -1,0 +1,109 @@
+"""What every method is: a frozen dataclass whose fields describe themselves, so that a slider is derived from them."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from workbench.errors import RecipeError
+from workbench.form import Form
+
+Mode = Literal["instant", "calibrated", "trained"]
+Axis = Literal["rank", "sparsity", "bits"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Range, unit and help of one field of a method. `axis` names the global slider that drives it, if one does."""
+
+    help: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    axis: Axis | None = None
+
+    def check(self, owner: str, name: str, value: Any) -> Any:
+        """`value` as the field stores it. Raises RecipeError naming the field where it is out of range."""
+        if self.choices:
+            if value not in self.choices:
+                raise RecipeError(f"{owner}: {name} must be one of {', '.join(self.choices)}, not {value!r}.")
+            return value
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not self.low <= value <= self.high:  # type: ignore[operator]
+            raise RecipeError(f"{owner}: {name} must be a number from {self.low:g} to {self.high:g}, not {value!r}.")
+        if isinstance(self.step, int):
+            if value != int(value):
+                raise RecipeError(f"{owner}: {name} must be a whole number, not {value!r}.")
+            return int(value)
+        return float(value)
+
+
+def setting(default: Any, help: str, **facts: Any) -> Any:
+    """A dataclass field that carries its `Setting`."""
+    return field(default=default, metadata={"setting": Setting(help, **facts)})
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a method may know of a layer beside its form.
+
+    groups: above 1 marks a grouped or depthwise convolution. tied: other modules use the same weight tensor.
+    """
+
+    kind: Literal["linear", "conv2d"]
+    groups: int
+    tied: bool
+
+    @property
+    def unfactorable(self) -> str | None:
+        """Why the layer cannot become a product of two layers, as the end of a sentence."""
+        if self.groups > 1:
+            return "is a grouped convolution, which has no product of two layers here"
+        return "shares its weight with another module, which factors would untie" if self.tied else None
+
+
+@dataclass(frozen=True)
+class Method(ABC):
+    """One compression method. Subclasses are frozen dataclasses, one a file in `workbench/methods/<family>`.
+
+    catalogue: its number(s) in the catalogue of methods (docs/methods.md). paper: where it was published. mode: what it
+    needs to be applied. faithful: whether applying it is all that the paper asks, or a preview of a trained method.
+    """
+
+    catalogue: ClassVar[tuple[str, ...]]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    mode: ClassVar[Mode]
+    faithful: ClassVar[bool]
+    name: ClassVar[str]  # its path on the shelf: "prune.magnitude"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.name = cls.__module__.removeprefix("workbench.methods.").replace("_", "-")
+
+    def __post_init__(self) -> None:
+        for name, one in self.settings().items():
+            object.__setattr__(self, name, one.check(self.name, name, getattr(self, name)))
+
+    @classmethod
+    def settings(cls) -> dict[str, Setting]:
+        """The method's fields, in order, with what a control needs to know of each."""
+        return {one.name: one.metadata["setting"] for one in dataclasses.fields(cls)}
+
+    @classmethod
+    def axis(cls) -> tuple[str, Setting] | None:
+        """The field that a global slider drives, with its setting."""
+        return next(((name, one) for name, one in cls.settings().items() if one.axis), None)
+
+    def refusal(self, form: Form, layout: Layout) -> str | None:
+        """Why the method makes no sense for such a layer in such a form, as the end of a sentence; None where it does."""
+        return None
+
+    @abstractmethod
+    def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
+        """New forms for all of `forms` together (layer name -> form); a global criterion ranks across them."""

@@ -1,0 +1,48 @@
+"""Truncated SVD in the spatial form: a k×k convolution becomes a vertical and a horizontal one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from workbench.form import Form, Part
+from workbench.method import Layout, Method, setting
+from workbench.spectrum import factors
+
+
+@dataclass(frozen=True)
+class SpatialSVD(Method):
+    """K [out, in, kh, kw] read as the matrix [out·kw, in·kh], of which round(rank · min) singular values are kept.
+
+    Closed form and the global optimum of a kh×1 convolution to r channels followed by a 1×kw one (Tai et al. 2016,
+    theorem 1). A linear layer is the case kh = kw = 1, where it is the plain SVD. Tai et al. then train with batch
+    normalisation between the two, of which this is a preview.
+    """
+
+    catalogue = ("FA-04", "FA-05")
+    title = "Truncated SVD (spatial form)"
+    paper = "Tai, Xiao, Zhang, Wang, E, Convolutional neural networks with low-rank regularization, ICLR 2016, section 2"
+    mode = "instant"
+    faithful = False
+
+    rank: float = setting(
+        1.0, "Share of the singular values kept in each layer.", unit="share", low=0.0, high=1.0, step=0.01, axis="rank"
+    )
+
+    def refusal(self, form: Form, layout: Layout) -> str | None:
+        return layout.unfactorable or ("is a product of two factors already" if form.product else None)
+
+    def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
+        return {name: self._factored(form) for name, form in forms.items()}
+
+    def _factored(self, form: Form) -> Form:
+        weight = form.compose()
+        out, channels, height, width = (*weight.shape, 1, 1)[:4]
+        matrix = weight.reshape(out, channels, height, width).transpose(0, 3, 1, 2).reshape(out * width, channels * height)
+        rank = max(1, round(self.rank * min(matrix.shape)))
+        vertical, horizontal = factors(matrix, rank)
+        if weight.ndim == 2:
+            return Form((Part.of(vertical), Part.of(horizontal)), "channel")
+        first = vertical.reshape(rank, channels, height, 1)
+        second = horizontal.reshape(out, width, rank).transpose(0, 2, 1).reshape(out, rank, 1, width)
+        return Form((Part.of(first), Part.of(second)), "spatial")

@@ -1,0 +1,44 @@
+"""Truncated SVD of a layer's weight matrix: one layer becomes two thinner ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from workbench.form import Form, Part
+from workbench.method import Layout, Method, setting
+from workbench.spectrum import factors
+
+
+@dataclass(frozen=True)
+class SVD(Method):
+    """W [m, n] ≈ (U√S)(√S Vᵀ) with r = round(rank · min(m, n)) singular values kept, at least one.
+
+    A convolution is read as the matrix [out, in·kh·kw] (the channel form): a kh×kw convolution to r channels, then a 1×1
+    convolution. The squared error is the sum of the squared singular values left out (Eckart and Young 1936).
+    """
+
+    catalogue = ("FA-01",)
+    title = "Truncated SVD (channel form)"
+    paper = "Zhang, Zou, He, Sun, Accelerating Very Deep Convolutional Networks, 2015, section 3.1 (channel form)"
+    mode = "instant"
+    faithful = True
+
+    rank: float = setting(
+        1.0, "Share of the singular values kept in each layer.", unit="share", low=0.0, high=1.0, step=0.01, axis="rank"
+    )
+
+    def refusal(self, form: Form, layout: Layout) -> str | None:
+        return layout.unfactorable or ("is a product of two factors already" if form.product else None)
+
+    def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
+        return {name: self._factored(form) for name, form in forms.items()}
+
+    def _factored(self, form: Form) -> Form:
+        weight = form.compose()
+        matrix = weight.reshape(weight.shape[0], -1)
+        rank = max(1, round(self.rank * min(matrix.shape)))
+        first, second = factors(matrix, rank)
+        ones = (1,) * (weight.ndim - 2)
+        parts = (Part.of(first.reshape(rank, *weight.shape[1:])), Part.of(second.reshape(weight.shape[0], rank, *ones)))
+        return Form(parts, "channel")

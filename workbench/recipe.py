@@ -1,0 +1,216 @@
+"""A recipe: the choices and nothing else. Ordered steps, each a method with its settings and the layers it is for."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from workbench import shelf
+from workbench.errors import ModelError, RecipeError
+from workbench.method import Axis, Method
+
+if TYPE_CHECKING:
+    from workbench.model import Model
+
+VERSION = 1
+# The value at which a slider leaves the weights as they are, in the order in which steps are taken.
+OFF: Mapping[Axis, float] = MappingProxyType({"rank": 1.0, "sparsity": 0.0, "bits": 32})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One method and the layers it is for.
+
+    layers: names, or None for every layer it can be applied to. overrides: layer -> settings that differ there, or None
+    where the step leaves that layer alone. A layer with an override is ranked on its own, not with the others.
+    """
+
+    method: Method
+    layers: tuple[str, ...] | None = None
+    overrides: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "overrides", MappingProxyType(dict(self.overrides)))
+        for layer in self.overrides:
+            self.method_for(layer)
+
+    def method_for(self, layer: str) -> Method | None:
+        """The method with that layer's own settings; None where the step leaves it alone. Raises RecipeError."""
+        settings = self.overrides.get(layer, {})
+        if settings is None:
+            return None
+        try:
+            return _with_settings(self.method, settings)
+        except RecipeError as error:
+            raise RecipeError(f"Layer {layer!r}: {error}") from None
+
+    def named(self) -> set[str]:
+        """Every layer that the step names."""
+        return set(self.layers or ()) | set(self.overrides)
+
+    def to_object(self) -> dict[str, Any]:
+        overrides = {name: None if one is None else dict(one) for name, one in sorted(self.overrides.items())}
+        return {
+            "method": self.method.name,
+            "settings": dataclasses.asdict(self.method),
+            "layers": None if self.layers is None else list(self.layers),
+            "overrides": overrides,
+        }
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Frozen, validated before a tensor is touched; JSON in and out. encodings: layer -> encoding it must be stored in."""
+
+    steps: tuple[Step, ...] = ()
+    encodings: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", tuple(self.steps))
+        object.__setattr__(self, "encodings", MappingProxyType(dict(self.encodings)))
+        for layer, encoding in self.encodings.items():
+            if encoding not in shelf.encodings():
+                known = ", ".join(shelf.encodings())
+                raise RecipeError(f"Layer {layer!r}: there is no encoding {encoding!r}; there are {known}.")
+
+    @classmethod
+    def sliders(
+        cls,
+        sparsity: float = 0.0,
+        bits: int = 32,
+        rank: float = 1.0,
+        *,
+        methods: Mapping[Axis, str | Method] | None = None,
+        overrides: Mapping[str, Mapping[Axis, float]] | None = None,
+    ) -> Recipe:
+        """The recipe of the three global sliders: rank, then sparsity, then bits; a slider that is off adds no step.
+
+        sparsity: share of zeros 0..1. bits: 1..8, or 32 for none. rank: share of the singular values 0..1, 1 for none.
+        methods: which method each slider drives, by name or with its other settings. overrides: layer -> its own slider
+        values. Raises RecipeError naming the slider, method or layer.
+        """
+        chosen = {**DEFAULTS, **(methods or {})}
+        values: dict[Axis, float] = {"rank": rank, "sparsity": sparsity, "bits": bits}
+        overrides = overrides or {}
+        for layer, own in overrides.items():
+            for axis in own:
+                if axis not in OFF:
+                    raise RecipeError(f"Layer {layer!r}: there is no slider {axis!r}; there are {', '.join(OFF)}.")
+        return cls(tuple(step for axis in OFF for step in _slider_step(axis, values[axis], chosen[axis], overrides)))
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Raises RecipeError naming the field that is wrong."""
+        try:
+            content = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise RecipeError(f"The recipe is not valid JSON: {error}.") from None
+        return cls.from_object(content)
+
+    @classmethod
+    def from_object(cls, content: Any) -> Recipe:
+        """From the object that `to_object` gives. Raises RecipeError naming the field that is wrong."""
+        _check_object("recipe", content, {"version", "steps", "encodings"}, {"digest"})
+        if content["version"] != VERSION:
+            raise RecipeError(f"This recipe has version {content['version']!r}; this workbench reads version {VERSION}.")
+        if not isinstance(content["steps"], list):
+            raise RecipeError("The recipe's field 'steps' must be a list.")
+        encodings = content["encodings"]
+        if not isinstance(encodings, dict) or not all(isinstance(one, str) for one in encodings.values()):
+            raise RecipeError("The recipe's field 'encodings' must map layer names to encoding names.")
+        return cls(tuple(_step(index, one) for index, one in enumerate(content["steps"], 1)), encodings)
+
+    def to_object(self) -> dict[str, Any]:
+        """Plain JSON content, the same for equal recipes."""
+        steps = [step.to_object() for step in self.steps]
+        return {"version": VERSION, "steps": steps, "encodings": dict(sorted(self.encodings.items()))}
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_object(), indent=2)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, hexadecimal."""
+        canonical = json.dumps(self.to_object(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def check(self, model: Model) -> None:
+        """Raises RecipeError where the recipe names a layer that `model` does not have."""
+        for name in sorted({name for step in self.steps for name in step.named()} | set(self.encodings)):
+            try:
+                layer = model.layer(name)
+            except ModelError as error:
+                raise RecipeError(f"The recipe does not fit this network. {error}") from None
+            if layer.name != name:
+                raise RecipeError(f"Layer {name!r} shares its weight with {layer.name!r}; name that one in the recipe.")
+
+
+DEFAULTS: Mapping[Axis, str] = MappingProxyType(
+    {"rank": "factorize.svd", "sparsity": "prune.magnitude", "bits": "quantize.uniform"}
+)
+
+
+def _slider_step(
+    axis: Axis, value: float, method: str | Method, overrides: Mapping[str, Mapping[Axis, float]]
+) -> tuple[Step, ...]:
+    chosen = _method(method, {}) if isinstance(method, str) else method
+    driven = chosen.axis()
+    if driven is None or driven[1].axis != axis:
+        raise RecipeError(f"Method {chosen.name!r} is not driven by the {axis} slider.")
+    name, setting = driven
+    own = {layer: one[axis] for layer, one in overrides.items() if axis in one}
+    for where, one in (("", value), *((f"Layer {layer!r}: ", one) for layer, one in own.items())):
+        if one != OFF[axis]:
+            setting.check(f"{where}The {axis} slider", name, one)
+    if all(one == OFF[axis] for one in (value, *own.values())):
+        return ()
+    settings = {layer: None if one == OFF[axis] else {name: one} for layer, one in own.items()}
+    if value == OFF[axis]:  # only the overridden layers take this step
+        alone = {layer: one for layer, one in settings.items() if one is not None}
+        return (Step(chosen, tuple(alone), alone),)
+    return (Step(_with_settings(chosen, {name: value}), None, settings),)
+
+
+def _method(name: Any, settings: Any) -> Method:
+    if not isinstance(name, str) or name not in shelf.methods():
+        raise RecipeError(f"There is no method {name!r}; there are {', '.join(shelf.methods())}.")
+    return _with_settings(shelf.methods()[name](), settings)
+
+
+def _with_settings(method: Method, settings: Any) -> Method:
+    if not isinstance(settings, Mapping):
+        raise RecipeError(f"{method.name}: the settings must be an object of names and values.")
+    for name in settings:
+        if name not in method.settings():
+            known = ", ".join(method.settings())
+            raise RecipeError(f"{method.name} has no setting {name!r}; it has {known}.")
+    return dataclasses.replace(method, **settings)
+
+
+def _step(index: int, content: Any) -> Step:
+    where = f"step {index}"
+    _check_object(where, content, {"method"}, {"settings", "layers", "overrides"})
+    layers, overrides = content.get("layers"), content.get("overrides", {})
+    if layers is not None and not (isinstance(layers, list) and all(isinstance(one, str) for one in layers)):
+        raise RecipeError(f"In {where} of the recipe, 'layers' must be null or a list of layer names.")
+    if not isinstance(overrides, dict):
+        raise RecipeError(f"In {where} of the recipe, 'overrides' must map layer names to settings.")
+    try:
+        method = _method(content["method"], content.get("settings", {}))
+        return Step(method, None if layers is None else tuple(layers), overrides)
+    except RecipeError as error:
+        raise RecipeError(f"In {where} of the recipe: {error}") from None
+
+
+def _check_object(where: str, content: Any, needed: set[str], allowed: set[str]) -> None:
+    if not isinstance(content, dict):
+        raise RecipeError(f"The {where} must be a JSON object.")
+    for name in sorted(needed - set(content)):
+        raise RecipeError(f"The {where} lacks the field {name!r}.")
+    for name in sorted(set(content) - needed - allowed):
+        raise RecipeError(f"The {where} has an unknown field {name!r}.")
