@@ -190,7 +190,7 @@ def _figures(compressed: CompressedModel, device: Device) -> tuple[Figures, tupl
             nonzeros=sum(part.nonzeros for part in form.parts),
             bits=max(part.bits for part in form.parts),
             rank=form.rank,
-            break_even_rank=_break_even(layer, form),
+            break_even_rank=_break_even(compressed.model, layer, form),
             encoding=compressed.encodings[layer.name].name,
             bytes=size.by_layer[layer.name],
             macs=counted.by_layer[layer.name].macs,
@@ -206,11 +206,11 @@ def _figures(compressed: CompressedModel, device: Device) -> tuple[Figures, tupl
     )
 
 
-def _break_even(layer: Layer, form: Form) -> int | None:
+def _break_even(model: Model, layer: Layer, form: Form) -> int | None:
     """Largest rank at which two factors hold no more weights; of the channel form where the layer has none yet."""
     if form.break_even is not None:
         return int(form.break_even)
-    if layer.layout.unfactorable:
+    if model.layout(layer).unfactorable:
         return None
     columns = layer.weight.size // layer.shape[0]
     return layer.weight.size // (layer.shape[0] + columns)

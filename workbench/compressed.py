@@ -45,7 +45,7 @@ class CompressedModel:
     model: Model
     recipe: Recipe
     forms: Forms
-    notes: tuple[Note, ...] = ()
+    step_notes: tuple[Note, ...] = ()
     given: Mapping[str, Encoding] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -57,6 +57,11 @@ class CompressedModel:
         return MappingProxyType(
             {name: named(wanted[name], form) if name in wanted else smallest(form) for name, form in self.forms.items()}
         )
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What the steps did or left, and every rank above its break-even."""
+        return self.step_notes + _above_break_even(self.forms)
 
     @property
     def from_file(self) -> bool:
@@ -104,7 +109,7 @@ def compress(model: Model, recipe: Recipe, *, cancelled: Cancelled = lambda: Fal
         before = forms
         forms, new = _prefixes.get(key, lambda before=before, step=step: _take(model, before, step))  # type: ignore[misc]
         notes += new
-    return CompressedModel(model, recipe, MappingProxyType(dict(forms)), notes + _above_break_even(forms))
+    return CompressedModel(model, recipe, MappingProxyType(dict(forms)), notes)
 
 
 def _take(model: Model, forms: Forms, step: Step) -> tuple[Forms, tuple[Note, ...]]:
@@ -115,9 +120,11 @@ def _take(model: Model, forms: Forms, step: Step) -> tuple[Forms, tuple[Note, ..
         method = step.method_for(layer.name)
         if method is None:
             continue
-        reason = method.refusal(forms[layer.name], layer.layout)
-        if reason and layer.name in step.named():
+        layout, by_name = model.layout(layer), layer.name in step.named()
+        reason = method.refusal(forms[layer.name], layout)
+        if reason and by_name:
             raise RecipeError(f"{method.name} cannot be applied to layer {layer.name!r}: it {reason}.")
+        reason = reason or (None if by_name else method.exemption(layout))
         if reason:
             notes.append(Note(layer.name, f"{method.title} left it alone: it {reason}."))
         elif layer.name in step.overrides:

@@ -52,12 +52,14 @@ def setting(default: Any, help: str, **facts: Any) -> Any:
 class Layout:
     """What a method may know of a layer beside its form.
 
-    groups: above 1 marks a grouped or depthwise convolution. tied: other modules use the same weight tensor.
+    groups: above 1 marks a grouped or depthwise convolution. tied: other modules use the same weight tensor. output: it
+    is the network's last layer, which gives the class scores.
     """
 
     kind: Literal["linear", "conv2d"]
     groups: int
     tied: bool
+    output: bool
 
     @property
     def unfactorable(self) -> str | None:
@@ -102,6 +104,10 @@ class Method(ABC):
 
     def refusal(self, form: Form, layout: Layout) -> str | None:
         """Why the method makes no sense for such a layer in such a form, as the end of a sentence; None where it does."""
+        return None
+
+    def exemption(self, layout: Layout) -> str | None:
+        """Why a step for every layer spares such a layer, as the end of a sentence; a step that names it does not."""
         return None
 
     @abstractmethod

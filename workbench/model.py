@@ -53,11 +53,6 @@ class Layer:
     def shape(self) -> tuple[int, ...]:
         return self.weight.shape
 
-    @property
-    def layout(self) -> Layout:
-        """What methods may know of the layer."""
-        return Layout(self.kind, self.groups, bool(self.aliases))
-
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -125,6 +120,10 @@ class Model:
                 architecture, *((one.name, one.weight, one.calls) for one in layers), *rest.items()
             ),
         )
+
+    def layout(self, layer: Layer) -> Layout:
+        """What methods may know of a layer."""
+        return Layout(layer.kind, layer.groups, bool(layer.aliases), output=layer is self.layers[-1])
 
     def layer(self, name: str) -> Layer:
         """The layer of that name. Raises ModelError where there is none."""

@@ -70,7 +70,6 @@ def _geometry(form: Form, original: nn.Conv2d) -> tuple[dict[str, Any], dict[str
 
 def _replace(module: nn.Module, target: nn.Module, replacement: nn.Module) -> None:
     """Put `replacement` wherever `target` is used."""
-    for parent in list(module.modules()):
-        for name, child in list(parent.named_children()):
-            if child is target:
-                setattr(parent, name, replacement)
+    for path, one in list(module.named_modules(remove_duplicate=False)):
+        if one is target:
+            module.set_submodule(path, replacement)

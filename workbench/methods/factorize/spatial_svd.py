@@ -32,6 +32,9 @@ class SpatialSVD(Method):
     def refusal(self, form: Form, layout: Layout) -> str | None:
         return layout.unfactorable or ("is a product of two factors already" if form.product else None)
 
+    def exemption(self, layout: Layout) -> str | None:
+        return "gives the class scores, which fewer directions than classes cannot tell apart" if layout.output else None
+
     def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
         return {name: self._factored(form) for name, form in forms.items()}
 

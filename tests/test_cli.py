@@ -1,0 +1,113 @@
+"""The command line: JSON shapes that scripts rely on, exit codes, one-sentence errors, measure = export = evaluate."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from workbench.cli import main
+from workbench.recipe import Recipe
+
+MODEL = "lenet-300-100/mnist"
+CHOICES = ["--sparsity", "0.9", "--bits", "4"]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def loaded(*arguments: str) -> Any:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_lists() -> None:
+    assert MODEL in [row["name"] for row in loaded("models")]
+    methods = {row["name"]: row for row in loaded("methods")}
+    assert methods["prune.magnitude"]["catalogue"] == ["PR-04"]
+    assert methods["prune.magnitude"]["settings"]["sparsity"]["slider"] == "sparsity"
+    assert "horowitz-45nm" in [row["name"] for row in loaded("devices")]
+    for name in ("models", "methods", "devices"):
+        assert run(name).exit_code == 0
+
+
+def test_measure_prints_the_promised_object() -> None:
+    report = loaded("measure", MODEL, *CHOICES, "--images", "500")
+    assert report["model"] == MODEL
+    assert report["device"] == "horowitz-45nm"
+    assert report["data"]["name"] == "mnist"
+    assert report["recipe"]["digest"] == Recipe.sliders(sparsity=0.9, bits=4).digest
+    for side, badge in (("original", "measured"), ("compressed", "simulated")):
+        figures = report[side]
+        assert set(figures) == {"accuracy", "size", "macs", "effective_macs", "bit_operations", "energy", "latency"}
+        accuracy = figures["accuracy"]
+        assert 0 < accuracy["low"] < accuracy["value"] < accuracy["high"] < 1
+        assert (accuracy["images"], accuracy["badge"]) == (500, badge)
+        size = figures["size"]
+        assert size["badge"] == "on disk"
+        assert sum(size["by_layer"].values()) == sum(size["by_part"].values()) == size["value"]
+        assert set(figures["bit_operations"]) == {"value", "at_least"}
+        energy = figures["energy"]
+        assert energy["low"] <= energy["value"] <= energy["high"]
+        assert sum(energy["split"].values()) == pytest.approx(energy["value"])
+        assert energy["badge"] == "modelled"
+    assert report["original"]["macs"] == 784 * 300 + 300 * 100 + 100 * 10
+    assert report["compressed"]["effective_macs"] == 266_200 - round(0.9 * 266_200)
+    assert report["kind"] == "preview"
+
+
+def test_export_is_as_large_as_measured_and_evaluate_agrees(tmp_path: Path) -> None:
+    path = tmp_path / "net.cwb"
+    measured = loaded("measure", MODEL, *CHOICES, "--rank", "0.8")
+    assert run("export", MODEL, *CHOICES, "--rank", "0.8", "--to", str(path)).exit_code == 0
+    assert path.stat().st_size == measured["compressed"]["size"]["value"]
+    evaluated = loaded("evaluate", str(path))
+    assert evaluated == measured
+
+
+def test_a_recipe_file_says_the_same_as_the_sliders(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    path.write_text(Recipe.sliders(sparsity=0.9, bits=4).to_json())
+    by_file = loaded("measure", MODEL, "--recipe", str(path), "--images", "250")
+    assert by_file == loaded("measure", MODEL, *CHOICES, "--images", "250")
+
+
+def test_methods_can_be_chosen_and_the_table_is_readable() -> None:
+    chosen = ("--bits", "3", "--bits-method", "quantize.kmeans", "--images", "250")
+    assert loaded("measure", MODEL, *chosen)["recipe"]["steps"][0]["method"] == "quantize.kmeans"
+    table = run("measure", MODEL, *chosen).stdout
+    assert "accuracy (%)" in table and "fc1" in table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("measure", "lenet-9/mnist"), "There is no model 'lenet-9/mnist'"),
+        (("measure", MODEL, "--sparsity", "1.5"), "sparsity must be a number from 0 to 1"),
+        (("measure", MODEL, "--bits", "16"), "bits must be a number from 1 to 8"),
+        (("measure", MODEL, "--bits", "four"), "'four' is not a valid integer"),
+        (("measure", MODEL, "--rank", "-1"), "rank must be a number from 0 to 1"),
+        (("measure", MODEL, "--device", "toaster"), "There is no device 'toaster'"),
+        (("measure", MODEL, "--images", "0"), "images"),
+        (("measure", MODEL, "--images", "10001"), "images"),
+        (("measure", MODEL, "--recipe", "missing.json"), "No such file or directory: missing.json"),
+        (("measure", MODEL, "--recipe", "x.json", "--bits", "4"), "either --recipe or the sliders"),
+        (("evaluate", "missing.cwb"), "missing.cwb"),
+        (("export", MODEL, "--to", "/nowhere/net.cwb"), "/nowhere"),
+    ],
+)
+def test_bad_choices_exit_2_with_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    last = result.output.strip().splitlines()[-1]
+    assert sentence in last
+    assert "Traceback" not in result.output
+
+
+def test_a_damaged_file_exits_2(tmp_path: Path) -> None:
+    path = tmp_path / "net.cwb"
+    path.write_bytes(b"not a packed network")
+    assert run("evaluate", str(path)).exit_code == 2

@@ -1,0 +1,1 @@
+"""Composition only: which session, controls, views and renderer make up a page."""

@@ -1,0 +1,174 @@
+"""The dashboard: a session, its controls and its picture, in a notebook or under Voila."""
+
+from __future__ import annotations
+
+import logging
+import re
+import tempfile
+import time
+from pathlib import Path
+from threading import RLock, Thread
+from typing import Any
+
+from widgets.controls.position import Position
+from widgets.controls.sliders import shown
+from widgets.dashboards.screen import catalogue, screen
+from widgets.draw.panel import Panel
+from widgets.views.tradeoff import Point, compressed_point, tradeoff
+from workbench.compressed import compress
+from workbench.device import Device
+from workbench.errors import RecipeError, WorkbenchError
+from workbench.model import Model, load
+from workbench.models import zoo
+from workbench.recipe import Recipe
+from workbench.report import Report
+from workbench.session import Session, Update
+
+_log = logging.getLogger(__name__)
+_FIELDS = ("seq", "position", "cancel", "export")
+_LARGEST_NUMBER = 2**53 - 1
+_PLOT_EVERY = 0.25  # seconds
+
+
+class Dashboard:
+    """Shows `session` and moves it. Display it as the last line of a cell.
+
+    Moves come from the page on one thread or another, reports from the session's worker; one lock orders them. A page
+    numbers its moves, and what does not answer its newest number is never shown as current.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._lock = RLock()
+        self._own = None if session.model.name in zoo.names() else session.model
+        self._models: dict[str, Model] = {session.model.name: session.model}
+        self._seq = self._cancelled = self._exported = 0
+        self._report: Report | None = None
+        self._last = Update(-1, False, "costs", None, 0.0)
+        self._refusal = ""
+        self._points: dict[tuple[str, str], Point] = {}
+        self._plotted = 0.0
+        self._move = 0
+        self._position, self._foreign = self._session_position()
+        self.panel = Panel(self._moved, catalogue=catalogue(self._own), state=self._screen())
+        with self._lock:
+            self._forget = session.observe(self._updated)
+            self._move = session.update()
+
+    def _repr_mimebundle_(self, **given: Any) -> Any:
+        return self.panel._repr_mimebundle_(**given)
+
+    def close(self) -> None:
+        """Take the page away; the session goes on."""
+        self._forget()
+        self.panel.close()
+
+    def _moved(self, content: Any) -> None:
+        """A page's move, as it came. Anything wrong becomes a sentence on the page."""
+        with self._lock:
+            try:
+                self._make(content)
+            except WorkbenchError as error:
+                self._refuse(str(error))
+            except Exception as error:  # the page goes on whatever it was asked
+                _log.exception("a move failed")
+                self._refuse(f"That could not be done: {type(error).__name__}: {error}")
+
+    def _make(self, content: Any) -> None:
+        if not isinstance(content, dict) or set(content) != set(_FIELDS):
+            raise RecipeError(f"A move must hold exactly {', '.join(_FIELDS)}.")
+        seq, cancel, export = (_number(name, content[name]) for name in ("seq", "cancel", "export"))
+        if seq <= self._seq:
+            return  # overtaken by a newer move, of this view or of another
+        self._seq = seq
+        position = Position.read(content["position"], list(self._names()), Device.names())
+        if position != self._position or self._foreign:
+            self._move = self.session.update(self._model(position.model), position.recipe(), position.device)
+            self._position, self._foreign = position, False
+            self._refusal = ""
+        if cancel > self._cancelled:
+            self._cancelled = cancel
+            self.session.cancel()
+        if export > self._exported:
+            self._exported = export
+            self._refusal = ""
+            Thread(target=self._export, args=(self.session.model, self.session.recipe), daemon=True).start()
+        if self._last.move >= self._move:
+            self._show()
+
+    def _refuse(self, sentence: str) -> None:
+        self._refusal = sentence
+        self._show()
+
+    def _updated(self, update: Update) -> None:
+        """On the session's worker."""
+        with self._lock:
+            if update.move < self._last.move:
+                return
+            if update.move > self._move:  # made in Python
+                self._move, self._refusal = update.move, ""
+                self._position, self._foreign = self._session_position()
+            self._last = update
+            if update.report is not None:
+                self._report = update.report
+            self._show()
+            self._plot(update)
+
+    def _session_position(self) -> tuple[Position, bool]:
+        """Where the controls stand for the session's recipe, and whether no position gives just that."""
+        session = self.session
+        self._models[session.model.name] = session.model
+        found = Position.of_recipe(session.recipe, session.model.name, session.device)
+        return found or Position(session.model.name, session.device), found is None
+
+    def _show(self) -> None:
+        self.panel.show(state=self._screen())
+
+    def _screen(self) -> dict[str, Any]:
+        answered = self._last.move >= self._move
+        return screen(
+            self._position,
+            self._report,
+            seq=self._seq if answered or self._refusal else self._seq - 1,
+            move=self._last.move,
+            stage=self._last.stage,
+            progress=self._last.progress,
+            fresh=answered and self._last.report is not None,
+            error=self._refusal or (answered and self._last.error) or "",
+            foreign=self._foreign,
+        )
+
+    def _plot(self, update: Update) -> None:
+        """Every point visited is kept; the page is sent them no more often than it can draw them."""
+        point = update.report and compressed_point(update.report)
+        if point:
+            self._points[point.key] = point.after(self._points.get(point.key))
+        settled = update.newest and update.stage in ("exact", "cancelled")
+        if update.report and (settled or time.monotonic() - self._plotted > _PLOT_EVERY):
+            self._plotted = time.monotonic()
+            self.panel.show(points=tradeoff(self._points.values(), update.report))
+
+    def _names(self) -> dict[str, None]:
+        return dict.fromkeys([*([self._own.name] if self._own else []), *zoo.names()])
+
+    def _model(self, name: str) -> Model:
+        if name not in self._models:
+            self._models[name] = load(name)
+        return self._models[name]
+
+    def _export(self, model: Model, recipe: Recipe) -> None:
+        """On a thread of its own: what is exported is what the controls said when the button was pressed."""
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                content = compress(model, recipe).save(Path(folder) / "network.cwb").read_bytes()
+            name = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name)
+            self.panel.offer(f"{name}-{recipe.digest[:8]}.cwb", content)
+        except (WorkbenchError, OSError) as error:
+            with self._lock:
+                self._refuse(f"The network could not be exported: {error}")
+
+
+def _number(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST_NUMBER:
+        raise RecipeError(f"The field {name!r} of a move must be a whole number, not {shown(value)}.")
+    return value

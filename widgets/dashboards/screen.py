@@ -1,0 +1,88 @@
+"""What the page shows at one moment, as the one dict that goes to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from widgets.controls import sliders
+from widgets.controls.position import Position
+from widgets.draw.plotly_bundle import bundle_tag
+from widgets.views.glossary import explained, glossary
+from widgets.views.layers import layers
+from widgets.views.recipe import describe
+from widgets.views.spoken import spoken
+from widgets.views.tiles import tiles
+from widgets.views.tradeoff import AXES
+from workbench.device import Device
+from workbench.model import Model
+from workbench.models import zoo
+from workbench.report import Report
+
+FOREIGN = (
+    "The recipe now measured was set in Python and is not one that the sliders can show; moving a slider replaces it."
+)
+
+
+def catalogue(own: Model | None) -> dict[str, Any]:
+    """What never changes on one page. own: a network that is not in the zoo, listed first."""
+    entries = [zoo.entry(name) for name in zoo.names()]
+    listed = [{"name": one.name, "summary": f"{one.summary} {one.paper}."} for one in entries]
+    if own is not None:
+        listed.insert(0, {"name": own.name, "summary": "The network that this page was opened with."})
+    devices = [Device.load(name) for name in Device.names()]
+    return {
+        "models": listed,
+        "devices": [{"name": one.name, "title": one.title} for one in devices],
+        "sliders": sliders.describe(),
+        "axes": list(AXES),
+        "glossary": glossary(),
+        "words": explained(),
+        "plotly": bundle_tag(),
+    }
+
+
+def screen(
+    position: Position,
+    report: Report | None,
+    *,
+    seq: int,
+    move: int,
+    stage: str,
+    progress: float,
+    fresh: bool,
+    error: str = "",
+    foreign: bool = False,
+) -> dict[str, Any]:
+    """The page's state.
+
+    seq: number of the page's last move that this answers. move: the session's. fresh: whether `report` is that of
+    `position`. error: a sentence, or "". foreign: whether the recipe has no position.
+    """
+    return {
+        "seq": seq,
+        "move": move,
+        "stage": stage,
+        "progress": progress,
+        "fresh": fresh,
+        "error": error,
+        "foreign": FOREIGN if foreign else "",
+        "position": position.to_dict(),
+        "status": _status(report, stage, progress) if fresh else "",
+        "tiles": tiles(report) if report else [],
+        "layers": layers(report) if report else [],
+        "notes": list(report.notes) if report else [],
+        "kind": report.kind if report else "",
+        "recipe": describe(report.recipe) if report else "",
+        "spoken": spoken(report) if report else "",
+    }
+
+
+def _status(report: Report | None, stage: str, progress: float) -> str:
+    accuracy = report and report.compressed.accuracy
+    if not accuracy:
+        return "Measuring accuracy…" if stage == "costs" else ""
+    if stage == "exact":
+        return f"Done: {accuracy.images:,} test images run"
+    if stage == "cancelled":
+        return f"Cancelled after {accuracy.images:,} test images"
+    return f"{accuracy.images:,} test images run, {progress:.0%}"

@@ -1,0 +1,68 @@
+"""The live panel: one widget for selectors, sliders, tiles, layers, trade-off plot, export and progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import anywidget
+import traitlets
+
+from widgets.draw.plotly_bundle import compressed_bundle
+
+_FOLDER = Path(__file__).parent / "panel"
+# Joined in this order into one module: a widget's module is loaded from a string, which has no path to import from.
+_MODULES = ("elements", "link", "theme", "header", "sliders", "tiles", "layers", "plot", "glossary", "panel")
+
+
+class Panel(anywidget.AnyWidget):
+    """Four values travel, each as one message.
+
+    catalogue: what never changes (models, devices, sliders, words), sent once. state: all that the page shows, sent at
+    every update. points: the trade-off plot, sent less often. move: where the visitor put the controls, the only one
+    that the page may write; it goes to `on_move` unchecked.
+    """
+
+    _esm = "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES)
+    _css = (_FOLDER / "panel.css").read_text(encoding="utf-8")
+
+    catalogue = traitlets.Dict().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True)
+    points = traitlets.Dict().tag(sync=True)
+    move = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, on_move: Callable[[Any], None], **values: Any) -> None:
+        super().__init__(**values)
+        self._on_move = on_move
+        self._sending = Lock()
+        self.on_msg(self._asked)
+
+    def show(self, **values: dict[str, Any]) -> None:
+        """Send new values of `state` or `points`, from any thread, in the order of the calls."""
+        with self._sending:
+            for name, value in values.items():
+                setattr(self, name, value)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """What a page wrote. It reaches no trait: only `move` is heard, and whoever hears it checks it.
+
+        Going around the traits also keeps a worker thread's `state` from being held back, and lost, while ipywidgets
+        holds notifications to apply a page's message.
+        """
+        if "move" in sync_data:
+            self._on_move(sync_data["move"])
+
+    def offer(self, name: str, content: bytes) -> None:
+        """Have the page save a file."""
+        self.send({"kind": "file", "name": name}, [content])
+
+    def _asked(self, _: Any, content: Any, __: Any) -> None:
+        """A page that has just been drawn says "hello": what was sent while its script was loading has been lost."""
+        kind = content.get("kind") if isinstance(content, dict) else None
+        if kind == "hello":
+            with self._sending:
+                self.send_state(["state", "points"])
+        elif kind == "plotly":
+            self.send({"kind": "plotly"}, [compressed_bundle()])

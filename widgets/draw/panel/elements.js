@@ -1,0 +1,46 @@
+// Elements are made from tags, properties and text nodes only: no string from the kernel is ever parsed as HTML.
+
+function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "className") element.className = value;
+    else if (name === "text") element.textContent = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function setShown(element, shown) {
+  element.hidden = !shown;
+}
+
+let lastId = 0;
+
+// Identifiers are unique on the whole page, since a notebook may show the panel twice.
+function newId(name) {
+  lastId += 1;
+  return `cwb-${name}-${lastId}`;
+}
+
+function makeSelect(label, choices, onchange, help = "") {
+  const id = newId("select");
+  const select = make(
+    "select",
+    { id, onchange: () => onchange(select.value) },
+    ...choices.map(([value, text]) => make("option", { value, text })),
+  );
+  const root = make("div", { className: "cwb-field" }, make("label", { for: id, text: label }), select);
+  if (help) {
+    const helpId = newId("help");
+    select.setAttribute("aria-describedby", helpId);
+    root.append(make("p", { id: helpId, className: "cwb-help", text: help }));
+  }
+  return { root, select };
+}

@@ -1,0 +1,153 @@
+// The layer table. Each layer can be set apart from the global sliders, and given back to them.
+
+const LAYER_COLUMNS = ["Layer", "Bytes", "Non-zero", "Bits", "Rank", "Encoding", "MACs", "Energy", ""];
+
+function createLayerRow(link, catalogue, name) {
+  const kind = make("span", { className: "cwb-muted" });
+  const apart = make("span", { className: "cwb-apart", text: "set apart", hidden: true });
+  const note = make("td", { colspan: LAYER_COLUMNS.length });
+  const remark = make("tr", { className: "cwb-layer-note", hidden: true }, note);
+  const bytes = make("span");
+  const change = make("span", { className: "cwb-muted" });
+  const bar = make("span", { className: "cwb-layer-bar", "aria-hidden": "true" }, make("span"), make("span"));
+  const density = make("span");
+  const nonzeros = make("span", { className: "cwb-muted" });
+  const rank = make("span");
+  const breakEven = make("span", { className: "cwb-muted" });
+  const cells = Object.fromEntries(["bits", "encoding", "macs", "energy"].map((key) => [key, make("td", { "data-cell": key })]));
+  const editorId = newId("editor");
+  const toggle = make("button", {
+    type: "button", "aria-expanded": "false", "aria-controls": editorId, "aria-label": `Adjust layer ${name}`, text: "Adjust",
+    onclick: () => open(editor.hidden),
+  });
+  const row = make(
+    "tr",
+    { "data-layer": name },
+    make("th", { scope: "row" }, make("span", { className: "cwb-layer-name" }, make("span", { text: name }), apart), kind),
+    make("td", { "data-cell": "bytes" }, bytes, change, bar),
+    make("td", { "data-cell": "nonzeros" }, density, nonzeros),
+    cells.bits,
+    make("td", { "data-cell": "rank" }, rank, breakEven),
+    cells.encoding, cells.macs, cells.energy,
+    make("td", { className: "cwb-layer-action" }, toggle),
+  );
+
+  const controls = catalogue.sliders.map((slider) => createOverride(link, slider, name));
+  const clear = make("button", {
+    type: "button", text: "Follow all sliders again",
+    onclick: () => link.change((position) => delete position.overrides[name]),
+  });
+  const editor = make(
+    "tr",
+    { id: editorId, className: "cwb-editor", hidden: true },
+    make("td", { colspan: LAYER_COLUMNS.length }, make("div", { role: "group", "aria-label": `Sliders of layer ${name}` }, ...controls.map((one) => one.root), clear)),
+  );
+
+  function open(wanted) {
+    setShown(editor, wanted);
+    toggle.setAttribute("aria-expanded", String(wanted));
+    setText(toggle, wanted ? "Close" : "Adjust");
+  }
+
+  return {
+    rows: [row, remark, editor],
+    show(facts) {
+      setText(kind, facts.kind);
+      setText(note, facts.note);
+      setShown(remark, Boolean(facts.note));
+      remark.classList.toggle("cwb-above", facts.above_break_even);
+      setText(bytes, facts.bytes);
+      setText(change, facts.change);
+      setText(density, facts.density_text);
+      setText(nonzeros, facts.nonzeros);
+      setText(rank, facts.rank);
+      setText(breakEven, facts.break_even);
+      for (const [key, cell] of Object.entries(cells)) setText(cell, facts[key]);
+      row.classList.toggle("cwb-above", facts.above_break_even);
+      bar.style.setProperty("--cwb-was", facts.original_share);
+      bar.style.setProperty("--cwb-now", facts.share);
+    },
+    follow(position) {
+      const own = position.overrides[name] ?? {};
+      setShown(apart, Object.keys(own).length > 0);
+      clear.setAttribute("aria-disabled", String(Object.keys(own).length === 0));
+      for (const control of controls) control.follow(position, own);
+    },
+  };
+}
+
+function createOverride(link, slider, name) {
+  const { axis } = slider;
+  const range = makeRange(slider, slider.label, (stop) =>
+    link.change((position) => {
+      position.overrides[name] = { ...position.overrides[name], [axis]: stop };
+    }),
+  );
+  range.input.setAttribute("aria-label", `${slider.label} of layer ${name}`);
+  const clear = make("button", {
+    type: "button", className: "cwb-quiet", text: "Clear", "aria-label": `Clear ${slider.label} of layer ${name}`,
+    onclick: () =>
+      link.change((position) => {
+        const { [axis]: _, ...rest } = position.overrides[name] ?? {};
+        if (Object.keys(rest).length) position.overrides[name] = rest;
+        else delete position.overrides[name];
+      }),
+  });
+  const root = make(
+    "div",
+    { className: "cwb-override", "data-axis": axis },
+    make("div", { className: "cwb-slider-head" }, range.label, range.output),
+    make("div", { className: "cwb-override-row" }, range.input, clear),
+  );
+  return {
+    root,
+    follow(position, own) {
+      const set = own[axis] !== undefined;
+      const stop = set ? own[axis] : position.stops[axis];
+      range.show(stop, set ? stopText(slider, stop) : `${stopText(slider, stop)}, as the slider`);
+      root.classList.toggle("cwb-set", set);
+      clear.setAttribute("aria-disabled", String(!set));
+    },
+  };
+}
+
+function createLayers(link, catalogue) {
+  const body = make("tbody");
+  const clear = make("button", {
+    type: "button", text: "Clear all",
+    onclick: () =>
+      link.change((position) => {
+        position.overrides = {};
+      }),
+  });
+  const count = make("span", { className: "cwb-muted" });
+  const head = LAYER_COLUMNS.map((name) => make("th", { scope: "col", title: catalogue.words[name] ?? null, text: name || "\u00a0" }));
+  head[head.length - 1].setAttribute("aria-label", "Adjust");
+  const table = make("table", {}, make("thead", {}, make("tr", {}, ...head)), body);
+  const root = make(
+    "section",
+    { className: "cwb-layers cwb-card", "aria-label": "Layers" },
+    make("div", { className: "cwb-card-head" }, make("h3", { text: "Layers" }), count, clear),
+    make("div", { className: "cwb-scroll", tabindex: 0, role: "region", "aria-label": "Layer table" }, table),
+  );
+  let names = "";
+  let rows = new Map();
+
+  link.listen(({ state, position, current }) => {
+    const wanted = JSON.stringify(state.layers.map((one) => one.name));
+    if (wanted !== names) {
+      names = wanted;
+      rows = new Map(state.layers.map((one) => [one.name, createLayerRow(link, catalogue, one.name)]));
+      body.replaceChildren(...[...rows.values()].flatMap((one) => one.rows));
+    }
+    for (const facts of state.layers) {
+      rows.get(facts.name).show(facts);
+      rows.get(facts.name).follow(position);
+    }
+    const apart = Object.keys(position.overrides).length;
+    setText(count, apart ? `${apart} set apart from the sliders` : `${state.layers.length} layers, all following the sliders`);
+    setShown(clear, apart > 0);
+    root.dataset.current = String(current);
+  });
+  return root;
+}

@@ -1,0 +1,64 @@
+// The panel as a whole. Everything happens in render: a slow initialize would make anywidget deaf to the kernel.
+
+function createSpoken(link, signal) {
+  const region = make("p", { className: "cwb-spoken", role: "status", "aria-live": "polite" });
+  let timer = null;
+  link.listen(({ state, current }) => {
+    clearTimeout(timer);
+    const settled = current && (state.stage === "exact" || state.stage === "cancelled");
+    if (settled) timer = setTimeout(() => setText(region, state.spoken), 600);
+  });
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  return region;
+}
+
+function saveFile(name, buffer) {
+  const url = URL.createObjectURL(new Blob([buffer], { type: "application/octet-stream" }));
+  const anchor = make("a", { href: url, download: name, hidden: true });
+  document.body.append(anchor);
+  anchor.click();
+  anchor.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
+}
+
+function render({ model, el, signal: given }) {
+  const controller = new AbortController();
+  const signal = given ?? controller.signal;
+  const catalogue = model.get("catalogue");
+  const link = createLink(model, signal);
+  const root = make("div", {
+    className: "cwb", role: "group", "aria-label": "Compression workbench",
+    "data-lm-suppress-shortcuts": "true", // or JupyterLab takes the arrow keys to move between cells
+  });
+  const header = createHeader(link, catalogue);
+  const plot = createPlot(model, root, signal);
+  root.append(
+    header.root,
+    make(
+      "div",
+      { className: "cwb-body" },
+      createSliders(link, catalogue),
+      make("div", { className: "cwb-main" }, createTiles(link, catalogue), plot.root, createLayers(link, catalogue)),
+    ),
+    createGlossary(catalogue),
+    createSpoken(link, signal),
+  );
+  const heard = (message, buffers) => {
+    if (message.kind !== "file") return;
+    saveFile(message.name, buffers[0]);
+    header.saved();
+  };
+  model.on("msg:custom", heard);
+  signal.addEventListener("abort", () => model.off("msg:custom", heard));
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") root.querySelector(".cwb-progress button").click();
+  });
+  el.append(root);
+  followTheme(root, signal, plot.draw);
+  link.start();
+  model.send({ kind: "hello" });
+  requestAnimationFrame(() => plot.draw());
+  return () => controller.abort();
+}
+
+export default { render };

@@ -1,0 +1,112 @@
+// The four tiles. A figure that does not belong to the newest move is dimmed and said to be measured.
+
+function makeBadge(words) {
+  const badge = make("span", { className: "cwb-badge" });
+  return {
+    badge,
+    show(name) {
+      setText(badge, name);
+      badge.dataset.badge = name;
+      badge.title = words[name] ?? "";
+    },
+  };
+}
+
+function createTile(label, words) {
+  const { badge, show: showBadge } = makeBadge(words);
+  const original = makeBadge(words);
+  const value = make("p", { className: "cwb-value" });
+  const change = make("p", { className: "cwb-change" });
+  const details = make("ul", { className: "cwb-details" });
+  const originalValue = make("span");
+  const was = make("p", { className: "cwb-original" }, make("span", { text: "Original" }), originalValue, original.badge);
+  const bar = make("div", { className: "cwb-bar", "aria-hidden": "true" });
+  const parts = make("ul", { className: "cwb-parts" });
+  const titleId = newId("tile");
+  const root = make(
+    "section",
+    { className: "cwb-tile", "aria-labelledby": titleId },
+    make("div", { className: "cwb-tile-head" }, make("h3", { id: titleId, text: label }), badge),
+    value, change, details, bar, parts, was,
+  );
+
+  function showBar(segments) {
+    bar.replaceChildren(
+      ...segments.map((one, index) => make("span", { style: `flex-grow: ${one.share}`, "data-part": index, title: `${one.label}: ${one.text}` })),
+    );
+    parts.replaceChildren(
+      ...segments.map((one, index) =>
+        make("li", { "data-part": index }, make("span", { text: one.label }), make("span", { text: one.text })),
+      ),
+    );
+    setShown(bar, segments.length > 1);
+    setShown(parts, segments.length > 1);
+  }
+
+  return {
+    root,
+    show(tile, current) {
+      const known = tile.value !== null;
+      root.dataset.key = tile.key;
+      root.dataset.current = String(current && known);
+      root.setAttribute("aria-busy", String(!current));
+      showBadge(tile.badge);
+      if (known) {
+        setText(value, tile.value);
+        setText(change, tile.change);
+        change.classList.toggle("cwb-same", tile.change === "no change");
+        details.replaceChildren(...tile.details.filter(Boolean).map((text) => make("li", { text })));
+        showBar(tile.bar);
+      } else if (!value.textContent || tile.note) {
+        setText(value, "–");
+      }
+      root.classList.toggle("cwb-interim", tile.interim);
+      setShown(was, Boolean(tile.original));
+      if (tile.original) {
+        setText(originalValue, tile.original.value);
+        original.show(tile.original.badge);
+      }
+    },
+    forget() {
+      setText(value, "–");
+      setText(change, "");
+      details.replaceChildren();
+    },
+  };
+}
+
+function createTiles(link, catalogue) {
+  const kind = make("span", { className: "cwb-kind" });
+  const recipe = make("span", { className: "cwb-recipe" });
+  const grid = make("div", { className: "cwb-tile-grid" });
+  const footnotes = make("ul", { className: "cwb-footnotes" });
+  const tiles = new Map();
+  let model = null;
+
+  link.listen(({ state, position, current }) => {
+    for (const tile of state.tiles) {
+      if (!tiles.has(tile.key)) {
+        tiles.set(tile.key, createTile(tile.label, catalogue.words));
+        grid.append(tiles.get(tile.key).root);
+      }
+      // Another network's figures are not even worth dimming.
+      if (model !== position.model) tiles.get(tile.key).forget();
+      tiles.get(tile.key).show(tile, current && (tile.key !== "accuracy" || tile.value !== null || Boolean(tile.note)));
+    }
+    model = position.model;
+    const notes = state.tiles.filter((tile) => tile.note).map((tile) => `${tile.label}: ${tile.note}`);
+    footnotes.replaceChildren(...notes.map((text) => make("li", { text })));
+    setText(kind, state.kind);
+    kind.title = catalogue.words[state.kind] ?? "";
+    setShown(kind, Boolean(state.kind));
+    setText(recipe, current ? state.recipe : "Measuring…");
+  });
+
+  return make(
+    "section",
+    { className: "cwb-tiles", "aria-label": "Results" },
+    make("div", { className: "cwb-tiles-head" }, recipe, kind),
+    grid,
+    footnotes,
+  );
+}

@@ -1,0 +1,47 @@
+"""The layer strip: one row a layer, with its bytes, non-zeros, bits, rank, encoding and what there is to say of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from widgets.views import numbers
+from workbench.report import LayerRow, Report
+
+_KINDS = {"linear": "linear", "conv2d": "convolution"}
+
+
+def layers(report: Report) -> list[dict[str, Any]]:
+    """Rows of finished text in the order of the report, with shares (0..1) for their bars.
+
+    share: of the largest original layer, so that bars compare across layers; `original_share` likewise.
+    """
+    originals = report.original.size.by_layer if report.original else {}
+    largest = max([*(originals.get(row.name, 0) for row in report.layers), *(row.bytes for row in report.layers), 1])
+    return [_row(row, originals.get(row.name, 0), largest) for row in report.layers]
+
+
+def _row(row: LayerRow, original: int, largest: int) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "kind": f"{_KINDS.get(row.kind, row.kind)} {numbers.TIMES.join(str(n) for n in row.shape)}",
+        "nonzeros": f"{row.nonzeros:,} of {row.weights:,}",
+        "density": row.nonzeros / row.weights if row.weights else 0.0,
+        "density_text": numbers.percent(row.nonzeros / row.weights if row.weights else 0.0, 1),
+        "bits": "32 (float)" if row.bits == 32 else str(row.bits),
+        "rank": "full" if row.rank is None else str(row.rank),
+        "break_even": "" if row.rank is None or row.break_even_rank is None else f"break-even {row.break_even_rank}",
+        "above_break_even": _above_break_even(row),
+        "encoding": row.encoding,
+        "bytes": numbers.bytes_(row.bytes),
+        "change": numbers.times(original, row.bytes, "smaller", "larger") if original not in (0, row.bytes) else "",
+        "share": row.bytes / largest,
+        "original_share": original / largest,
+        "macs": numbers.counted(row.effective_macs, ""),
+        "energy": numbers.joules(row.energy),
+        "note": row.note,
+    }
+
+
+def _above_break_even(row: LayerRow) -> bool:
+    """Whether the factors hold more weights than the layer that they replace."""
+    return row.rank is not None and row.break_even_rank is not None and row.rank > row.break_even_rank

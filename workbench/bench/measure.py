@@ -1,0 +1,80 @@
+"""Timing candidates against each other: interleaved runs in one process, so that drift of the machine hits all alike."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+LEAST_TIMED = 2e-4  # seconds; shorter calls are repeated inside one timing until they take this long
+ROUNDS = 25
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the benchmark.
+
+    seconds: median of one call of the kernel. opponents: the same of what a user would pick instead, on the same work.
+    limit_share: share of the physical limit (bandwidth or arithmetic) that the kernel reaches, None where none is known.
+    """
+
+    kernel: str
+    case: str
+    threads: int
+    seconds: float
+    opponents: Mapping[str, float]
+    limit_share: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kernel": self.kernel,
+            "case": self.case,
+            "threads": self.threads,
+            "seconds": self.seconds,
+            "opponents": dict(self.opponents),
+            "limit_share": self.limit_share,
+        }
+
+
+def interleaved(
+    candidates: Mapping[str, Callable[[], object]], rounds: int = ROUNDS, budget: float = 10.0
+) -> dict[str, float]:
+    """Median seconds of one call of each candidate.
+
+    Every round times every candidate once, in turn. Slow candidates get fewer rounds: a round is skipped for one that has
+    used its share of `budget` seconds, but each is timed three times at least. Garbage collection waits meanwhile.
+    """
+    calls = {name: _calls(one) for name, one in candidates.items()}
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    spent = dict.fromkeys(candidates, 0.0)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for round_ in range(rounds):
+            for name, one in candidates.items():
+                if round_ >= 3 and spent[name] > budget / len(candidates):
+                    continue
+                taken = _timed(one, calls[name])
+                times[name].append(taken / calls[name])
+                spent[name] += taken
+    finally:
+        if collecting:
+            gc.enable()
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def _calls(one: Callable[[], object]) -> int:
+    """How many calls make a timing long enough; the first calls also warm caches and compile."""
+    one()
+    single = min(_timed(one, 1) for _ in range(2))
+    return max(1, round(LEAST_TIMED / max(single, 1e-9)))
+
+
+def _timed(one: Callable[[], object], calls: int) -> float:
+    start = perf_counter()
+    for _ in range(calls):
+        one()
+    return perf_counter() - start

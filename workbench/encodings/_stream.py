@@ -1,0 +1,316 @@
+"""The values that an encoding lists one after another: plain float32, codes on a uniform grid, or codes in a table.
+
+An encoding lists all weights of a tensor, or those at some positions. Zeros among them need a value of their own in the
+stream: one that the grid has, or an entry 0.0 added to the table.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.encoding import Stored
+from workbench.encodings.reading import Reading
+from workbench.errors import FormatError
+from workbench.form import Affine, Codebook, Codes, Floats, Granularity, Grouping, Part, symmetric_zero_point
+from workbench.kernels.bitpack import pack, packed_size, unpack
+
+Positions = NDArray[np.int64]
+Sizes = dict[str, int]
+_MOST_CENTROIDS = 256
+_LARGEST_GROUP = 1024
+
+
+class Stream(ABC):
+    """Values in order. positions: places in the flattened tensor, or None for all of it."""
+
+    kind: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def nbytes(cls, part: Part, entries: int, zeros: bool) -> Sizes | None:
+        """Bytes by part for `entries` values of `part`, or None where they do not fit. zeros: whether some are zero."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, part: Part, positions: Positions | None, zeros: bool) -> Self:
+        """The values of `part` at `positions`; `nbytes` must not be None."""
+
+    @abstractmethod
+    def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
+        """The tensor again; zero wherever `positions` does not name it."""
+
+    @abstractmethod
+    def arrays(self) -> tuple[Stored, ...]: ...
+
+    @abstractmethod
+    def fields(self) -> dict[str, Any]: ...
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, reading: Reading, shape: tuple[int, ...], entries: int) -> Self:
+        """Raises FormatError for what the stream could not have written."""
+
+
+@dataclass(frozen=True, eq=False)
+class FloatStream(Stream):
+    """values: float32, one an entry. Levels are not kept."""
+
+    kind: ClassVar[str] = "float32"
+    values: Floats
+
+    @classmethod
+    def nbytes(cls, part: Part, entries: int, zeros: bool) -> Sizes | None:
+        return {"codes": 4 * entries}
+
+    @classmethod
+    def of(cls, part: Part, positions: Positions | None, zeros: bool) -> Self:
+        return cls(_taken(part.values, positions))
+
+    def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
+        return Part.of(_placed(self.values, positions, np.zeros(shape, np.float32)))
+
+    def arrays(self) -> tuple[Stored, ...]:
+        return (Stored("values", "codes", _as_bytes(self.values)),)
+
+    def fields(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def restore(cls, reading: Reading, shape: tuple[int, ...], entries: int) -> Self:
+        values = reading.floats("values", entries)
+        if (np.signbit(values) & (values == 0)).any():
+            raise FormatError("array 'values' holds a negative zero")
+        return cls(values)
+
+
+@dataclass(frozen=True, eq=False)
+class AffineStream(Stream):
+    """codes: packed, `levels.bits` each. Scales are stored as float32; zero points where the grid is not symmetric."""
+
+    kind: ClassVar[str] = "affine"
+    levels: Affine
+    codes: NDArray[np.uint8]
+
+    @classmethod
+    def nbytes(cls, part: Part, entries: int, zeros: bool) -> Sizes | None:
+        levels = part.levels
+        if not isinstance(levels, Affine) or not _is_consistent(levels) or (zeros and not _zeros_on_grid(part, levels)):
+            return None
+        scales = levels.scale.size * (4 + _zero_point_bytes(levels))
+        return {"codes": packed_size(entries, levels.bits), "scales": scales}
+
+    @classmethod
+    def of(cls, part: Part, positions: Positions | None, zeros: bool) -> Self:
+        levels, codes = part.levels, part.codes
+        assert isinstance(levels, Affine) and codes is not None
+        if zeros:
+            codes = np.where(part.values == 0, _spread(levels, _zero_codes(levels), part.shape), codes)
+        return cls(levels, pack(_taken(codes, positions), levels.bits))
+
+    def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
+        entries = int(np.prod(shape)) if positions is None else positions.size
+        codes = np.empty(shape, np.uint8)
+        codes[...] = _spread(self.levels, _zero_codes(self.levels), shape)
+        codes = _placed(unpack(self.codes, self.levels.bits, entries), positions, codes)
+        return Part.on_levels(self.levels, codes, _absent(shape, positions))
+
+    def arrays(self) -> tuple[Stored, ...]:
+        stored = [Stored("codes", "codes", self.codes), Stored("scales", "scales", _as_bytes(self.levels.scale))]
+        if not self.levels.symmetric:
+            points = self.levels.zero_point
+            narrow = _zero_point_bytes(self.levels) == 1
+            stored.append(Stored("zero_points", "scales", points.astype(np.uint8) if narrow else _as_bytes(points)))
+        return tuple(stored)
+
+    def fields(self) -> dict[str, Any]:
+        levels = self.levels
+        fields: dict[str, Any] = {"bits": levels.bits, "granularity": levels.grouping.granularity}
+        if levels.grouping.granularity == "group":
+            fields["size"] = levels.grouping.size
+        fields["symmetric"] = levels.symmetric
+        if not levels.symmetric:
+            fields["zero_points"] = "uint8" if _zero_point_bytes(levels) == 1 else "float32"
+        return fields
+
+    @classmethod
+    def restore(cls, reading: Reading, shape: tuple[int, ...], entries: int) -> Self:
+        bits = reading.integer("bits", 1, 8)
+        granularity: Granularity = reading.choice("granularity", get_args(Granularity))  # type: ignore[assignment]
+        grouping = Grouping(granularity)
+        if granularity == "group":
+            grouping = Grouping(granularity, reading.integer("size", 1, _LARGEST_GROUP))
+        groups = grouping.count(shape)
+        scale = reading.floats("scales", groups)
+        symmetric = reading.flag("symmetric")
+        zero_point = np.full(groups, symmetric_zero_point(bits), np.float32)
+        if not symmetric:
+            narrow = reading.choice("zero_points", ("uint8", "float32")) == "uint8"
+            zero_point = (
+                reading.array("zero_points", groups).astype(np.float32)
+                if narrow
+                else reading.floats("zero_points", groups)
+            )
+        levels = Affine(bits, grouping, scale, zero_point, symmetric)
+        if not symmetric and narrow != (_zero_point_bytes(levels) == 1):
+            raise FormatError("its zero points are not of the type that they need")
+        return cls(levels, reading.bits("codes", bits, entries))
+
+
+@dataclass(frozen=True, eq=False)
+class CodebookStream(Stream):
+    """codes: packed, as many bits each as the stored table needs. zero_entry: whether an added 0.0 ends that table."""
+
+    kind: ClassVar[str] = "codebook"
+    levels: Codebook
+    zero_entry: bool
+    codes: NDArray[np.uint8]
+
+    @classmethod
+    def nbytes(cls, part: Part, entries: int, zeros: bool) -> Sizes | None:
+        if not isinstance(part.levels, Codebook):
+            return None
+        centroids = part.levels.centroids
+        table = centroids.size + (zeros and not _has_zero(part.levels))
+        if table > _MOST_CENTROIDS or centroids.size > 2**part.levels.bits:
+            return None
+        return {"codes": packed_size(entries, _width(table)), "codebooks": 4 * table}
+
+    @classmethod
+    def of(cls, part: Part, positions: Positions | None, zeros: bool) -> Self:
+        levels, codes = part.levels, part.codes
+        assert isinstance(levels, Codebook) and codes is not None
+        zero_entry = zeros and not _has_zero(levels)
+        if zeros:
+            code = levels.centroids.size if zero_entry else _zero_code(levels)
+            codes = np.where(part.values == 0, np.uint8(code), codes)
+        return cls(levels, zero_entry, _packed(_taken(codes, positions), _width(levels.centroids.size + zero_entry)))
+
+    def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
+        entries = int(np.prod(shape)) if positions is None else positions.size
+        codes = _placed(self._unpacked(entries), positions, np.full(shape, _zero_code(self.levels), np.uint8))
+        zero = _absent(shape, positions)
+        if self.zero_entry:
+            added = codes == self.levels.centroids.size
+            codes, zero = np.where(added, np.uint8(0), codes), zero | added
+        return Part.on_levels(self.levels, codes, zero)
+
+    def _unpacked(self, entries: int) -> Codes:
+        width = _width(self.levels.centroids.size + self.zero_entry)
+        return unpack(self.codes, width, entries) if width else np.zeros(entries, np.uint8)
+
+    def arrays(self) -> tuple[Stored, ...]:
+        table = np.append(self.levels.centroids, np.zeros(int(self.zero_entry), np.float32))
+        return Stored("codes", "codes", self.codes), Stored("codebook", "codebooks", _as_bytes(table))
+
+    def fields(self) -> dict[str, Any]:
+        return {"bits": self.levels.bits, "centroids": self.levels.centroids.size, "zero_entry": self.zero_entry}
+
+    @classmethod
+    def restore(cls, reading: Reading, shape: tuple[int, ...], entries: int) -> Self:
+        bits = reading.integer("bits", 1, 8)
+        size = reading.integer("centroids", 0, 2**bits)
+        zero_entry = reading.flag("zero_entry")
+        table = size + zero_entry
+        if table > _MOST_CENTROIDS or (entries and not table):
+            raise FormatError(f"a table of {table} values cannot hold its weights")
+        values = reading.floats("codebook", table)
+        centroids = values[:size]
+        if zero_entry and (values[size:].view(np.uint32).any() or (centroids == 0).any()):
+            raise FormatError("the added last entry of the table must be the only zero in it")
+        width = _width(table)
+        packed, codes = reading.codes("codes", width, entries) if width else (reading.array("codes", 0), None)
+        if codes is not None and codes.size and codes.max() >= table:
+            raise FormatError(f"code {codes.max()} is outside the table of {table} values")
+        return cls(Codebook(bits, centroids), zero_entry, packed)
+
+
+STREAMS: dict[str, type[Stream]] = {one.kind: one for one in (FloatStream, AffineStream, CodebookStream)}
+
+
+def smallest_stream(part: Part, entries: int, zeros: bool) -> tuple[type[Stream], Sizes]:
+    """The stream that takes the fewest bytes; the one that keeps the levels where two take the same."""
+    fitting = [(one, one.nbytes(part, entries, zeros)) for one in (AffineStream, CodebookStream, FloatStream)]
+    held = [(one, sizes) for one, sizes in fitting if sizes is not None]
+    return min(held, key=lambda one: sum(one[1].values()))
+
+
+def _width(table: int) -> int:
+    """Bits of a code into a table: 0 where there is nothing to choose."""
+    return max(table - 1, 0).bit_length()
+
+
+def _packed(codes: Codes, width: int) -> NDArray[np.uint8]:
+    return pack(codes, width) if width else np.empty(0, np.uint8)
+
+
+def _taken(values: NDArray[Any], positions: Positions | None) -> NDArray[Any]:
+    flat = np.ascontiguousarray(values).reshape(-1)
+    return flat if positions is None else flat[positions]
+
+
+def _placed(entries: NDArray[Any], positions: Positions | None, background: NDArray[Any]) -> NDArray[Any]:
+    if positions is None:
+        return entries.reshape(background.shape)
+    background.reshape(-1)[positions] = entries
+    return background
+
+
+def _absent(shape: tuple[int, ...], positions: Positions | None) -> NDArray[np.bool_]:
+    """True where `positions` does not name a weight."""
+    if positions is None:
+        return np.zeros(shape, bool)
+    absent = np.ones(shape, bool)
+    absent.reshape(-1)[positions] = False
+    return absent
+
+
+def _as_bytes(values: Floats) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(values, "<f4").view(np.uint8)
+
+
+def _is_consistent(levels: Affine) -> bool:
+    """Whether a symmetric grid's zero points are those that follow from its width, since they are not stored."""
+    return not levels.symmetric or bool((levels.zero_point == symmetric_zero_point(levels.bits)).all())
+
+
+def _zero_point_bytes(levels: Affine) -> int:
+    """Bytes of one stored zero point: none, one where all are whole numbers that fit, else four."""
+    if levels.symmetric:
+        return 0
+    points = levels.zero_point
+    whole = levels.bits > 1 and ((points == np.rint(points)) & (points >= 0) & (points <= 255)).all()
+    return 1 if whole else 4
+
+
+def _zero_codes(levels: Affine) -> Codes:
+    """The code nearest to zero in each group."""
+    return np.clip(np.rint(levels.zero_point), 0, 2**levels.bits - 1).astype(np.uint8)
+
+
+def _spread(levels: Affine, per_group: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """`per_group` laid out to broadcast against the weights, of whatever type it is."""
+    return levels.grouping.spread(per_group, shape)
+
+
+def _zeros_on_grid(part: Part, levels: Affine) -> bool:
+    """Whether every zero of `part` lies in a group whose grid has a level at zero."""
+    has_zero = levels.scale * (_zero_codes(levels) - levels.zero_point) == 0
+    if has_zero.all():
+        return True
+    without = np.broadcast_to(_spread(levels, ~has_zero, part.shape), part.shape)
+    return not ((part.values == 0) & without).any()
+
+
+def _has_zero(levels: Codebook) -> bool:
+    return bool((levels.centroids == 0).any())
+
+
+def _zero_code(levels: Codebook) -> int:
+    """The code of the table's first zero, or 0 where it has none."""
+    found = np.flatnonzero(levels.centroids == 0)
+    return int(found[0]) if found.size else 0

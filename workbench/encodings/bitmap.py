@@ -1,0 +1,67 @@
+"""Bitmap: one bit a weight says whether it is zero; the others are listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.encoding import Stored
+from workbench.encodings._one_tensor import OneTensor, finite_values
+from workbench.encodings._stream import STREAMS, Positions, smallest_stream
+from workbench.encodings.reading import Reading
+from workbench.errors import FormatError
+from workbench.form import Part
+from workbench.kernels.bitpack import packed_size
+
+
+@dataclass(frozen=True, eq=False)
+class Bitmap(OneTensor):
+    """1 bit a weight and the non-zero ones in storage order, as float32, affine codes or codebook codes.
+
+    bitmap: packed, the first weight in the lowest bit.
+    """
+
+    name = "bitmap"
+    bitmap: NDArray[np.uint8]
+
+    @classmethod
+    def _nbytes(cls, part: Part) -> dict[str, int]:
+        survivors = int(np.count_nonzero(part.values != 0))
+        return {"indices": packed_size(part.values.size, 1), **smallest_stream(part, survivors, zeros=False)[1]}
+
+    @classmethod
+    def _encode(cls, part: Part) -> Self:
+        alive = part.values.reshape(-1) != 0
+        positions = np.flatnonzero(alive)
+        stream, _ = smallest_stream(part, positions.size, zeros=False)
+        return cls(part.shape, stream.of(part, positions, zeros=False), np.packbits(alive, bitorder="little"))
+
+    def _part(self) -> Part:
+        return self.stream.part(self.shape, _positions(self.bitmap, self.shape))
+
+    def arrays(self) -> tuple[Stored, ...]:
+        return Stored("bitmap", "indices", self.bitmap), *self.stream.arrays()
+
+    def fields(self) -> dict[str, Any]:
+        return {"shape": list(self.shape), "values": self.stream.kind, **self.stream.fields()}
+
+    @classmethod
+    def restore(cls, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.uint8]]) -> Self:
+        reading = Reading(fields, arrays)
+        shape = reading.shape()
+        bitmap = reading.bits("bitmap", 1, int(np.prod(shape)))
+        positions = _positions(bitmap, shape)
+        stream = STREAMS[reading.choice("values", tuple(STREAMS))].restore(reading, shape, positions.size)
+        reading.finish()
+        restored = cls(shape, stream, bitmap)
+        if np.count_nonzero(finite_values(restored)) != positions.size:
+            raise FormatError("a weight that its bitmap marks as non-zero is zero")
+        return restored
+
+
+def _positions(bitmap: NDArray[np.uint8], shape: tuple[int, ...]) -> Positions:
+    return np.flatnonzero(np.unpackbits(bitmap, count=int(np.prod(shape)), bitorder="little"))

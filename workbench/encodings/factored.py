@@ -1,0 +1,131 @@
+"""Factored: the two tensors of a product, each in an encoding of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench import shelf
+from workbench.encoding import Encoding, Stored
+from workbench.encodings.choice import cheapest, smallest
+from workbench.encodings.reading import Reading
+from workbench.errors import FormatError, RecipeError
+from workbench.form import Form, Product
+
+_FACTORS = ("first", "second")
+
+
+@dataclass(frozen=True, eq=False)
+class Factored(Encoding):
+    """The factors in the order in which the input meets them; see `Form` for their shapes.
+
+    shape: of the one weight that the product stands for. The rank is at most the smaller side of its matrix.
+    """
+
+    name = "factored"
+    shape: tuple[int, ...]
+    product: Product
+    factors: tuple[Encoding, Encoding]
+
+    @classmethod
+    def nbytes(cls, form: Form) -> dict[str, int] | None:
+        if form.product is None or not _fits(form):
+            return None
+        total: dict[str, int] = {}
+        for part in form.parts:
+            for name, size in cheapest(Form((part,)))[1].items():
+                total[name] = total.get(name, 0) + size
+        return total
+
+    @classmethod
+    def encode(cls, form: Form) -> Self:
+        return cls.of(form, smallest)
+
+    @classmethod
+    def of(cls, form: Form, store: Callable[[Form], Encoding]) -> Self:
+        """The form with each factor stored by `store`. Raises RecipeError where it is no product."""
+        if form.product is None or not _fits(form):
+            raise RecipeError(f"Encoding {cls.name!r} holds a product of two factors, which these weights are not.")
+        first, second = (store(Form((part,))) for part in form.parts)
+        return cls(_composed_shape(form), form.product, (first, second))
+
+    def decode(self) -> Form:
+        return Form(tuple(one.decode().parts[0] for one in self.factors), self.product)
+
+    def arrays(self) -> tuple[Stored, ...]:
+        return tuple(
+            Stored(f"{place}.{one.name}", one.part, one.data)
+            for place, factor in zip(_FACTORS, self.factors, strict=True)
+            for one in factor.arrays()
+        )
+
+    def fields(self) -> dict[str, Any]:
+        parts = [{"encoding": one.name, **_without(one.fields(), "shape")} for one in self.factors]
+        rank = self.factors[0].fields()["shape"][0]
+        return {"shape": list(self.shape), "product": self.product, "rank": rank, "factors": parts}
+
+    @classmethod
+    def restore(cls, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.uint8]]) -> Self:
+        reading = Reading(fields, {})
+        shape = reading.shape()
+        product: Product = reading.choice("product", get_args(Product))  # type: ignore[assignment]
+        if len(shape) not in ((4,) if product == "spatial" else (2, 4)):
+            raise FormatError(f"a weight of shape {shape} is no {product} product")
+        rank = reading.integer("rank", 0, _highest_rank(shape, product))
+        factors = reading.take("factors")
+        reading.finish()
+        if not isinstance(factors, list) or len(factors) != len(_FACTORS):
+            raise FormatError("field 'factors' must be a list of two objects")
+        left = dict(arrays)
+        restored = []
+        for place, its_shape, facts in zip(_FACTORS, _factor_shapes(shape, product, rank), factors, strict=True):
+            own = {name: left.pop(name) for name in list(left) if name.startswith(f"{place}.")}
+            restored.append(_factor(facts, its_shape, {name.partition(".")[2]: one for name, one in own.items()}))
+        if left:
+            raise FormatError(f"array {min(left)!r} does not belong there")
+        return cls(shape, product, (restored[0], restored[1]))
+
+
+def _factor(facts: Any, shape: tuple[int, ...], arrays: Mapping[str, NDArray[np.uint8]]) -> Encoding:
+    single = {name: one for name, one in shelf.encodings().items() if name != Factored.name}
+    reading = Reading(facts, {})
+    name = reading.choice("encoding", tuple(single))
+    if "shape" in facts:
+        raise FormatError("field 'shape' does not belong there")
+    return single[name].restore({"shape": list(shape), **_without(facts, "encoding")}, arrays)
+
+
+def _without(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {one: value for one, value in facts.items() if one != name}
+
+
+def _composed_shape(form: Form) -> tuple[int, ...]:
+    first, second = (part.shape for part in form.parts)
+    return (second[0], *first[1:]) if form.product == "channel" else (second[0], first[1], first[2], second[3])
+
+
+def _factor_shapes(shape: tuple[int, ...], product: Product, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    if product == "channel":
+        return (rank, *shape[1:]), (shape[0], rank, *[1] * (len(shape) - 2))
+    return (rank, shape[1], shape[2], 1), (shape[0], rank, 1, shape[3])
+
+
+def _highest_rank(shape: tuple[int, ...], product: Product) -> int:
+    """Smaller side of the matrix that the weight is read as."""
+    if product == "channel":
+        return min(shape[0], int(np.prod(shape[1:])))
+    return min(shape[0] * shape[3], shape[1] * shape[2])
+
+
+def _fits(form: Form) -> bool:
+    """Whether the factors have the shapes that `Form` describes."""
+    shapes = tuple(part.shape for part in form.parts)
+    dimensions = [len(shape) for shape in shapes]
+    if form.product is None or dimensions not in ([[4, 4]] if form.product == "spatial" else [[2, 2], [4, 4]]):
+        return False
+    shape, rank = _composed_shape(form), shapes[0][0]
+    return rank <= _highest_rank(shape, form.product) and shapes == _factor_shapes(shape, form.product, rank)

@@ -1,0 +1,87 @@
+"""Relative index: each non-zero weight with the number of zeros since the one before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.encoding import Stored
+from workbench.encodings._one_tensor import OneTensor, finite_values
+from workbench.encodings._stream import STREAMS, Stream, smallest_stream
+from workbench.encodings.reading import MOST_WEIGHTS, Reading
+from workbench.errors import FormatError
+from workbench.form import Part
+from workbench.kernels.bitpack import pack, packed_size, unpack
+from workbench.kernels.gaps import WIDTHS, count_entries, entries
+
+
+@dataclass(frozen=True, eq=False)
+class RelativeIndex(OneTensor):
+    """A gap of a few bits and a value for each entry (Han, Mao, Dally, Deep Compression, ICLR 2016, section 2).
+
+    Runs of zeros longer than a gap can say are bridged by filler entries, whose value is zero; they count as entries.
+    The width of a gap, 2 to 8 bits, is the one that takes the fewest bytes.
+
+    gap_bits: that width. count: entries, fillers included. gaps: packed.
+    """
+
+    name = "relative-index"
+    gap_bits: int
+    count: int
+    gaps: NDArray[np.uint8]
+
+    @classmethod
+    def _nbytes(cls, part: Part) -> dict[str, int]:
+        return _best(part)[2]
+
+    @classmethod
+    def _encode(cls, part: Part) -> Self:
+        width, stream, _ = _best(part)
+        gaps, positions = entries(part.values, width)
+        fillers = positions.size > int(np.count_nonzero(part.values != 0))
+        return cls(part.shape, stream.of(part, positions, fillers), width, positions.size, pack(gaps, width))
+
+    def _part(self) -> Part:
+        return self.stream.part(self.shape, self._positions())
+
+    def _positions(self) -> NDArray[np.int64]:
+        return np.cumsum(unpack(self.gaps, self.gap_bits, self.count).astype(np.int64) + 1) - 1
+
+    def arrays(self) -> tuple[Stored, ...]:
+        return Stored("gaps", "indices", self.gaps), *self.stream.arrays()
+
+    def fields(self) -> dict[str, Any]:
+        facts = {"shape": list(self.shape), "gap_bits": self.gap_bits, "entries": self.count}
+        return {**facts, "values": self.stream.kind, **self.stream.fields()}
+
+    @classmethod
+    def restore(cls, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.uint8]]) -> Self:
+        reading = Reading(fields, arrays)
+        shape = reading.shape()
+        width = reading.integer("gap_bits", WIDTHS.start, WIDTHS.stop - 1)
+        count = reading.integer("entries", 0, MOST_WEIGHTS)
+        packed, gaps = reading.codes("gaps", width, count)
+        if int(gaps.sum(dtype=np.int64)) + count > int(np.prod(shape)):
+            raise FormatError("its gaps run past the last weight")
+        stream = STREAMS[reading.choice("values", tuple(STREAMS))].restore(reading, shape, count)
+        reading.finish()
+        restored = cls(shape, stream, width, count, packed)
+        zero = finite_values(restored).reshape(-1)[restored._positions()] == 0
+        if (zero & (gaps != 2**width - 1)).any() or zero[-1:].any():
+            raise FormatError("an entry that is not a filler is zero")
+        return restored
+
+
+def _best(part: Part) -> tuple[int, type[Stream], dict[str, int]]:
+    """The gap width and stream that take the fewest bytes, the narrower gap where two take the same."""
+    survivors, fillers = count_entries(part.values)
+    choices = []
+    for width, padding in zip(WIDTHS, fillers.tolist(), strict=True):
+        count = survivors + padding
+        stream, sizes = smallest_stream(part, count, zeros=padding > 0)
+        choices.append((width, stream, {"indices": packed_size(count, width), **sizes}))
+    return min(choices, key=lambda one: sum(one[2].values()))

@@ -1,0 +1,1 @@
+"""Files that a compressed network is written to."""

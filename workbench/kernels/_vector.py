@@ -1,0 +1,356 @@
+"""Vectors of numbers held in registers, for kernels that a compiler does not vectorise well by itself.
+
+A vector of any element and length works on every processor: LLVM cuts it into registers of the size that is there.
+Only `permute16` and `dot_u8_i8` are single instructions that the processor must have (see `_features`). All of this is
+for use inside compiled functions. Arrays must be C-contiguous, an index counts elements of the flattened array, and
+nothing is checked. Where a function takes `lanes` or `dtype`, it is a constant.
+
+    v = load(weights, i, 16)          # uint32 x 16
+    low = convert(v & 15, np.float32)
+    acc = fma(low, spread(x, k, 16), acc)
+    store(y, j, acc)
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+
+class Vector(types.Type):
+    """Numba type of a vector: `lanes` elements of `dtype`."""
+
+    def __init__(self, dtype: Any, lanes: int) -> None:
+        self.dtype, self.lanes = dtype, lanes
+        super().__init__(name=f"Vector({dtype}, {lanes})")
+
+    @property
+    def key(self) -> tuple[Any, int]:
+        return self.dtype, self.lanes
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Vector) -> None:
+        element = manager.lookup(kind.dtype).get_value_type()
+        super().__init__(manager, kind, ir.VectorType(element, kind.lanes))
+
+
+def _is_float(kind: Vector) -> bool:
+    return isinstance(kind.dtype, types.Float)
+
+
+def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
+    if isinstance(scalar, ir.Constant):
+        return ir.Constant(ir.VectorType(scalar.type, lanes), [scalar.constant] * lanes)
+    vector = ir.VectorType(scalar.type, lanes)
+    one = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+    return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), mask)
+
+
+# Operators: between two vectors of one type, or a vector and a number, which is converted to the vector's element.
+
+# Name in llvmlite's builder for unsigned integers, for signed ones and for floats.
+_OPERATIONS: dict[str, tuple[str, str, str | None]] = {
+    "add": ("add", "add", "fadd"),
+    "sub": ("sub", "sub", "fsub"),
+    "mul": ("mul", "mul", "fmul"),
+    "and": ("and_", "and_", None),
+    "or": ("or_", "or_", None),
+    "xor": ("xor", "xor", None),
+    "lshift": ("shl", "shl", None),
+    "rshift": ("lshr", "ashr", None),
+}
+
+
+def _operation(names: tuple[str, str, str | None], kind: Vector) -> str | None:
+    return names[2] if _is_float(kind) else names[kind.dtype.signed]
+
+
+def _register(symbol: Any, names: tuple[str, str, str | None]) -> None:
+    class Operator(AbstractTemplate):
+        def generic(self, args: Any, kws: Any) -> Any:
+            kind = next((one for one in args if isinstance(one, Vector)), None)
+            if kind is None or len(args) != 2 or _operation(names, kind) is None:
+                return None
+            if any(one != kind and not isinstance(one, types.Number) for one in args):
+                return None
+            return signature(kind, *args)
+
+    infer_global(symbol)(Operator)
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = sig.return_type
+        sides = []
+        for side, of in zip(args, sig.args, strict=True):
+            if not isinstance(of, Vector):
+                side = _splat(builder, context.cast(builder, side, of, kind.dtype), kind.lanes)
+            sides.append(side)
+        return getattr(builder, str(_operation(names, kind)))(*sides)
+
+    for left, right in ((Vector, Vector), (Vector, types.Number), (types.Number, Vector)):
+        lower_builtin(symbol, left, right)(lower)
+
+
+for _name, _names in _OPERATIONS.items():
+    _register(getattr(operator, f"__{_name}__"), _names)
+    _register(getattr(operator, f"__i{_name}__"), _names)  # a += b, where a becomes a new vector
+
+
+# Memory.
+
+
+def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.gep(data, [index], inbounds=True)
+
+
+def _contiguous(array: Any) -> bool:
+    return isinstance(array, types.Array) and array.layout == "C"
+
+
+@intrinsic(prefer_literal=True)
+def load(typingctx, array, index, lanes):  # type: ignore[no-untyped-def]
+    """`lanes` elements of `array` from `index` on."""
+    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(lanes, types.IntegerLiteral)):
+        return None
+    kind = Vector(array.dtype, lanes.literal_value)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        pointer = _pointer(context, builder, sig.args[0], args[0], index)
+        vector = context.get_value_type(kind)
+        found = builder.load(builder.bitcast(pointer, vector.as_pointer()))
+        found.align = kind.dtype.bitwidth // 8
+        return found
+
+    return kind(array, index, lanes), codegen
+
+
+@intrinsic
+def store(typingctx, array, index, vector):  # type: ignore[no-untyped-def]
+    """Write `vector` to `array` from `index` on."""
+    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(vector, Vector)):
+        return None
+    if array.dtype != vector.dtype:
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        pointer = _pointer(context, builder, sig.args[0], args[0], index)
+        written = builder.store(args[2], builder.bitcast(pointer, args[2].type.as_pointer()))
+        written.align = sig.args[2].dtype.bitwidth // 8
+        return context.get_dummy_value()
+
+    return types.void(array, index, vector), codegen
+
+
+@intrinsic(prefer_literal=True)
+def spread(typingctx, array, index, lanes):  # type: ignore[no-untyped-def]
+    """The element of `array` at `index`, in every lane."""
+    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(lanes, types.IntegerLiteral)):
+        return None
+    kind = Vector(array.dtype, lanes.literal_value)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        return _splat(builder, builder.load(_pointer(context, builder, sig.args[0], args[0], index)), kind.lanes)
+
+    return kind(array, index, lanes), codegen
+
+
+@intrinsic
+def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]
+    """Ask for the cache line that holds `index`, which may lie outside the array."""
+    if not (_contiguous(array) and isinstance(index, types.Integer)):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        pointer = builder.bitcast(builder.gep(data, [index]), byte)
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [byte, word, word, word]), "llvm.prefetch.p0"
+        )
+        builder.call(function, [pointer, word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, index), codegen
+
+
+@intrinsic
+def gather(typingctx, array, indices):  # type: ignore[no-untyped-def]
+    """The elements of `array` at `indices` (a vector of integers)."""
+    if not (_contiguous(array) and isinstance(indices, Vector)):
+        return None
+    kind = Vector(array.dtype, indices.lanes)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        wide = ir.VectorType(ir.IntType(64), kind.lanes)
+        extend = builder.sext if sig.args[1].dtype.signed else builder.zext
+        indices = args[1] if sig.args[1].dtype.bitwidth == 64 else extend(args[1], wide)
+        vector = context.get_value_type(kind)
+        result = ir.Constant(vector, ir.Undefined)
+        for lane in range(kind.lanes):  # LLVM makes a gather of this where that is better
+            at = ir.Constant(ir.IntType(32), lane)
+            pointer = builder.gep(data, [builder.extract_element(indices, at)], inbounds=True)
+            result = builder.insert_element(result, builder.load(pointer), at)
+        return result
+
+    return kind(array, indices), codegen
+
+
+# Registers.
+
+
+@intrinsic(prefer_literal=True)
+def splat(typingctx, scalar, lanes):  # type: ignore[no-untyped-def]
+    """`scalar` in every lane; the element is the scalar's own type, so write np.float32(0), not 0."""
+    if not (isinstance(scalar, types.Number) and isinstance(lanes, types.IntegerLiteral)):
+        return None
+    kind = Vector(types.unliteral(scalar), lanes.literal_value)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _splat(builder, context.cast(builder, args[0], sig.args[0], kind.dtype), kind.lanes)
+
+    return kind(scalar, lanes), codegen
+
+
+@intrinsic
+def convert(typingctx, vector, dtype):  # type: ignore[no-untyped-def]
+    """Every lane as a number of `dtype`; floats are cut to integers towards zero."""
+    if not (isinstance(vector, Vector) and isinstance(dtype, types.NumberClass)):
+        return None
+    kind = Vector(dtype.dtype, vector.lanes)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        source, target = sig.args[0], context.get_value_type(kind)
+        wider = kind.dtype.bitwidth > source.dtype.bitwidth
+        if _is_float(source) and _is_float(kind):
+            if kind.dtype == source.dtype:
+                return args[0]
+            return (builder.fpext if wider else builder.fptrunc)(args[0], target)
+        if _is_float(source):
+            return (builder.fptosi if kind.dtype.signed else builder.fptoui)(args[0], target)
+        if _is_float(kind):
+            return (builder.sitofp if source.dtype.signed else builder.uitofp)(args[0], target)
+        if kind.dtype.bitwidth == source.dtype.bitwidth:
+            return args[0]
+        if wider:
+            return (builder.sext if source.dtype.signed else builder.zext)(args[0], target)
+        return builder.trunc(args[0], target)
+
+    return kind(vector, dtype), codegen
+
+
+@intrinsic
+def view(typingctx, vector, dtype):  # type: ignore[no-untyped-def]
+    """The same bits as elements of `dtype`; the number of lanes follows."""
+    if not (isinstance(vector, Vector) and isinstance(dtype, types.NumberClass)):
+        return None
+    kind = Vector(dtype.dtype, vector.lanes * vector.dtype.bitwidth // dtype.dtype.bitwidth)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return builder.bitcast(args[0], context.get_value_type(kind))
+
+    return kind(vector, dtype), codegen
+
+
+def _suffix(kind: Vector) -> str:
+    return f"v{kind.lanes}{'f' if _is_float(kind) else 'i'}{kind.dtype.bitwidth}"
+
+
+def _call(context: Any, builder: Any, name: str, result: Any, args: Any) -> Any:
+    kind = ir.FunctionType(context.get_value_type(result), [one.type for one in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+
+@intrinsic
+def fma(typingctx, a, b, c):  # type: ignore[no-untyped-def]
+    """a · b + c, rounded once where the processor can."""
+    if not (isinstance(a, Vector) and _is_float(a) and a == b == c):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _call(context, builder, f"llvm.fmuladd.{_suffix(a)}", a, args)
+
+    return a(a, b, c), codegen
+
+
+@intrinsic
+def popcount(typingctx, vector):  # type: ignore[no-untyped-def]
+    """Number of set bits in each lane."""
+    if not isinstance(vector, Vector) or _is_float(vector):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _call(context, builder, f"llvm.ctpop.{_suffix(vector)}", vector, args)
+
+    return vector(vector), codegen
+
+
+@intrinsic
+def lane_sum(typingctx, vector):  # type: ignore[no-untyped-def]
+    """Sum over the lanes, as a number; floats in no particular order."""
+    if not isinstance(vector, Vector):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        if not _is_float(vector):
+            return _call(context, builder, f"llvm.vector.reduce.add.{_suffix(vector)}", vector.dtype, args)
+        start = context.get_constant(vector.dtype, 0)
+        kind = ir.FunctionType(start.type, [start.type, args[0].type])
+        name = f"llvm.vector.reduce.fadd.{_suffix(vector)}"
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(function, [start, args[0]], fastmath=("reassoc",))
+
+    return vector.dtype(vector), codegen
+
+
+@intrinsic
+def lane_or(typingctx, vector):  # type: ignore[no-untyped-def]
+    """Bitwise or of all lanes, as a number."""
+    if not isinstance(vector, Vector) or _is_float(vector):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _call(context, builder, f"llvm.vector.reduce.or.{_suffix(vector)}", vector.dtype, args)
+
+    return vector.dtype(vector), codegen
+
+
+@intrinsic
+def permute16(typingctx, table, indices):  # type: ignore[no-untyped-def]
+    """table[indices & 15] for float32 x 16 and 32-bit indices. Needs avx512f."""
+    if not isinstance(table, Vector) or table.key != (types.float32, 16) or not isinstance(indices, Vector):
+        return None
+    if indices.lanes != 16 or indices.dtype.bitwidth != 32 or _is_float(indices):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _call(context, builder, "llvm.x86.avx512.permvar.sf.512", table, args)
+
+    return table(table, indices), codegen
+
+
+@intrinsic
+def dot_u8_i8(typingctx, total, unsigned, signed):  # type: ignore[no-untyped-def]
+    """total + the sums of four products of bytes in each 32-bit lane; all are 32 bits x 16. Needs avx512vnni."""
+    if any(
+        not isinstance(one, Vector) or one.lanes != 16 or one.dtype.bitwidth != 32 for one in (total, unsigned, signed)
+    ):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _call(context, builder, "llvm.x86.avx512.vpdpbusd.512", total, args)
+
+    return total(total, unsigned, signed), codegen

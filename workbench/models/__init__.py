@@ -1,0 +1,1 @@
+"""The zoo: small networks with trained weights."""

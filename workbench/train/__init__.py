@@ -1,0 +1,1 @@
+"""Training: one loop, and the settings that made the shipped weights."""

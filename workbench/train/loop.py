@@ -1,0 +1,219 @@
+"""The training loop: seeded, cancellable, and chosen by validation images only."""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from workbench.data.datasets import Split
+from workbench.errors import DataError, ModelError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    The learning rate rises linearly over the first `warmup` share of all steps to `learning_rate` and falls to zero
+    along half a cosine (Loshchilov and Hutter, arXiv 1608.03983; the rise as in Smith, arXiv 1708.07120).
+    `average`: decay per step of the exponential moving average of the weights, which is what is validated and kept;
+    0 keeps the weights themselves. `shift`: images are moved by up to so many pixels each way; `flip`: half of them are
+    mirrored. `dropout`: the share of a named layer's outputs that is zeroed while training; the network itself holds no
+    dropout layer. `bfloat16`: forward and backward pass in mixed precision, the weights stay float32.
+    """
+
+    epochs: int = 10
+    batch: int = 128
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 0.1
+    warmup: float = 0.2
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.0
+    average: float = 0.0
+    shift: int = 0
+    flip: bool = False
+    dropout: dict[str, float] = field(default_factory=dict)
+    bfloat16: bool = False
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """`loss` is the mean over the training images, `accuracy` (0..1) is on the validation images."""
+
+    number: int
+    loss: float
+    accuracy: float
+    seconds: float
+
+
+def fit(
+    module: nn.Module,
+    train: Split,
+    validation: Split,
+    settings: Settings,
+    *,
+    seed: int = 0,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Epoch]:
+    """Train `module` in place and yield after every epoch.
+
+    When the iteration ends, by itself, by `cancelled()` turning true (asked before every batch), or because the caller
+    stops iterating and closes it, the module is in evaluation mode and holds the weights of the finished epoch with the
+    best validation accuracy (the first of equals); where no epoch was finished, the weights that it came with. The same
+    seed, data and number of threads give the same weights. Torch's global random generator is neither read nor moved.
+    Raises `DataError` for labels that the network has no score for, `ModelError` for an unknown layer in
+    `settings.dropout`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    images, labels = train.inputs(), train.targets()
+    hooks = _dropout_hooks(module, settings.dropout, generator)
+    # Convolutions are about twice as fast on a CPU with the channels innermost; it changes the layout, not the values.
+    _lay_out(module, torch.channels_last)
+    best_state, best_accuracy = copy.deepcopy(module.state_dict()), -1.0
+    averaged = copy.deepcopy(module) if settings.average else module
+    slow = [layer for layer in module.modules() if settings.bfloat16 and _is_strided_depthwise(layer)]
+    for layer in slow:
+        _compute_in_float32(layer)
+    optimiser = _optimiser(module, settings)
+    steps_per_epoch = math.ceil(len(labels) / settings.batch)
+    step = 0
+    try:
+        for number in range(1, settings.epochs + 1):
+            started = time.perf_counter()
+            module.train()
+            total = 0.0
+            for chosen in torch.randperm(len(labels), generator=generator).split(settings.batch):
+                if cancelled():
+                    return
+                for group in optimiser.param_groups:
+                    group["lr"] = settings.learning_rate * _schedule(step, settings, steps_per_epoch)
+                batch = _augment(images[chosen], settings, generator)
+                with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.bfloat16):
+                    scores = module(batch)
+                loss = _loss(scores.float(), labels[chosen], settings)
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                step += 1
+                total += float(loss.detach()) * len(chosen)
+                if settings.average:
+                    _average(averaged, module, min(settings.average, (1 + step) / (10 + step)))
+            reached = accuracy(averaged, validation)
+            if reached > best_accuracy:
+                best_state, best_accuracy = copy.deepcopy(averaged.state_dict()), reached
+            yield Epoch(number, total / len(labels), reached, time.perf_counter() - started)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for layer in slow:
+            del layer.forward
+        _lay_out(module, torch.contiguous_format)
+        module.load_state_dict(best_state)
+        module.eval()
+
+
+@torch.no_grad()
+def accuracy(module: nn.Module, split: Split, batch: int = 500) -> float:
+    """The share (0..1) of the split's images whose highest score is at their label, in float32 and evaluation mode."""
+    module.eval()
+    hits = 0
+    for images, labels in zip(split.inputs().split(batch), split.targets().split(batch), strict=True):
+        hits += int((module(images).argmax(dim=1) == labels).sum())
+    return hits / len(split)
+
+
+def _lay_out(module: nn.Module, layout: torch.memory_format) -> None:
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=layout)
+
+
+def _is_strided_depthwise(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1 and max(layer.stride) > 1
+
+
+def _compute_in_float32(layer: nn.Module) -> None:
+    """Take a layer out of mixed precision until its attribute `forward` is deleted.
+
+    On a CPU the backward pass of a strided depthwise convolution is about 15 times as slow in bfloat16 as in float32.
+    """
+    forward = layer.forward
+
+    def in_float32(images: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return cast(Tensor, forward(images.float()))
+
+    layer.forward = in_float32
+
+
+def _schedule(step: int, settings: Settings, steps_per_epoch: int) -> float:
+    steps = settings.epochs * steps_per_epoch
+    rise = settings.warmup * steps
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
+
+
+def _optimiser(module: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    # Biases and batch norm are not decayed: that pulls on the function, not on its complexity.
+    groups = [
+        {"params": [p for p in module.parameters() if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in module.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if settings.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=settings.learning_rate)
+    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, nesterov=True)
+
+
+def _loss(scores: Tensor, labels: Tensor, settings: Settings) -> Tensor:
+    if int(labels.max()) >= scores.shape[1]:
+        raise DataError(f"Label {int(labels.max())} has no score: the network gives {scores.shape[1]} of them.")
+    return functional.cross_entropy(scores, labels, label_smoothing=settings.label_smoothing)
+
+
+def _augment(images: Tensor, settings: Settings, generator: torch.Generator) -> Tensor:
+    """Move and mirror a batch N x C x H x W, every image by its own draw; what is moved in is zero."""
+    count, _, height, width = images.shape
+    if settings.flip:
+        mirrored = torch.rand(count, 1, 1, 1, generator=generator) < 0.5
+        images = torch.where(mirrored, images.flip(3), images)
+    if settings.shift:
+        reach = settings.shift
+        windows = functional.pad(images, [reach] * 4).unfold(2, height, 1).unfold(3, width, 1)
+        down, right = torch.randint(0, 2 * reach + 1, (2, count), generator=generator)
+        images = windows[torch.arange(count), :, down, right]
+    return images
+
+
+@torch.no_grad()
+def _average(averaged: nn.Module, module: nn.Module, decay: float) -> None:
+    for kept, new in zip(averaged.state_dict().values(), module.state_dict().values(), strict=True):
+        if kept.is_floating_point():
+            kept.lerp_(new, 1 - decay)
+        else:
+            kept.copy_(new)
+
+
+def _dropout_hooks(
+    module: nn.Module, shares: dict[str, float], generator: torch.Generator
+) -> list[torch.utils.hooks.RemovableHandle]:
+    layers = dict(module.named_modules())
+    for name in shares:
+        if name not in layers:
+            raise ModelError(f"Dropout is set for a layer {name!r}, which the network does not have.")
+
+    def zeroing(share: float) -> Callable[[nn.Module, object, Tensor], Tensor | None]:
+        def hook(layer: nn.Module, inputs: object, output: Tensor) -> Tensor | None:
+            if not layer.training:
+                return None
+            kept = torch.rand(output.shape, generator=generator) >= share
+            return output * kept / (1 - share)
+
+        return hook
+
+    return [layers[name].register_forward_hook(zeroing(share)) for name, share in shares.items()]

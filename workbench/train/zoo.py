@@ -1,0 +1,126 @@
+"""Train a network of the zoo: `python -m workbench.train.zoo NAME [--seed N]`.
+
+Needs the full data set (see `workbench.data.full`). Writes the weights, with their accuracy as metadata, and the log
+that names everything they were made with. The epoch is chosen by validation images; the test images are read once, at
+the end.
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from workbench.data import full
+from workbench.data.datasets import Split
+from workbench.errors import WorkbenchError
+from workbench.models import zoo
+from workbench.models.normalize import Normalize
+from workbench.train.loop import Settings, accuracy, fit
+
+# The LeNets are trained briefly and with strong weight decay: longer training with augmentation gives about half a point
+# more, and networks whose every weight is in use, so that pruning and low rank ruin them at once (docs/decisions.md).
+SETTINGS = {
+    "lenet-300-100/mnist": Settings(
+        epochs=20, optimiser="adamw", learning_rate=1.5e-3, weight_decay=0.3, average=0.999,
+    ),
+    "lenet-5/mnist": Settings(
+        epochs=10, optimiser="adamw", learning_rate=1.5e-3, weight_decay=0.3, average=0.999, bfloat16=True,
+    ),
+    "lenet-300-100/fashion-mnist": Settings(
+        epochs=25, optimiser="adamw", learning_rate=1.5e-3, weight_decay=0.3, average=0.999, flip=True,
+    ),
+    "lenet-5/fashion-mnist": Settings(
+        epochs=15, optimiser="adamw", learning_rate=1.5e-3, weight_decay=0.3, average=0.999, flip=True, bfloat16=True,
+    ),
+    "resnet-8/fashion-mnist": Settings(
+        epochs=36, learning_rate=0.1, weight_decay=5e-4, average=0.999, shift=2, flip=True, bfloat16=True,
+    ),
+    "squeezenet/fashion-mnist": Settings(
+        epochs=36, optimiser="adamw", learning_rate=2e-3, weight_decay=0.05, average=0.999, shift=2, flip=True,
+        bfloat16=True, dropout={"fire5": 0.1},
+    ),
+    "mobilenet-v2/fashion-mnist": Settings(
+        epochs=28, learning_rate=0.1, weight_decay=2e-4, average=0.999, shift=2, flip=True, bfloat16=True,
+    ),
+}  # fmt: skip
+
+
+def train(name: str, seed: int) -> float:
+    """Train a network, write its weights and its log, and return its accuracy (0..1) on the test images.
+
+    Raises `ModelError` for an unknown name and `DataError` where the full data set is missing.
+    """
+    entry, settings = zoo.entry(name), SETTINGS[name]
+    data = full.load(entry.data)
+    module = zoo.build(entry.architecture, seed)
+    _set_normalisation(module, data.split("train"))
+    course = []
+    for epoch in fit(module, data.split("train"), data.split("validation"), settings, seed=seed):
+        course.append(asdict(epoch))
+        click.echo(
+            f"{name} {epoch.number:3d}  loss {epoch.loss:.4f}  validation {epoch.accuracy:.2%}  {epoch.seconds:.1f} s"
+        )
+    reached = {
+        "seed": seed,
+        "validation_accuracy": accuracy(module, data.split("validation")),
+        "test_accuracy": accuracy(module, data.split("test")),
+    }
+    weights = {key: value.contiguous() for key, value in module.state_dict().items()}
+    log = {
+        "model": name,
+        "data": data.title,
+        **reached,
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "settings": asdict(settings),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "images": {split: len(data.split(split)) for split in ("train", "validation", "test")},
+        "digests": {split: data.split(split).digest for split in ("train", "validation", "test")},
+        "epochs": course,
+    }
+    entry.log.parent.mkdir(exist_ok=True)
+    _replace(entry.log, json.dumps(log, indent=2).encode() + b"\n")
+    with tempfile.TemporaryDirectory(dir=entry.weights.parent) as folder:
+        file = Path(folder) / "weights.safetensors"
+        save_file(weights, file, metadata={key: str(value) for key, value in reached.items()})
+        _replace(entry.weights, file.read_bytes())
+    return reached["test_accuracy"]
+
+
+def _set_normalisation(module: nn.Module, split: Split) -> None:
+    images = split.inputs()
+    for layer in module.modules():
+        if isinstance(layer, Normalize):
+            layer.mean.fill_(images.mean())
+            layer.std.fill_(images.std())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that a reader meets the old one or the new one, never half of it."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(path)
+
+
+@click.command()
+@click.argument("name", type=click.Choice(zoo.names()))
+@click.option("--seed", default=0, show_default=True, help="Seed of the first weights, the order and the augmentation.")
+def main(name: str, seed: int) -> None:
+    """Train NAME and write its weights and log into the zoo."""
+    try:
+        click.echo(f"test {train(name, seed):.2%}")
+    except WorkbenchError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()
