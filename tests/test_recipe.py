@@ -59,8 +59,12 @@ def test_every_slider_is_some_methods_field() -> None:
 
 
 def test_equal_choices_have_equal_digests_whatever_their_order() -> None:
-    one = Recipe((Step(Magnitude(sparsity=0.5), None, {"a": {"sparsity": 0.1}, "b": None}),), {"x": "dense", "y": "dense"})
-    two = Recipe((Step(Magnitude(sparsity=0.5), None, {"b": None, "a": {"sparsity": 0.1}}),), {"y": "dense", "x": "dense"})
+    one = Recipe(
+        (Step(Magnitude(sparsity=0.5), None, {"a": {"sparsity": 0.1}, "b": None}),), {"x": "dense", "y": "dense"}
+    )
+    two = Recipe(
+        (Step(Magnitude(sparsity=0.5), None, {"b": None, "a": {"sparsity": 0.1}}),), {"y": "dense", "x": "dense"}
+    )
     assert one.digest == two.digest
     assert one.digest != Recipe.sliders(sparsity=0.5).digest
 
@@ -101,7 +105,10 @@ GOOD = json.loads(Recipe.sliders(sparsity=0.5, bits=4).to_json())
         ({"steps": [{"method": "prune.magnitude", "speed": 1}]}, "unknown field 'speed'"),
         ({"steps": [{"method": "prune.magnitude", "settings": {"q": 1}}]}, "prune.magnitude has no setting 'q'"),
         ({"steps": [{"method": "prune.magnitude", "layers": "fc1"}]}, "'layers' must be null or a list"),
-        ({"steps": [{"method": "prune.magnitude", "overrides": {"a": {"scope": "x"}}}]}, "Layer 'a': prune.magnitude: scope"),
+        (
+            {"steps": [{"method": "prune.magnitude", "overrides": {"a": {"scope": "x"}}}]},
+            "Layer 'a': prune.magnitude: scope",
+        ),
         ({"encodings": {"fc1": "zip"}}, "Layer 'fc1': there is no encoding 'zip'"),
         ({"extra": 1}, "unknown field 'extra'"),
     ],

@@ -1,4 +1,4 @@
-"""The live engine: newest move wins, first accuracy before giving way, cancelling, errors, and the same report as assess."""
+"""The live engine: newest move wins, first accuracy before giving way, cancelling, errors, and assess's report."""
 
 import threading
 import time
@@ -103,7 +103,9 @@ def test_the_interval_narrows_and_progress_grows_until_exact(slow: Session) -> N
     running = [update for update in seen if update.stage == "accuracy"]
     widths = [one.report.compressed.accuracy.high - one.report.compressed.accuracy.low for one in running]  # type: ignore[union-attr]
     assert [update.stage for update in seen] == ["costs", *["accuracy"] * (len(running)), "exact"]
-    assert [update.progress for update in running] == pytest.approx([k * BATCH / IMAGES for k in range(1, IMAGES // BATCH)])
+    assert [update.progress for update in running] == pytest.approx(
+        [k * BATCH / IMAGES for k in range(1, IMAGES // BATCH)]
+    )
     assert widths[-1] < 0.7 * widths[0]
 
 

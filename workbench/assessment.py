@@ -61,7 +61,7 @@ def costs(compressed: CompressedModel, device: str = DEFAULT_DEVICE) -> Report:
         data=_about_data(model),
         device=on.name,
         recipe={**compressed.recipe.to_object(), "digest": compressed.recipe.digest},
-        original=reference and _figures(reference, on)[0],
+        original=None if reference is None else _figures(reference, on)[0],
         compressed=figures,
         layers=rows,
         notes=(),
@@ -72,7 +72,7 @@ def costs(compressed: CompressedModel, device: str = DEFAULT_DEVICE) -> Report:
 
 def with_accuracy(report: Report, was: Accuracy | None, now: Accuracy) -> Report:
     """`report` with what is known of both accuracies."""
-    before = report.original and replace(report.original, accuracy=was)
+    before = None if report.original is None else replace(report.original, accuracy=was)
     return replace(report, original=before, compressed=replace(report.compressed, accuracy=now))
 
 
@@ -87,7 +87,7 @@ def original(compressed: CompressedModel) -> CompressedModel | None:
 
 
 def image_count(model: Model, images: int | None) -> int:
-    """How many test images accuracy is counted on; 0 without data. Raises DataError for more than there are, or none."""
+    """How many test images accuracy is counted on; 0 without data. DataError for none, or more than there are."""
     if model.data is None:
         if images is not None:
             raise DataError(f"{model.name} has no data set, so accuracy cannot be counted on {images} images.")
@@ -100,9 +100,9 @@ def accuracies(
 ) -> Iterator[tuple[Accuracy | None, Accuracy, float]]:
     """Accuracy of the original and of `compressed` after every batch of test images, and the share run so far.
 
-    Nothing is yielded for a model without data. While images are left, `low` and `high` bound the figure that all of them
-    will give: the original's accuracy plus the mean difference so far, or the plain count where the original's answers
-    are not all known yet. The last accuracy is the exact count, with the 95 % interval for unseen images of the kind.
+    Nothing is yielded for a model without data. While images are left, `low` and `high` bound the figure that all of
+    them will give: the original's accuracy plus the mean difference so far, or the plain count where the original's
+    answers are not all known yet. The last accuracy is the exact count, with the 95 % interval for unseen images.
     """
     count = image_count(compressed.model, images)
     if count == 0:
@@ -120,7 +120,9 @@ def accuracies(
         batch = slice(start, min(start + BATCH, count))
         if known is not None and reference is not None and (known[batch] < 0).any():
             known[batch] = _batch(modules[id(reference)], inputs[batch])
-        found[batch] = known[batch] if unchanged and known is not None else _batch(modules[id(compressed)], inputs[batch])
+        found[batch] = (
+            known[batch] if unchanged and known is not None else _batch(modules[id(compressed)], inputs[batch])
+        )
         yield (
             None if known is None else _counted(known, labels, "measured"),
             _estimate(found, known, labels, "measured" if unchanged else "simulated"),
@@ -173,7 +175,13 @@ def _about_data(model: Model) -> dict[str, Any] | None:
     if model.data is None:
         return None
     test = model.data.split("test")
-    return {"name": model.data.name, "title": model.data.title, "split": "test", "images": len(test), "digest": test.digest}
+    return {
+        "name": model.data.name,
+        "title": model.data.title,
+        "split": "test",
+        "images": len(test),
+        "digest": test.digest,
+    }
 
 
 def _figures(compressed: CompressedModel, device: Device) -> tuple[Figures, tuple[LayerRow, ...]]:

@@ -48,7 +48,13 @@ def models(as_json: bool) -> None:
     """The networks that come with the workbench."""
     entries = [zoo.entry(name) for name in zoo.names()]
     rows = [
-        {"name": one.name, "architecture": one.architecture, "data": one.data, "paper": one.paper, "summary": one.summary}
+        {
+            "name": one.name,
+            "architecture": one.architecture,
+            "data": one.data,
+            "paper": one.paper,
+            "summary": one.summary,
+        }
         for one in entries
     ]
     _print_rows(rows, ("name", "summary", "paper"), as_json)
@@ -100,7 +106,9 @@ def _choices(command: Callable[..., None]) -> Callable[..., None]:
                 click.option(f"--{axis}-method", default=None, help=f"Method of --{axis} (default {DEFAULTS[axis]}).")
                 for axis in DEFAULTS
             ),
-            click.option("--recipe", "recipe_file", type=click.Path(dir_okay=False, path_type=Path), help="Recipe JSON file."),
+            click.option(
+                "--recipe", "recipe_file", type=click.Path(dir_okay=False, path_type=Path), help="Recipe JSON file."
+            ),
         )
     ):
         command = option(command)
@@ -213,4 +221,6 @@ def _print_rows(rows: list[dict[str, Any]], columns: Iterable[str], as_json: boo
     columns = tuple(columns)
     widths = [max(len(str(row[column])) for row in rows) for column in columns]
     for row in rows:
-        click.echo("  ".join(str(row[column]).ljust(width) for column, width in zip(columns, widths, strict=True)).rstrip())
+        click.echo(
+            "  ".join(str(row[column]).ljust(width) for column, width in zip(columns, widths, strict=True)).rstrip()
+        )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Forms = Mapping[str, Form]
 Cancelled = Callable[[], bool]
-_prefixes: Cache[tuple[Forms, tuple["Note", ...]]] = Cache(ceiling=256 * 2**20)
+_prefixes: Cache[tuple[Forms, tuple[Note, ...]]] = Cache(ceiling=256 * 2**20)
 
 
 class Stopped(Exception):

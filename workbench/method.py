@@ -34,7 +34,7 @@ class Setting:
                 raise RecipeError(f"{owner}: {name} must be one of {', '.join(self.choices)}, not {value!r}.")
             return value
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not self.low <= value <= self.high:  # type: ignore[operator]
+        if not number or not self.low <= value <= self.high:
             raise RecipeError(f"{owner}: {name} must be a number from {self.low:g} to {self.high:g}, not {value!r}.")
         if isinstance(self.step, int):
             if value != int(value):
@@ -103,7 +103,7 @@ class Method(ABC):
         return next(((name, one) for name, one in cls.settings().items() if one.axis), None)
 
     def refusal(self, form: Form, layout: Layout) -> str | None:
-        """Why the method makes no sense for such a layer in such a form, as the end of a sentence; None where it does."""
+        """Why the method makes no sense for such a layer and form, as the end of a sentence; None where it does."""
         return None
 
     def exemption(self, layout: Layout) -> str | None:

@@ -116,9 +116,7 @@ class Model:
             rest_part=MappingProxyType({path: _rest_part(modules, path) for path in rest}),
             uncounted=traced.uncounted,
             other_macs=traced.macs - sum(_macs(layer) for layer in layers),
-            digest=fingerprint(
-                architecture, *((one.name, one.weight, one.calls) for one in layers), *rest.items()
-            ),
+            digest=fingerprint(architecture, *((one.name, one.weight, one.calls) for one in layers), *rest.items()),
         )
 
     def layout(self, layer: Layer) -> Layout:
@@ -145,7 +143,9 @@ def load(name: str) -> Model:
 
 def _check_weight(path: str, layer: _Compressible) -> None:
     if hasattr(layer, "parametrizations"):
-        raise ModelError(f"Layer {path!r} computes its weight by a parametrisation; remove it (make it permanent) first.")
+        raise ModelError(
+            f"Layer {path!r} computes its weight by a parametrisation; remove it (make it permanent) first."
+        )
     if isinstance(layer.weight, nn.UninitializedParameter) or layer.weight is None:
         raise ModelError(f"Layer {path!r} has no weights yet; run the network once before handing it over.")
     if layer.weight.numel() == 0:
@@ -184,7 +184,9 @@ def _layer(path: str, layer: _Compressible, calls: tuple[Call, ...], aliases: tu
     padding = (
         _pair(layer.padding)
         if not isinstance(layer.padding, str)
-        else (0, 0) if layer.padding == "valid" else (dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2)
+        else (0, 0)
+        if layer.padding == "valid"
+        else (dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2)
     )
     return Layer(path, "conv2d", weight, bias, _pair(layer.stride), padding, dilation, layer.groups, calls, aliases)
 

@@ -65,7 +65,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Frozen, validated before a tensor is touched; JSON in and out. encodings: layer -> encoding it must be stored in."""
+    """Ordered steps, validated before a tensor is touched. encodings: layer -> the encoding it must be stored in."""
 
     steps: tuple[Step, ...] = ()
     encodings: Mapping[str, str] = field(default_factory=dict)
@@ -117,7 +117,9 @@ class Recipe:
         """From the object that `to_object` gives. Raises RecipeError naming the field that is wrong."""
         _check_object("recipe", content, {"version", "steps", "encodings"}, {"digest"})
         if content["version"] != VERSION:
-            raise RecipeError(f"This recipe has version {content['version']!r}; this workbench reads version {VERSION}.")
+            raise RecipeError(
+                f"This recipe has version {content['version']!r}; this workbench reads version {VERSION}."
+            )
         if not isinstance(content["steps"], list):
             raise RecipeError("The recipe's field 'steps' must be a list.")
         encodings = content["encodings"]

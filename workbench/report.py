@@ -177,7 +177,8 @@ class Report:
     """Everything that is known of one compressed network.
 
     model, device: names. data: {"name", "split", "images", "digest"} of the images that accuracy was counted on, None
-    without data. original: None for a file whose original network is not at hand. recipe: its JSON object with its "digest". input_shape: of the one input, without batch, that the
+    without data. original: None for a file whose original network is not at hand. recipe: its JSON object with its
+    "digest". input_shape: of the one input, without batch, that the
     operations are counted for. original: None where it is not at hand (the packed file of a user's own network).
     notes: sentences on the whole. kind: "preview" where weights were only cut or rounded, "faithful" where every method
     was applied as its paper asks.

@@ -1,4 +1,4 @@
-"""The live engine: one model, one recipe that changes, reports that follow. Scripts use the same one as the dashboard."""
+"""The live engine: one model, one recipe that changes, reports that follow; the same for scripts and the page."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Update:
     """One message of the engine about one move.
 
     move: its number. newest: whether no later move had arrived when this was sent. stage: "costs" comes first (size,
-    operations and energy are exact, accuracy unknown), then "accuracy" while images are run, then "exact"; or "cancelled"
-    with what was known by then, or "error" with a sentence. progress: share of the images run, 0..1.
+    operations and energy are exact, accuracy unknown), then "accuracy" while images are run, then "exact"; or
+    "cancelled" with what was known by then, or "error" with a sentence. progress: share of the images run, 0..1.
     """
 
     move: int
@@ -55,7 +55,7 @@ class Session:
     def __init__(
         self, model: Model, device: str = DEFAULT_DEVICE, images: int | None = None, recipe: Recipe | None = None
     ) -> None:
-        """images: how many test images accuracy is counted on, all by default. Raises RecipeError, DeviceError, DataError."""
+        """images: how many test images accuracy is counted on. Raises RecipeError, DeviceError, DataError."""
         recipe = recipe or Recipe()
         _check(model, recipe, device, images)
         self.images = images
@@ -185,7 +185,9 @@ class Session:
                 return
         self._send(move, "exact", report, share)
 
-    def _send(self, move: _Move, stage: Stage, report: Report | None, progress: float, error: str | None = None) -> None:
+    def _send(
+        self, move: _Move, stage: Stage, report: Report | None, progress: float, error: str | None = None
+    ) -> None:
         if report is not None:
             self._report = report
         update = Update(move.number, move.number == self._newest.number, stage, report, progress, error)

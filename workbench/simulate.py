@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -21,28 +21,27 @@ def simulated(model: Model, forms: Mapping[str, Form]) -> nn.Module:
         target = module.get_submodule(layer.name)
         if form.product is None:
             with torch.no_grad():
-                target.weight.copy_(torch.from_numpy(form.parts[0].values.copy()))
+                cast(torch.Tensor, target.weight).copy_(torch.from_numpy(form.parts[0].values.copy()))
         else:
             _replace(module, target, _product(layer, form, target))
     return module
 
 
 def _product(layer: Layer, form: Form, original: Any) -> nn.Sequential:
-    first, second = (torch.from_numpy(part.values.copy()) for part in form.parts)
-    pair: tuple[nn.Linear | nn.Conv2d, nn.Linear | nn.Conv2d]
+    first, second = (nn.Parameter(torch.from_numpy(part.values.copy()), requires_grad=False) for part in form.parts)
+    rank, out = len(first), len(second)
+    pair: list[nn.Linear] | list[nn.Conv2d]
+    # made without memory ("meta"): drawing first weights would take time and move torch's random generator
     if layer.kind == "linear":
-        pair = (nn.Linear(first.shape[1], len(first), bias=False), nn.Linear(len(first), len(second), layer.has_bias))
+        pair = [nn.Linear(first.shape[1], rank, False, "meta"), nn.Linear(rank, out, layer.has_bias, "meta")]
     else:
         vertical, horizontal = _geometry(form, original)
-        mode = original.padding_mode
-        pair = (
-            nn.Conv2d(first.shape[1], len(first), tuple(first.shape[2:]), bias=False, padding_mode=mode, **vertical),
-            nn.Conv2d(
-                len(first), len(second), tuple(second.shape[2:]), bias=layer.has_bias, padding_mode=mode, **horizontal
-            ),
-        )
-    for one, weight in zip(pair, (first, second), strict=True):
-        one.weight = nn.Parameter(weight, requires_grad=False)
+        common = {"padding_mode": original.padding_mode, "device": "meta"}
+        pair = [
+            nn.Conv2d(first.shape[1], rank, (first.shape[2], first.shape[3]), bias=False, **vertical, **common),
+            nn.Conv2d(rank, out, (second.shape[2], second.shape[3]), bias=layer.has_bias, **horizontal, **common),
+        ]
+    pair[0].weight, pair[1].weight = first, second
     if layer.has_bias:
         pair[1].bias = nn.Parameter(original.bias.detach().clone(), requires_grad=False)
     return nn.Sequential(*pair).eval()

@@ -13,16 +13,21 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from workbench.errors import ModelError
 
-# Operators outside the pointwise and view families that multiply no weights with activations.
+# Operators, without their underscores, that no tag calls pointwise or a view and that do no multiply-accumulates.
 _WITHOUT_MACS = frozenset(
-    "max_pool2d_with_indices avg_pool2d _adaptive_avg_pool2d mean sum amax amin max min _softmax _log_softmax cat stack "
-    "native_batch_norm _native_batch_norm_legit_no_training native_layer_norm native_group_norm clone copy_ _to_copy "
-    "constant_pad_nd embedding arange zeros ones full empty index gather upsample_nearest2d upsample_bilinear2d var "
-    "var_mean std argmax topk sort max_pool2d adaptive_max_pool2d max_pool1d cudnn_batch_norm batch_norm "
-    "zeros_like ones_like full_like empty_like scalar_tensor _local_scalar_dense roll flip pixel_shuffle "
-    "channel_shuffle native_channel_shuffle cumsum logsumexp linalg_vector_norm reflection_pad2d replication_pad2d "
-    "lift_fresh index_select repeat masked_fill slice_scatter unsafe_view reshape_alias native_dropout bernoulli_ fill_ tril triu".split()
-)
+    (
+        "adaptive_avg_pool2d", "adaptive_max_pool2d", "amax", "amin", "arange", "argmax", "avg_pool2d",
+        "batch_norm", "bernoulli", "cat", "channel_shuffle", "clone", "constant_pad_nd", "copy",
+        "cudnn_batch_norm", "cumsum", "embedding", "empty", "empty_like", "fill", "flip", "full", "full_like",
+        "gather", "index", "index_select", "lift_fresh", "linalg_vector_norm", "local_scalar_dense",
+        "log_softmax", "logsumexp", "masked_fill", "max", "max_pool1d", "max_pool2d", "max_pool2d_with_indices",
+        "mean", "min", "native_batch_norm", "native_batch_norm_legit_no_training", "native_channel_shuffle",
+        "native_dropout", "native_group_norm", "native_layer_norm", "ones", "ones_like", "pixel_shuffle",
+        "reflection_pad2d", "repeat", "replication_pad2d", "reshape_alias", "roll", "scalar_tensor",
+        "slice_scatter", "softmax", "sort", "stack", "std", "sum", "to_copy", "topk", "tril", "triu",
+        "unsafe_view", "upsample_bilinear2d", "upsample_nearest2d", "var", "var_mean", "zeros", "zeros_like",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,14 +57,14 @@ class _Operators(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         packet = func._overloadpacket
         harmless = (
-            torch.Tag.pointwise in func.tags or func.is_view or packet.__name__.strip("_") in _HARMLESS or packet in flop_registry
+            torch.Tag.pointwise in func.tags
+            or func.is_view
+            or packet.__name__.strip("_") in _WITHOUT_MACS
+            or packet in flop_registry
         )
         if not harmless:
             self.uncounted[str(packet)] = None
         return func(*args, **(kwargs or {}))
-
-
-_HARMLESS = frozenset(name.strip("_") for name in _WITHOUT_MACS)
 
 
 def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) -> Trace:
@@ -78,7 +83,9 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
         calls.setdefault(paths[id(layer)], []).append(Call(tuple(inputs[0].shape), tuple(output.shape)))
 
     watched = [one for one in module.modules() if id(one) in paths]
-    hooks = [hook for one in watched for hook in (one.register_forward_pre_hook(enter), one.register_forward_hook(leave))]
+    hooks = [
+        hook for one in watched for hook in (one.register_forward_pre_hook(enter), one.register_forward_hook(leave))
+    ]
     counter, operators = FlopCounterMode(display=False), _Operators()
     try:
         with torch.no_grad(), counter, operators:

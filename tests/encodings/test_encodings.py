@@ -244,3 +244,10 @@ def test_levels_whose_zero_points_are_not_the_symmetric_ones_are_not_lost() -> N
     form = Form((Part.on_levels(levels, codes, np.zeros((2, 2), bool)),))
     assert ENCODINGS["affine"].nbytes(form) is None
     _assert_same(smallest(form).decode(), form)
+
+
+def test_groups_larger_than_a_file_may_name_are_stored_as_values() -> None:
+    levels = Affine(4, Grouping("group", 1025), np.ones(1, np.float32), np.full(1, 7.0, np.float32), True)
+    form = Form((Part.on_levels(levels, np.ones((1, 1025), np.uint8), np.zeros((1, 1025), bool)),))
+    assert ENCODINGS["affine"].nbytes(form) is None
+    _assert_same(_through_a_file(smallest(form)).decode(), form)

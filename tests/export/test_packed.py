@@ -179,6 +179,21 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
             read(tmp_path / "pipe")
 
 
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    class Mean(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(1, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(x.mean(dim=1, keepdim=True))
+
+    model = Model.from_module(Mean(), torch.zeros(1, 2**24 + 1), name="wide")
+    with pytest.raises(FormatError, match=r"wide does not fit into a packed file: an input of shape \(16777217,\)"):
+        compress(model, Recipe()).save(tmp_path / "net.cwb")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(WorkbenchError, match=r"net\.cwb cannot be written"):
         every_encoding().save(tmp_path / "nowhere" / "net.cwb")
@@ -207,7 +222,7 @@ def test_headers_that_are_not_canonical_json(raw: bytes, tmp_path: Path) -> None
 HEADERS: list[tuple[list[Any], Any, str]] = [
     (["model"], None, "'model' must be text"),
     (["architecture"], 5, "'architecture' must be text"),
-    (["input_shape"], [2**30], "does not have 1 to 1,048,576 numbers"),
+    (["input_shape"], [2**30], "does not have 1 to 16,777,216 numbers"),
     (["input_shape"], [0], "does not have 1 to"),
     (["input_shape"], [2, 8, 8], "it does not fit the network"),
     (["data"], {"name": "mnist"}, "'test' is missing"),

@@ -1,5 +1,7 @@
 """K-means weight sharing against the plain textbook algorithm, and the counting identities."""
 
+import itertools
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,7 +37,7 @@ def test_equals_the_naive_algorithm() -> None:
 def test_more_centroids_never_hurt_here_and_256_are_nearly_exact() -> None:
     values = np.random.default_rng(1).laplace(size=5000).astype(np.float32)
     errors = [error(values, centroids_of(values, 2**bits)) for bits in range(1, 9)]
-    assert all(a > b for a, b in zip(errors, errors[1:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(errors))
     assert errors[-1] / (values**2).sum() < 1e-3
 
 

@@ -20,7 +20,9 @@ def channel_matrix(weight: np.ndarray) -> np.ndarray:
 
 def spatial_matrix(weight: np.ndarray) -> np.ndarray:
     out, channels, height, width = weight.shape
-    return np.stack([weight[:, :, :, x].reshape(out, channels * height) for x in range(width)], 1).reshape(out * width, -1)
+    return np.stack([weight[:, :, :, x].reshape(out, channels * height) for x in range(width)], 1).reshape(
+        out * width, -1
+    )
 
 
 @pytest.mark.parametrize("rank", [0.01, 0.25, 0.5, 0.9, 1.0])

@@ -44,9 +44,7 @@ def test_values_are_the_decoded_codes_and_zero_stays_zero(
 
 @settings(max_examples=60)
 @given(weights, st.integers(2, 8), st.sampled_from(["tensor", "channel", "group"]), st.sampled_from(["yes", "no"]))
-def test_error_is_at_most_half_a_step(
-    values: np.ndarray, bits: int, per: Per, symmetric: Literal["yes", "no"]
-) -> None:
+def test_error_is_at_most_half_a_step(values: np.ndarray, bits: int, per: Per, symmetric: Literal["yes", "no"]) -> None:
     part = quantised(values, bits=bits, per=per, symmetric=symmetric)
     assert isinstance(part.levels, Affine)
     step = part.levels.grouping.spread(part.levels.scale, values.shape)

@@ -1,4 +1,4 @@
-"""Timing candidates against each other: interleaved runs in one process, so that drift of the machine hits all alike."""
+"""Timing candidates against each other: interleaved runs in one process, so that drift hits all alike."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Row:
     """One line of the benchmark.
 
     seconds: median of one call of the kernel. opponents: the same of what a user would pick instead, on the same work.
-    limit_share: share of the physical limit (bandwidth or arithmetic) that the kernel reaches, None where none is known.
+    limit_share: share of the physical limit (bandwidth or arithmetic) that the kernel reaches, None where unknown.
     """
 
     kernel: str
@@ -44,8 +44,8 @@ def interleaved(
 ) -> dict[str, float]:
     """Median seconds of one call of each candidate.
 
-    Every round times every candidate once, in turn. Slow candidates get fewer rounds: a round is skipped for one that has
-    used its share of `budget` seconds, but each is timed three times at least. Garbage collection waits meanwhile.
+    Every round times every candidate once, in turn. Slow candidates get fewer rounds: a round is skipped for one that
+    has used its share of `budget` seconds, but each is timed three times at least. Garbage collection waits meanwhile.
     """
     calls = {name: _calls(one) for name, one in candidates.items()}
     times: dict[str, list[float]] = {name: [] for name in candidates}

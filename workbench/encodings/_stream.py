@@ -99,7 +99,7 @@ class AffineStream(Stream):
     @classmethod
     def nbytes(cls, part: Part, entries: int, zeros: bool) -> Sizes | None:
         levels = part.levels
-        if not isinstance(levels, Affine) or not _is_consistent(levels) or (zeros and not _zeros_on_grid(part, levels)):
+        if not isinstance(levels, Affine) or not _is_storable(levels) or (zeros and not _zeros_on_grid(part, levels)):
             return None
         scales = levels.scale.size * (4 + _zero_point_bytes(levels))
         return {"codes": packed_size(entries, levels.bits), "scales": scales}
@@ -273,8 +273,11 @@ def _as_bytes(values: Floats) -> NDArray[np.uint8]:
     return np.ascontiguousarray(values, "<f4").view(np.uint8)
 
 
-def _is_consistent(levels: Affine) -> bool:
-    """Whether a symmetric grid's zero points are those that follow from its width, since they are not stored."""
+def _is_storable(levels: Affine) -> bool:
+    """Whether a file can say it: groups are not too large, a symmetric grid's zero points follow from its width."""
+    grouping = levels.grouping
+    if grouping.granularity == "group" and not 1 <= grouping.size <= _LARGEST_GROUP:
+        return False
     return not levels.symmetric or bool((levels.zero_point == symmetric_zero_point(levels.bits)).all())
 
 

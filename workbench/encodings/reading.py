@@ -55,7 +55,10 @@ class Reading:
         return value
 
     def optional_text(self, name: str) -> str | None:
-        return None if self._fields.get(name, "") is None and self.take(name) is None else self.text(name)
+        value = self.take(name)
+        if value is not None and type(value) is not str:
+            raise FormatError(f"field {name!r} must be text or null, not {reprlib.repr(value)}")
+        return value
 
     def integer(self, name: str, low: int, high: int) -> int:
         value = self.take(name)

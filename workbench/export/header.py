@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Bytes = NDArray[np.uint8]
 
 MOST_ARRAYS = 10**6
-LARGEST_INPUT = 2**20  # numbers in one input of the network
+LARGEST_INPUT = 2**24  # numbers in one input of the network
 DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _NO_DIGEST = "0" * 64
 

@@ -72,9 +72,19 @@ def layout(compressed: CompressedModel) -> Layout:
 
 
 def write(compressed: CompressedModel, path: Path) -> Path:
-    """Write the file and return its path. Raises WorkbenchError where it cannot be written; the old one then stays."""
-    header = describe(compressed, checksums=True)
-    body: tuple[bytes | memoryview, ...] = (header, *(one.data for one in layout(compressed).arrays))
+    """Write the file and return its path.
+
+    Raises WorkbenchError where it cannot be written, and FormatError where the network is beyond the format's limits;
+    what was there before then stays.
+    """
+    planned, header = layout(compressed), describe(compressed, checksums=True)
+    try:
+        if planned.nbytes > LARGEST_FILE or len(header) > LONGEST_HEADER:
+            raise FormatError("it is too large")
+        parse(header)  # what is written can be read
+    except FormatError as error:
+        raise FormatError(f"{compressed.model.name} does not fit into a packed file: {error}.") from error
+    body: tuple[bytes | memoryview, ...] = (header, *(one.data for one in planned.arrays))
     opening = _PREAMBLE.pack(MAGIC, VERSION, len(header), bytes(32))[:_SEALED_FROM]
     digest = hashlib.blake2b(opening, digest_size=32)
     for piece in body:

@@ -56,7 +56,8 @@ def private_folder(folder: Path) -> Path | None:
     It must belong to the user alone (mode 0700), and no folder above it may let others exchange it.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for one in (folder.parent, folder):
+            one.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.name == "nt":  # the cache folder lies in the user's profile, whose access list keeps others out
             return folder
         own = folder.lstat()
@@ -75,7 +76,7 @@ def _kept(folder: Path) -> bool:
 
 @cache
 def _folder() -> Path:
-    return user_cache_path("compression-workbench", appauthor=False) / "kernels"
+    return user_cache_path("compression-workbench-kernels", appauthor=False)
 
 
 @cache

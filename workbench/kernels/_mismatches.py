@@ -24,7 +24,7 @@ from workbench.kernels._features import has, wide
 
 LANES = 32  # outputs in a tile of weights
 NATIVE = wide() and has("avx512vpopcntdq")  # counting bits in 32-bit lanes, and logic of three inputs, are instructions
-ROWS = 6 if NATIVE else 1  # rows of the input that the registers hold counts for
+ROWS = 5 if NATIVE else 1  # rows of the input that the registers hold counts for
 _PAIRS_IN_A_BYTE = 31  # each adds at most 8
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -48,8 +48,8 @@ def sign_products(  # type: ignore[no-untyped-def]
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         read = _Arguments(context, builder, sig, args)
         loop = _Loop(builder, rows.literal_value, bool(paired.literal_value))
-        totals = loop.emit(read)
         column, to, stride = (read.number(name) for name in (10, 12, 13))
+        totals = loop.emit(read)
         floats = ir.VectorType(ir.FloatType(), loop.lanes)
         minus_two = ir.Constant(floats, [-2.0] * loop.lanes)
         for (row, part), total in zip(loop.cells, totals, strict=True):

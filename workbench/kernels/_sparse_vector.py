@@ -33,6 +33,19 @@ def lanes_of(typingctx, width):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def scaling_of(typingctx, scaling):  # type: ignore[no-untyped-def]
+    """One less than the length of the tuple `scaling`, as a constant."""
+    if not isinstance(scaling, types.UniTuple):
+        return None
+    number = scaling.count - 1
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return context.get_constant(types.intp, number)
+
+    return types.literal(number)(scaling), codegen
+
+
+@intrinsic
 def item(typingctx, array, index):  # type: ignore[no-untyped-def]
     """The element of `array` at `index`, which is not negative; integers come as intp, bit for bit where they are 64 wide."""
     if not (_contiguous(array) and isinstance(index, types.Integer)):
@@ -117,6 +130,64 @@ def expand(typingctx, array, index, mask, lanes):  # type: ignore[no-untyped-def
         return builder.call(function, [pointer, chosen, ir.Constant(vector, None)])
 
     return kind(array, index, mask, lanes), codegen
+
+
+def _first_lanes(context: Any, builder: Any, kept: Any, kind: Any, lanes: int) -> Any:
+    """Mask of the first `kept` lanes."""
+    word = ir.IntType(32)
+    kept = builder.trunc(context.cast(builder, kept, kind, types.int64), word)
+    numbers = ir.Constant(ir.VectorType(word, lanes), list(range(lanes)))
+    return builder.icmp_signed("<", numbers, _splat(builder, kept, lanes))
+
+
+@intrinsic(prefer_literal=True)
+def load_some(typingctx, array, index, kept, lanes):  # type: ignore[no-untyped-def]
+    """The first `kept` elements of `array` from `index` on, and zero in the lanes beyond; reads nothing else."""
+    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(kept, types.Integer)):
+        return None
+    if not isinstance(lanes, types.IntegerLiteral):
+        return None
+    kind = Vector(array.dtype, lanes.literal_value)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        vector = context.get_value_type(kind)
+        pointer = builder.bitcast(_pointer(context, builder, sig.args[0], args[0], index), vector.as_pointer())
+        mask = _first_lanes(context, builder, args[2], sig.args[2], kind.lanes)
+        align = ir.Constant(ir.IntType(32), kind.dtype.bitwidth // 8)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(vector, [pointer.type, align.type, mask.type, vector]),
+            f"llvm.masked.load.{_suffix(kind)}.p0",
+        )
+        return builder.call(function, [pointer, align, mask, ir.Constant(vector, None)])
+
+    return kind(array, index, kept, lanes), codegen
+
+
+@intrinsic
+def store_some(typingctx, array, index, vector, kept):  # type: ignore[no-untyped-def]
+    """Write the first `kept` lanes of `vector` to `array` from `index` on."""
+    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(vector, Vector)):
+        return None
+    if array.dtype != vector.dtype or not isinstance(kept, types.Integer):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        target = args[2].type.as_pointer()
+        pointer = builder.bitcast(_pointer(context, builder, sig.args[0], args[0], index), target)
+        mask = _first_lanes(context, builder, args[3], sig.args[3], vector.lanes)
+        align = ir.Constant(ir.IntType(32), vector.dtype.bitwidth // 8)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [args[2].type, pointer.type, align.type, mask.type]),
+            f"llvm.masked.store.{_suffix(vector)}.p0",
+        )
+        builder.call(function, [args[2], pointer, align, mask])
+        return context.get_dummy_value()
+
+    return types.void(array, index, vector, kept), codegen
 
 
 @intrinsic

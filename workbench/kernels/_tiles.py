@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.kernels._jit import jit
-from workbench.kernels._sparse_vector import WIDEST, lanes_of, scratch
-from workbench.kernels._vector import load, splat, store
+from workbench.kernels._memory import aligned
+from workbench.kernels._sparse_vector import WIDEST, lanes_of, load_some, scratch
+from workbench.kernels._vector import load, store
 
 Floats = NDArray[np.float32]
 
@@ -29,7 +30,7 @@ def operands(shape: tuple[int, int], x: Floats, bias: Floats | None) -> tuple[Fl
         bias = np.zeros(rows, np.float32)
     elif bias.shape != (rows,) or bias.dtype != np.float32:
         raise ValueError(f"A bias for {rows} rows is float32 [{rows}], not {bias.dtype} {list(bias.shape)}.")
-    result = np.empty((rows, *x.shape[1:]), np.float32)
+    result = aligned((rows, *x.shape[1:]), np.float32)
     return np.ascontiguousarray(x).reshape(-1), np.ascontiguousarray(bias), result
 
 
@@ -47,7 +48,7 @@ def tiles(columns: int, widest: int = WIDEST) -> list[tuple[int, int, tuple[int,
         whole, rest = whole + 1, 0
     runs = [(0, whole, (0,) * (widest // 8))] if whole else []
     if rest > 0:
-        runs.append((whole * widest, 1, (0,) * (1 << max(rest - 1, 0).bit_length() >> 3 or 1)))
+        runs.append((whole * widest, 1, (0,) * (1 << (-(-rest // 8) - 1).bit_length())))
     return runs
 
 
@@ -61,27 +62,13 @@ def fill(into, x, columns, at, start, stop, width):  # type: ignore[no-untyped-d
     """Columns `at` to at + lanes of rows start..stop of `x`, as [stop − start, lanes]; zeros beyond the last column."""
     lanes = lanes_of(width)
     kept = min(lanes, columns - at)
-    if kept == lanes:
-        for row in range(start, stop):
-            store(into, (row - start) * lanes, load(x, row * columns + at, lanes))
-        return
+    to = 0
     for row in range(start, stop):
-        to = (row - start) * lanes
-        store(into, to, splat(np.float32(0), lanes))
-        for j in range(kept):
-            into[to + j] = x[row * columns + at + j]
-
-
-@jit
-def put(y, to, vector, kept, edge, width):  # type: ignore[no-untyped-def]
-    """The first `kept` lanes of `vector` to `y` from `to` on; edge: scratch of `lanes` elements."""
-    lanes = lanes_of(width)
-    if kept == lanes:
-        store(y, to, vector)
-    else:
-        store(edge, 0, vector)
-        for j in range(kept):
-            y[to + j] = edge[j]
+        if kept == lanes:
+            store(into, to, load(x, row * columns + at, lanes))
+        else:
+            store(into, to, load_some(x, row * columns + at, kept, lanes))
+        to += lanes
 
 
 @jit

@@ -7,6 +7,7 @@ of them different, the product is K − 2d (Rastegari et al., XNOR-Net, ECCV 201
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from llvmlite import ir
@@ -23,6 +24,7 @@ Floats = NDArray[np.float32]
 Words = NDArray[np.uint32]
 
 _ONE_RUN = np.zeros(1, np.int64)
+_PANEL = 2**16  # words of the weights that stay in the second cache
 _MOST = 2**24  # signs in a product; float32 holds whole numbers up to here
 
 
@@ -111,13 +113,23 @@ def gemm_binary(x: SignRows, weights: SignWeights, threads: int = 1, out: Floats
     """
     if weights.kernel != (1, 1) or x.depth != weights.depth:
         raise ValueError(f"Rows of {x.depth} signs do not fit weights of {weights.depth} by {weights.kernel}.")
-    rows, width = x.words.shape
+    y = output(out, (len(x.words), weights.outputs))
+    bases = _bases(x.depth, weights.scale.size)
+    multiply(x.words.reshape(-1), row_places(*x.words.shape), _ONE_RUN, weights, bases, y, threads)
+    return y
+
+
+@lru_cache(maxsize=64)
+def row_places(rows: int, width: int) -> NDArray[np.int64]:
+    """Where rows of `width` words begin, all with the same bases; see `_mismatches.sign_products`."""
     places = np.zeros((rows, 2), np.int64)
     places[:, 0] = np.arange(rows) * width
-    bases = np.full(weights.scale.size, x.depth, np.float32)
-    y = output(out, (rows, weights.outputs))
-    multiply(x.words.reshape(-1), places, _ONE_RUN, weights, bases, y, threads)
-    return y
+    return places
+
+
+@lru_cache(maxsize=64)
+def _bases(depth: int, outputs: int) -> Floats:
+    return np.full(outputs, depth, np.float32)
 
 
 def output(out: Floats | None, shape: tuple[int, ...]) -> Floats:
@@ -210,52 +222,63 @@ def pack_run(values, start, depth, words):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _multiply(x, places, runs, length, paired, w, bases, scale, bias, y, outputs, start, stop):  # type: ignore[no-untyped-def]
-    """Units start..stop of the product, a unit being ROWS rows and 32 outputs; units with the same outputs come together.
+def _multiply(  # type: ignore[no-untyped-def]
+    x, places, runs, length, paired, w, bases, scale, bias, y, outputs, start, stop
+):
+    """Units start..stop of the product, a unit being ROWS rows and 32 outputs.
 
-    The last rows are taken together with some of those before them, which are then computed twice.
+    Their order: panels of outputs whose weights stay in cache, in each the rows, for each the outputs, so that results
+    are written one after another. The last rows are taken together with some of those before them, which are then
+    computed twice.
     """
     rows = len(places)
+    row_words = runs.size * length * (2 if paired else 1)
     blocks = (rows + ROWS - 1) // ROWS
-    tile_words = runs.size * length * (2 if paired else 1) * LANES
+    tiles = (outputs + LANES - 1) // LANES
+    panel = min(tiles, max(1, _PANEL // (LANES * row_words)))
     edge = np.empty(ROWS * LANES, np.float32)
     unit = start
     while unit < stop:
-        tile, block = unit // blocks, unit % blocks
-        end = min(blocks, block + stop - unit)
-        unit += end - block
-        column = tile * LANES
-        inside = min(LANES, outputs - column)
-        at = tile * tile_words
-        if rows < ROWS:
-            first, last, step = 0, rows, 1
-        else:
-            first, last, step = block * ROWS, min(end * ROWS, rows), ROWS
-        if inside == LANES:
-            _tile(x, places, first, last, runs, length, paired, w, at, bases, scale, bias, column, y, column, outputs)
-            continue
-        for row in range(first, last, step):
-            row = min(row, rows - step)
-            _tile(x, places, row, row + step, runs, length, paired, w, at, bases, scale, bias, column, edge, -row * LANES, LANES)
-            for r in range(step):
-                for lane in range(inside):
+        before = unit // (panel * blocks) * panel  # tiles in the panels before this one
+        here = min(panel, tiles - before)
+        block, tile = (unit - before * blocks) // here, (unit - before * blocks) % here
+        end = min(here, tile + stop - unit)
+        unit += end - tile
+        first, last = before + tile, before + end
+        row = max(min(block * ROWS, rows - ROWS), 0)
+        whole = min(last, outputs // LANES)
+        _tiles(x, places, row, runs, length, paired, w, bases, scale, bias, first, whole, y, row * outputs, outputs)
+        if whole < last:  # the last tile has outputs to spare
+            column = whole * LANES
+            _tiles(x, places, row, runs, length, paired, w, bases, scale, bias, whole, last, edge, -column, LANES)
+            for r in range(min(rows, ROWS)):
+                for lane in range(outputs - column):
                     y[(row + r) * outputs + column + lane] = edge[r * LANES + lane]
 
 
 @jit
-def _tile(x, places, first, last, runs, length, paired, w, at, bases, scale, bias, column, y, to, stride):  # type: ignore[no-untyped-def]
-    """Rows first..last of 32 outputs; row r is written from to + r · stride on."""
-    if last - first < ROWS:
-        for row in range(first, last):
-            if paired:
-                sign_products(x, places, row, runs, length, w, at, bases, scale, bias, column, y, to + row * stride, stride, 1, 1)
-            else:
-                sign_products(x, places, row, runs, length, w, at, bases, scale, bias, column, y, to + row * stride, stride, 1, 0)
+def _tiles(  # type: ignore[no-untyped-def]
+    x, places, row, runs, length, paired, w, bases, scale, bias, first, last, y, to, stride
+):
+    """Up to ROWS rows from `row` on and tiles first..last of outputs; the first row is written from `to` on."""
+    tile_words = runs.size * length * (2 if paired else 1) * LANES
+    rows = len(places)
+    if rows < ROWS:
+        for tile in range(first, last):
+            column, at = tile * LANES, tile * tile_words
+            for r in range(rows):
+                out = to + r * stride + column
+                if paired:
+                    sign_products(x, places, r, runs, length, w, at, bases, scale, bias, column, y, out, stride, 1, 1)
+                else:
+                    sign_products(x, places, r, runs, length, w, at, bases, scale, bias, column, y, out, stride, 1, 0)
     elif paired:
-        for row in range(first, last, ROWS):
-            row = min(row, last - ROWS)
-            sign_products(x, places, row, runs, length, w, at, bases, scale, bias, column, y, to + row * stride, stride, ROWS, 1)
+        for tile in range(first, last):
+            column, at = tile * LANES, tile * tile_words
+            out = to + column
+            sign_products(x, places, row, runs, length, w, at, bases, scale, bias, column, y, out, stride, ROWS, 1)
     else:
-        for row in range(first, last, ROWS):
-            row = min(row, last - ROWS)
-            sign_products(x, places, row, runs, length, w, at, bases, scale, bias, column, y, to + row * stride, stride, ROWS, 0)
+        for tile in range(first, last):
+            column, at = tile * LANES, tile * tile_words
+            out = to + column
+            sign_products(x, places, row, runs, length, w, at, bases, scale, bias, column, y, out, stride, ROWS, 0)

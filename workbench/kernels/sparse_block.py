@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from workbench.kernels import _threads
 from workbench.kernels._features import wide
 from workbench.kernels._jit import jit
-from workbench.kernels._sparse_vector import item, lanes_of, look_up, weight
+from workbench.kernels._sparse_vector import item, lanes_of, load_some, look_up, store_some, weight
 from workbench.kernels._survivors import Floats, Survivors
-from workbench.kernels._tiles import column_count, operands, put, tiles, total_bytes, whole_tile
+from workbench.kernels._tiles import column_count, operands, tiles, total_bytes, whole_tile
 from workbench.kernels._vector import fma, gather, load, spread, splat, store
 
 HEIGHTS = (8, 16)
@@ -98,7 +98,6 @@ def _columns(  # type: ignore[no-untyped-def]
 ):
     """Block rows start..stop of `count` tiles of columns from `at` on; the sums of eight rows stay in registers."""
     lanes = lanes_of(width)
-    edge = np.empty(lanes, np.float32)
     for _ in range(count):
         tile = whole_tile(x, columns, at, width)
         kept = min(lanes, columns - at)
@@ -124,7 +123,10 @@ def _columns(  # type: ignore[no-untyped-def]
                 if row + i < bias.size:
                     factor = splat(item(scale, row + i), lanes)
                     whole = fma(total, factor, splat(item(bias, row + i), lanes))
-                    put(y, (row + i) * columns + at, whole, kept, edge, width)
+                    if kept == lanes:
+                        store(y, (row + i) * columns + at, whole)
+                    else:
+                        store_some(y, (row + i) * columns + at, whole, kept)
         at += lanes
 
 
@@ -132,7 +134,6 @@ def _columns(  # type: ignore[no-untyped-def]
 def _column(starts, indices, values, table, first, scale, bias, x, y, width, decoder, start, stop):  # type: ignore[no-untyped-def]
     """Block rows start..stop of a single column; a lane is an output."""
     lanes = lanes_of(width)
-    edge = np.empty(lanes, np.float32)
     for block_row in range(start, stop):
         row = block_row * lanes
         places = load(first, row, lanes)
@@ -152,7 +153,6 @@ def _column(starts, indices, values, table, first, scale, bias, x, y, width, dec
         for at in range(end - (end - begin) % 4, end):
             codes = load(values, at * lanes, lanes)
             a = fma(look_up(codes, table, places, base, decoder), spread(x, item(indices, at), lanes), a)
-        total = ((a + b) + (c + d)) * load(scale, row, lanes)
-        store(edge, 0, total)
-        for i in range(min(lanes, bias.size - row)):
-            y[row + i] = edge[i] + bias[row + i]
+        kept = min(lanes, bias.size - row)
+        total = fma((a + b) + (c + d), load(scale, row, lanes), load_some(bias, row, kept, lanes))
+        store_some(y, row, total, kept)

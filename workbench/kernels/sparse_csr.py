@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from workbench.kernels import _threads
 from workbench.kernels._jit import jit
-from workbench.kernels._sparse_vector import item, lanes_of, value, weight
+from workbench.kernels._sparse_vector import item, lanes_of, store_some, value, weight
 from workbench.kernels._survivors import Floats, Survivors
-from workbench.kernels._tiles import column_count, operands, put, tiles, total_bytes, whole_tile
-from workbench.kernels._vector import fma, load, splat
+from workbench.kernels._tiles import column_count, operands, tiles, total_bytes, whole_tile
+from workbench.kernels._vector import fma, load, splat, store
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,38 +83,35 @@ def _compress(positions, columns, groups, group, starts, indices):  # type: igno
 
 
 @jit(fast_math=True)
-def _columns(starts, indices, values, table, first, scale, bias, x, y, columns, at, count, width, start, stop):  # type: ignore[no-untyped-def]
-    """Rows start..stop of `count` tiles of columns from `at` on."""
+def _columns(starts, indices, values, table, first, scale, bias, x, y, columns, left, count, width, start, stop):  # type: ignore[no-untyped-def]
+    """Rows start..stop of `count` tiles of columns from `left` on."""
     lanes = lanes_of(width)
-    edge = np.empty(lanes, np.float32)
     groups = scale.size // bias.size
+    column = left
     for _ in range(count):
-        tile = whole_tile(x, columns, at, width)
-        kept = min(lanes, columns - at)
+        tile = whole_tile(x, columns, column, width)
+        kept = min(lanes, columns - column)
         for row in range(start, stop):
             total = splat(item(bias, row), lanes)
             for group in range(row * groups, (row + 1) * groups):
-                begin, end = item(starts, group), item(starts, group + 1)
-                found = segment(indices, values, table, item(first, group), begin, end, tile, width)
-                total = fma(splat(item(scale, group), lanes), found, total)
-            put(y, row * columns + at, total, kept, edge, width)
-        at += lanes
-
-
-@jit(fast_math=True)
-def segment(indices, values, table, first, begin, end, tile, width):  # type: ignore[no-untyped-def]
-    """Sum of survivors begin..end, each times its row of `tile` [inputs, lanes]."""
-    lanes = lanes_of(width)
-    even = splat(np.float32(0), lanes)
-    odd = even
-    at = begin
-    for _ in range((end - begin) >> 1):
-        even = fma(weight(values, table, at, first, lanes), load(tile, item(indices, at) * lanes, lanes), even)
-        odd = fma(weight(values, table, at + 1, first, lanes), load(tile, item(indices, at + 1) * lanes, lanes), odd)
-        at += 2
-    if at < end:
-        even = fma(weight(values, table, at, first, lanes), load(tile, item(indices, at) * lanes, lanes), even)
-    return even + odd
+                at = item(starts, group)
+                number = item(starts, group + 1) - at
+                begin = item(first, group)
+                even = splat(np.float32(0), lanes)
+                odd = even
+                for _ in range(number >> 1):
+                    even = fma(weight(values, table, at, begin, lanes), load(tile, item(indices, at) * lanes, lanes), even)
+                    at += 1
+                    odd = fma(weight(values, table, at, begin, lanes), load(tile, item(indices, at) * lanes, lanes), odd)
+                    at += 1
+                if number & 1:
+                    even = fma(weight(values, table, at, begin, lanes), load(tile, item(indices, at) * lanes, lanes), even)
+                total = fma(splat(item(scale, group), lanes), even + odd, total)
+            if kept == lanes:
+                store(y, row * columns + column, total)
+            else:
+                store_some(y, row * columns + column, total, kept)
+        column += lanes
 
 
 @jit(fast_math=True)
@@ -123,15 +120,8 @@ def _column(starts, indices, values, table, first, scale, bias, x, y, start, sto
     for row in range(start, stop):
         total = bias[row]
         for group in range(row * groups, (row + 1) * groups):
-            begin, end = item(starts, group), item(starts, group + 1)
-            total += scale[group] * dot(indices, values, table, item(first, group), begin, end, x)
+            begin, found = item(first, group), np.float32(0)
+            for at in range(item(starts, group), item(starts, group + 1)):
+                found += value(values, table, at, begin) * item(x, item(indices, at))
+            total += scale[group] * found
         y[row] = total
-
-
-@jit(fast_math=True)
-def dot(indices, values, table, first, begin, end, x):  # type: ignore[no-untyped-def]
-    """Sum of survivors begin..end, each times its element of `x`."""
-    total = np.float32(0)
-    for at in range(begin, end):
-        total += value(values, table, at, first) * item(x, item(indices, at))
-    return total

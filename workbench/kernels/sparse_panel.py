@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from workbench.kernels import _threads
 from workbench.kernels._jit import jit
-from workbench.kernels._sparse_vector import item, lanes_of, scratch, value, weight
+from workbench.kernels._sparse_vector import item, lanes_of, scaling_of, scratch, store_some, value, weight
 from workbench.kernels._survivors import Floats, Survivors
-from workbench.kernels._tiles import column_count, fill, operands, put, tiles, total_bytes
+from workbench.kernels._tiles import column_count, fill, operands, tiles, total_bytes
 from workbench.kernels._vector import fma, load, splat, store
 
 PANEL = 128  # columns: 32 KiB of the dense operand at 64 columns of float32
@@ -95,14 +95,21 @@ class PanelCsr:
         """
         flat, bias, y = operands(self.shape, x, bias)
         stripes = -(-self.shape[0] // STRIPE)
-        size = (self.panel, self.shape[1])
         if column_count(x) == 1:
-            _threads.split(_column, stripes, threads, *self.arrays(), *size, bias, flat, y.reshape(-1))
+            arguments = (*self.arrays(), self.panel, self.shape[1], bias, flat, y.reshape(-1))
+            _threads.split(_column, stripes, threads, *arguments)
             return y
         for at, count, width in tiles(x.shape[1]):
-            arguments = (*self.arrays(), *size, bias, flat, y.reshape(-1), x.shape[1], at, width)
-            _threads.split(_columns, count * stripes, threads, *arguments)
+            arguments = (*self.arrays(), self.panel, self.shape[1], bias, flat, y.reshape(-1))
+            _threads.split(_columns, count * stripes, threads, *arguments, x.shape[1], at, width, self.scaling)
         return y
+
+    @property
+    def scaling(self) -> tuple[int, ...]:
+        """What `_columns` has to scale by, in the length of a tuple: nothing, a number a row, one a row and panel."""
+        if self.values.dtype == np.float32:
+            return (0,)
+        return (0,) * (2 if self.scale.size == self.shape[0] else 3)
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """What the kernels read, in their order."""
@@ -147,74 +154,90 @@ def _place(positions, survivors, columns, panel, cursors, indices, values):  # t
 
 @jit(fast_math=True)
 def _columns(  # type: ignore[no-untyped-def]
-    heads, entries, rows, counts, indices, values, table, first, scale, panel, inputs, bias, x, y, columns, at, width, start, stop
+    heads, entries, rows, counts, indices, values, table, first, scale, panel, inputs, bias, x, y, columns, left, width,
+    scaling, start, stop
 ):
-    """Units start..stop of (tile, stripe) pairs, tiles outside, the first tile beginning at column `at`."""
+    """Units start..stop of (tile, stripe) pairs, tiles outside, the first tile beginning at column `left`."""
     lanes = lanes_of(width)
     stripes = -(-bias.size // STRIPE)
-    tile_x = scratch(panel * lanes)
-    tile_y = scratch(min(STRIPE * min(stop - start, stripes), bias.size) * lanes)
+    in_place = columns == lanes  # the tile is all there is
+    x_in_place = in_place and x.ctypes.data & 63 == 0
+    tile_x = x if x_in_place else scratch(panel * lanes)
+    tile_y = y if in_place else scratch(min(STRIPE * min(stop - start, stripes), bias.size) * lanes)
     for tile in range(start // stripes, -(-stop // stripes)):
-        low = max(start - tile * stripes, 0)
-        high = min(stop - tile * stripes, stripes)
-        column = at + tile * lanes
-        tile_y[:] = 0
+        low, high = max(start - tile * stripes, 0), min(stop - tile * stripes, stripes)
+        first_row, last_row = low * STRIPE, min(high * STRIPE, bias.size)
+        shift = 0 if in_place else first_row  # row r of the tile is row r + shift of the matrix
+        column = left + tile * lanes
+        for row in range(first_row, last_row):
+            store(tile_y, (row - shift) * lanes, splat(item(bias, row) if scaling_of(scaling) == 0 else np.float32(0), lanes))
         for number in range(-(-inputs // panel)):
-            fill(tile_x, x, columns, column, number * panel, min(inputs, (number + 1) * panel), width)
+            if not x_in_place:
+                fill(tile_x, x, columns, column, number * panel, min(inputs, (number + 1) * panel), width)
+            x_0 = number * panel if x_in_place else 0
             for stripe in range(low, high):
                 pair = number * stripes + stripe
-                sorted_rows(
+                add_rows(
                     *(heads[pair], heads[pair + 1], entries[pair], rows, counts, indices, values, table, first, scale),
-                    *(stripe * STRIPE, number, bias.size, tile_x, tile_y, (stripe - low) * STRIPE, width),
+                    *(stripe * STRIPE, number, bias.size, tile_x, x_0, tile_y, shift, width, scaling),
                 )
-        finish(tile_y, low * STRIPE, min(high * STRIPE, bias.size), scale, bias, y, columns, column, width)
+        finish(tile_y, first_row, last_row, shift, scale, bias, y, columns, column, width, scaling)
 
 
 @jit(fast_math=True)
-def sorted_rows(  # type: ignore[no-untyped-def]
-    head, tail, at, rows, counts, indices, values, table, first, scale, row_0, number, height, x, y, y_0, width
+def add_rows(  # type: ignore[no-untyped-def]
+    head, tail, at, rows, counts, indices, values, table, first, scale, row_0, number, height, x, x_0, y, shift, width, scaling
 ):
-    """Add a (panel, stripe) pair's product with `x` [panel, lanes] to the rows of `y` from `y_0` on.
+    """Add the product of a (panel, stripe) pair and `x` to `y`.
 
-    row_0: first row of the stripe; number: of the panel; height: rows of the matrix.
+    x: [.., lanes], the panel's columns from row x_0 on. y: [.., lanes], row r of the matrix in row r − shift. row_0: first
+    row of the stripe; number: of the panel; height: rows of the matrix.
     """
     lanes = lanes_of(width)
+    x_0 *= lanes
     groups = scale.size // height
-    group = number if groups > 1 else 0
     for listed in range(head, tail):
-        row = item(rows, listed)
-        to = (y_0 + row) * lanes
-        which = (row_0 + row) * groups + group
-        begin = item(first, which)
-        even = splat(np.float32(0), lanes)
-        odd = even
-        if groups == 1:
+        row = row_0 + item(rows, listed)
+        to = (row - shift) * lanes
+        which = row
+        odd = splat(np.float32(0), lanes)
+        even = odd
+        if scaling_of(scaling) == 2:
+            which = row * groups + number
+        else:
             even = load(y, to, lanes)
+        begin = item(first, which)
         count = item(counts, listed)
         for _ in range(count >> 1):
-            even = fma(weight(values, table, at, begin, lanes), load(x, item(indices, at) * lanes, lanes), even)
-            odd = fma(weight(values, table, at + 1, begin, lanes), load(x, item(indices, at + 1) * lanes, lanes), odd)
-            at += 2
+            even = fma(weight(values, table, at, begin, lanes), load(x, x_0 + item(indices, at) * lanes, lanes), even)
+            at += 1
+            odd = fma(weight(values, table, at, begin, lanes), load(x, x_0 + item(indices, at) * lanes, lanes), odd)
+            at += 1
         if count & 1:
-            even = fma(weight(values, table, at, begin, lanes), load(x, item(indices, at) * lanes, lanes), even)
+            even = fma(weight(values, table, at, begin, lanes), load(x, x_0 + item(indices, at) * lanes, lanes), even)
             at += 1
         total = even + odd
-        if groups > 1:
+        if scaling_of(scaling) == 2:
             total = fma(splat(item(scale, which), lanes), total, load(y, to, lanes))
         store(y, to, total)
 
 
 @jit(fast_math=True)
-def finish(tile, start, stop, scale, bias, y, columns, column, width):  # type: ignore[no-untyped-def]
-    """Rows start..stop of a tile, times the row's scale where it has one, plus bias, to their place in `y`."""
+def finish(tile, start, stop, shift, scale, bias, y, columns, column, width, scaling):  # type: ignore[no-untyped-def]
+    """Rows start..stop of a tile to their place in `y`, with the bias and scale that they do not have yet."""
     lanes = lanes_of(width)
     kept = min(lanes, columns - column)
-    edge = np.empty(lanes, np.float32)
-    per_row = scale.size == bias.size
+    if scaling_of(scaling) == 0 and columns == lanes:
+        return
     for row in range(start, stop):
-        total = load(tile, (row - start) * lanes, lanes)
-        factor = splat(item(scale, row) if per_row else np.float32(1), lanes)
-        put(y, row * columns + column, fma(total, factor, splat(item(bias, row), lanes)), kept, edge, width)
+        total = load(tile, (row - shift) * lanes, lanes)
+        if scaling_of(scaling) > 0:
+            factor = item(scale, row) if scaling_of(scaling) == 1 else np.float32(1)
+            total = fma(total, splat(factor, lanes), splat(item(bias, row), lanes))
+        if kept == lanes:
+            store(y, row * columns + column, total)
+        else:
+            store_some(y, row * columns + column, total, kept)
 
 
 @jit(fast_math=True)

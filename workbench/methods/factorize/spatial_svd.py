@@ -21,7 +21,9 @@ class SpatialSVD(Method):
 
     catalogue = ("FA-04", "FA-05")
     title = "Truncated SVD (spatial form)"
-    paper = "Tai, Xiao, Zhang, Wang, E, Convolutional neural networks with low-rank regularization, ICLR 2016, section 2"
+    paper = (
+        "Tai, Xiao, Zhang, Wang, E, Convolutional neural networks with low-rank regularization, ICLR 2016, section 2"
+    )
     mode = "instant"
     faithful = False
 
@@ -33,7 +35,9 @@ class SpatialSVD(Method):
         return layout.unfactorable or ("is a product of two factors already" if form.product else None)
 
     def exemption(self, layout: Layout) -> str | None:
-        return "gives the class scores, which fewer directions than classes cannot tell apart" if layout.output else None
+        return (
+            "gives the class scores, which fewer directions than classes cannot tell apart" if layout.output else None
+        )
 
     def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
         return {name: self._factored(form) for name, form in forms.items()}
@@ -41,7 +45,9 @@ class SpatialSVD(Method):
     def _factored(self, form: Form) -> Form:
         weight = form.compose()
         out, channels, height, width = (*weight.shape, 1, 1)[:4]
-        matrix = weight.reshape(out, channels, height, width).transpose(0, 3, 1, 2).reshape(out * width, channels * height)
+        matrix = (
+            weight.reshape(out, channels, height, width).transpose(0, 3, 1, 2).reshape(out * width, channels * height)
+        )
         rank = max(1, round(self.rank * min(matrix.shape)))
         vertical, horizontal = factors(matrix, rank)
         if weight.ndim == 2:

@@ -14,8 +14,8 @@ from workbench.spectrum import factors
 class SVD(Method):
     """W [m, n] ≈ (U√S)(√S Vᵀ) with r = round(rank · min(m, n)) singular values kept, at least one.
 
-    A convolution is read as the matrix [out, in·kh·kw] (the channel form): a kh×kw convolution to r channels, then a 1×1
-    convolution. The squared error is the sum of the squared singular values left out (Eckart and Young 1936).
+    A convolution is read as the matrix [out, in·kh·kw] (the channel form): a kh×kw convolution to r channels, then a
+    1×1 convolution. The squared error is the sum of the squared singular values left out (Eckart and Young 1936).
     """
 
     catalogue = ("FA-01",)
@@ -32,7 +32,9 @@ class SVD(Method):
         return layout.unfactorable or ("is a product of two factors already" if form.product else None)
 
     def exemption(self, layout: Layout) -> str | None:
-        return "gives the class scores, which fewer directions than classes cannot tell apart" if layout.output else None
+        return (
+            "gives the class scores, which fewer directions than classes cannot tell apart" if layout.output else None
+        )
 
     def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
         return {name: self._factored(form) for name, form in forms.items()}

@@ -38,7 +38,9 @@ class Uniform(Method):
         choices=("tensor", "channel", "group"),
     )
     symmetric: Literal["yes", "no"] = setting(
-        "yes", "Centre the levels on zero (yes) or fit them to the smallest and largest weight (no).", choices=("yes", "no")
+        "yes",
+        "Centre the levels on zero (yes) or fit them to the smallest and largest weight (no).",
+        choices=("yes", "no"),
     )
 
     def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:

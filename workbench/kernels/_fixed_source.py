@@ -1,0 +1,75 @@
+"""Source of the products of packed codes with activations in fixed point, by dot products of bytes.
+
+An activation is a whole number of up to 24 bits in digits of base 256, each a signed byte, times a factor that a span of
+inputs shares. Products of codes with one digit at a time are summed exactly.
+"""
+
+from __future__ import annotations
+
+from workbench.kernels.lanes import ROWS, row_expression
+from workbench.kernels.tiles import INPUTS
+
+TILES = 2
+STEP = 4  # rows of activations at once in the product of matrices
+
+
+def _sums(totals: str, digits: int, indent: str, sums_at: str) -> list[str]:
+    """Source that joins the sums of all digits, without the zero point's share, to one number `t`."""
+    lines = []
+    for digit in reversed(range(digits)):
+        one = f"convert({totals.format(digit=digit)}, np.float32) - zero * spread(sums, {sums_at.format(digit=digit)}, 16)"
+        lines.append(f"{indent}t = {one}" if digit == digits - 1 else f"{indent}t = fma(t, base, {one})")
+    return lines
+
+
+def gemv_source(name: str, bits: int, digits: int) -> str:
+    """y = W x: kernel (packed, scale, zero_point, x, sums, factors, span, run, y, start, stop) on tiles start..stop−1.
+
+    packed [tiles · blocks · bits · 64]; scale, zero_point [tiles · runs · 16]; x uint32 [digits · 8 · blocks], four inputs
+    in each; sums [digits · spans] of each digit over `span` blocks; factors [spans]; `run` spans share a scale.
+    """
+    chains = 4 if digits == 1 else 2
+    lines = [
+        f"def {name}(packed, scale, zero_point, x, sums, factors, span, run, y, start, stop):",
+        f"    blocks = x.size // {ROWS * digits}",
+        "    runs = (factors.size + run - 1) // run",
+        "    none = splat(np.float32(0), 16)",
+        "    nothing = splat(np.int32(0), 16)",
+        "    base = splat(np.float32(256), 16)",
+        f"    for first in range(start, stop, {TILES}):",
+        *(f"        tile{tile} = min(first + {tile}, stop - 1)" for tile in range(TILES)),
+        *(f"        total{tile} = none" for tile in range(TILES)),
+        "        for group in range(runs):",
+        *(f"            part{tile} = none" for tile in range(TILES)),
+        "            for one in range(group * run, min(group * run + run, factors.size)):",
+    ]
+    every = [(tile, digit, chain) for tile in range(TILES) for digit in range(digits) for chain in range(chains)]
+    lines += [f"                a{tile}_{digit}_{chain} = nothing" for tile, digit, chain in every]
+    lines += ["                for block in range(one * span, min(one * span + span, blocks)):"]
+    deep = " " * 20
+    lines += [f"{deep}at{tile} = (tile{tile} * blocks + block) * {64 * bits}" for tile in range(TILES)]
+    lines += [
+        f"{deep}w{tile}_{at} = view(load(packed, at{tile} + {64 * at}, 64), np.uint32)"
+        for at in range(bits)
+        for tile in range(TILES)
+    ]
+    for row in range(ROWS):
+        lines += [f"{deep}c{tile} = {row_expression(bits, row, f'w{tile}_')}" for tile in range(TILES)]
+        for digit in range(digits):
+            lines += [f"{deep}v = spread(x, ({digit} * blocks + block) * {ROWS} + {row}, 16)"]
+            for tile in range(TILES):
+                total = f"a{tile}_{digit}_{row % chains}"
+                lines += [f"{deep}{total} = dot_u8_i8({total}, c{tile}, v)"]
+    shallow = " " * 16
+    lines += [f"{shallow}v = spread(factors, one, 16)"]
+    for tile in range(TILES):
+        whole = "(" + " + ".join(f"a{tile}_{{digit}}_{chain}" for chain in range(chains)) + ")"
+        lines += [f"{shallow}zero = load(zero_point, (tile{tile} * runs + group) * 16, 16)"]
+        lines += _sums(whole, digits, shallow, "{digit} * factors.size + one")
+        lines += [f"{shallow}part{tile} = fma(t, v, part{tile})"]
+    lines += [
+        f"            total{tile} = fma(part{tile}, load(scale, (tile{tile} * runs + group) * 16, 16), total{tile})"
+        for tile in range(TILES)
+    ]
+    lines += [f"        store(y, tile{tile} * 16, total{tile})" for tile in range(TILES)]
+    return "\n".join([*lines, ""])

@@ -1,0 +1,157 @@
+"""Convolution of signs with signs, on the packed input itself: every pixel's channels in words, pixels row by row.
+
+A position of the kernel that lies in the padding adds nothing: the words there are zero and its count is taken back, for
+each of the few ways in which a window can leave the image.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.kernels._jit import jit
+from workbench.kernels._memory import aligned, aligned_zeros
+from workbench.kernels.binary import Floats, SignWeights, Words, multiply, output, pack_run, words_for
+
+Pair = tuple[int, int]
+
+
+def conv_binary(
+    x: Floats,
+    weights: SignWeights,
+    stride: int | Pair = 1,
+    padding: int | Pair = 0,
+    dilation: int | Pair = 1,
+    threads: int = 1,
+    out: Floats | None = None,
+) -> Floats:
+    """scale · (signs of x ∗ signs of the weights) + bias, float32 [images, outputs, height, width]; padding counts as 0.
+
+    x: float32 [images, channels, height, width], binarised here; in C order or with the channels last in memory. The
+    result has the channels last in memory: it is a view of `out`, float32 [images, height, width, outputs], if given.
+    Raises ValueError for an input that does not fit the weights, or a window larger than the padded image.
+    """
+    if x.ndim != 4 or x.dtype != np.float32 or x.shape[1] != weights.depth:
+        raise ValueError(
+            f"A binary convolution of {weights.depth} channels takes float32 [images, {weights.depth}, height, width], "
+            f"not {x.dtype} {list(x.shape)}."
+        )
+    stride, padding, dilation = _pair("stride", stride, 1), _pair("padding", padding, 0), _pair("dilation", dilation, 1)
+    images, channels, height, width = x.shape
+    shape, places, ways = _windows(
+        x.shape, words_for(channels), weights.scale.size, weights.kernel, stride, padding, dilation
+    )
+    y = output(out, (images, *shape, weights.outputs))
+    words = pack_images(x, padding)
+    bases = np.empty((len(ways), weights.scale.size), np.float32)
+    _bases(ways, weights.plus, channels, bases)
+    runs = _runs(width + 2 * padding[1], words.shape[3], weights.kernel, dilation)
+    flat = y.reshape(-1, weights.outputs)
+    multiply(words.reshape(-1), places, runs, weights, bases.reshape(-1), flat, threads)
+    return y.transpose(0, 3, 1, 2)
+
+
+def pack_images(x: Floats, padding: Pair = (0, 0)) -> Words:
+    """Signs of `x` [images, channels, height, width], as words [images, height + 2p, width + 2q, W]; zero in the padding.
+
+    The words of a pixel are those of a row in `binary.SignRows`.
+    """
+    images, channels, height, width = x.shape
+    down, right = padding
+    words = aligned_zeros((images, height + 2 * down, width + 2 * right, words_for(channels)), np.uint32)
+    inner = words[:, down : down + height, right : right + width]
+    last = x.transpose(0, 2, 3, 1)
+    if last.flags.c_contiguous and not x.flags.c_contiguous:
+        _pack_channels_last(last, inner)
+    else:
+        _pack_channels_first(np.ascontiguousarray(x), inner)
+    return words
+
+
+def _pair(name: str, value: int | Pair, least: int) -> Pair:
+    pair = (value, value) if isinstance(value, int) else value
+    if len(pair) != 2 or min(pair) < least:
+        raise ValueError(f"The {name} of a convolution is {least} or more, not {value}.")
+    return pair
+
+
+@lru_cache(maxsize=64)
+def _windows(
+    shape: tuple[int, ...], words: int, outputs: int, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[Pair, NDArray[np.int64], NDArray[np.bool_]]:
+    """The result's height and width; for each of its pixels where its window's words begin and where its bases; and
+    which positions of the kernel lie inside the image, [ways in which a window can leave the image, kernel positions].
+    """
+    starts, ways, of_pixel = [], [], []
+    for axis in (0, 1):
+        size, reach = shape[2 + axis], dilation[axis] * (kernel[axis] - 1) + 1
+        if size + 2 * padding[axis] < reach:
+            raise ValueError(f"A window of {reach} is larger than {size} pixels and the padding of {padding[axis]}.")
+        start = np.arange(0, size + 2 * padding[axis] - reach + 1, stride[axis])
+        at = start[:, None] + dilation[axis] * np.arange(kernel[axis]) - padding[axis]
+        way, index = np.unique((at >= 0) & (at < size), axis=0, return_inverse=True)
+        starts.append(start)
+        ways.append(way)
+        of_pixel.append(index.reshape(-1))
+    inside = ways[0][:, None, :, None] & ways[1][None, :, None, :]
+    pixels = (shape[0], len(starts[0]), len(starts[1]))
+    padded = (shape[2] + 2 * padding[0], shape[3] + 2 * padding[1])
+    row = np.arange(shape[0])[:, None, None] * padded[0] + starts[0][:, None]
+    places = np.empty((*pixels, 2), np.int64)
+    places[..., 0] = (row * padded[1] + starts[1]) * words
+    places[..., 1] = (of_pixel[0][:, None] * len(ways[1]) + of_pixel[1]) * outputs
+    return pixels[1:], places.reshape(-1, 2), np.ascontiguousarray(inside.reshape(-1, kernel[0] * kernel[1]))
+
+
+@lru_cache(maxsize=64)
+def _runs(width: int, words: int, kernel: Pair, dilation: Pair) -> NDArray[np.int64]:
+    """Where the stretches of a window's words begin: rows of the kernel, or single positions where it is dilated."""
+    across = np.arange(kernel[1]) * dilation[1] if dilation[1] > 1 else np.zeros(1, np.int64)
+    return np.ascontiguousarray(((np.arange(kernel[0]) * dilation[0] * width)[:, None] + across).reshape(-1) * words)
+
+
+@jit
+def _bases(ways, plus, channels, bases):  # type: ignore[no-untyped-def]
+    """Terms K of K − 2d: the signs inside the image, and twice what the positions outside add to d, bits of +1."""
+    for way in range(len(ways)):
+        for output in range(bases.shape[1]):
+            bases[way, output] = 0
+        for position in range(ways.shape[1]):
+            for output in range(bases.shape[1]):
+                bases[way, output] += channels if ways[way, position] else 2 * plus[position, output]
+
+
+@jit
+def _pack_channels_last(x, words):  # type: ignore[no-untyped-def]
+    images, height, width, channels = x.shape
+    flat = x.reshape(-1)
+    for image in range(images):
+        for row in range(height):
+            for column in range(width):
+                start = ((image * height + row) * width + column) * channels
+                pack_run(flat, start, channels, words[image, row, column])
+
+
+@jit
+def _pack_channels_first(x, words):  # type: ignore[no-untyped-def]
+    images, channels, height, width = x.shape
+    pixels = height * width
+    flat = x.reshape(-1)
+    bits = np.empty(pixels, np.uint32)
+    for image in range(images):
+        for word in range(words.shape[3]):
+            bits[:] = np.uint32(0)
+            for channel in range(32 * word, min(channels, 32 * word + 32)):
+                bit = np.uint32(1) << np.uint32(channel % 32)
+                start = (image * channels + channel) * pixels
+                for pixel in range(pixels):
+                    bits[pixel] |= bit if flat[start + pixel] >= 0 else np.uint32(0)
+            for row in range(height):
+                for column in range(width):
+                    words[image, row, column, word] = bits[row * width + column]
+        for row in range(height):
+            for column in range(width):
+                for word in range(1, words.shape[3], 2):
+                    words[image, row, column, word] ^= words[image, row, column, word - 1]
