@@ -206,7 +206,7 @@ def _figures(compressed: CompressedModel, device: Device) -> tuple[Figures, tupl
             energy=joules.by_layer[layer.name],
             note=" ".join(notes.get(layer.name, ())),
         )
-        for layer, form in zip(compressed.model.layers, compressed.forms.values(), strict=True)
+        for layer, form in zip(compressed.model.layers, compressed.stored.values(), strict=True)
     )
     return (
         Figures(None, size, counted.macs, counted.effective_macs, counted.bit_operations, joules),

@@ -58,6 +58,16 @@ class CompressedModel:
             {name: named(wanted[name], form) if name in wanted else smallest(form) for name, form in self.forms.items()}
         )
 
+    @cached_property
+    def stored(self) -> Forms:
+        """What the encodings hold, which is what costs are counted on: the same values as `forms`.
+
+        The levels of a layer are gone where plain float32 values are the smallest way to store it, or the chosen one.
+        """
+        if self.from_file:
+            return self.forms
+        return MappingProxyType({name: encoding.decode() for name, encoding in self.encodings.items()})
+
     @property
     def notes(self) -> tuple[Note, ...]:
         """What the steps did or left, and every rank above its break-even."""

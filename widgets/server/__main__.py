@@ -18,7 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="workbench")
     pages = parser.add_subparsers(dest="page", required=True)
     for name, what in (("dashboard", "open the dashboard in the browser"), ("lab", "open JupyterLab on the notebooks")):
-        page = pages.add_parser(name, help=what, description=f"{what.capitalize()}. The server listens on loopback only.")
+        page = pages.add_parser(
+            name, help=what, description=f"{what.capitalize()}. The server listens on loopback only."
+        )
         page.add_argument("--port", type=_port, help="port to listen on")
         page.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
     choice, further = parser.parse_known_args(arguments)

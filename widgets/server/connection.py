@@ -10,6 +10,6 @@ from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebso
 class PromptConnection(ZMQChannelsWebsocketConnection):
     """Named as `kernel_websocket_connection_class` of both servers."""
 
-    async def connect(self) -> Any:
+    def connect(self) -> Any:
         self.websocket_handler.set_nodelay(True)
-        return await super().connect()
+        return super().connect()

@@ -19,13 +19,10 @@ class Kernels(AsyncMappingKernelManager):
         self._alone: set[str] = set()
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
+        self._alone.intersection_update(self.list_kernel_ids())
         if self.kernel_model(kernel_id)["connections"]:
             self._alone.discard(kernel_id)
         elif kernel_id in self._alone:
             await super().cull_kernel_if_idle(kernel_id)
         else:
             self._alone.add(kernel_id)
-
-    async def shutdown_kernel(self, kernel_id: str, *args: Any, **given: Any) -> Any:
-        self._alone.discard(kernel_id)
-        return await super().shutdown_kernel(kernel_id, *args, **given)

@@ -19,11 +19,13 @@ def shipped_notebooks() -> Path:
     for folder in (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks"):
         if (folder / "dashboard.ipynb").is_file():
             return folder
-    raise WorkbenchError(f"The notebook dashboard.ipynb is missing from {_PACKAGE / 'notebooks'}; install the package again.")
+    raise WorkbenchError(
+        f"The notebook dashboard.ipynb is missing from {_PACKAGE / 'notebooks'}; install the package again."
+    )
 
 
 def notebooks_to_edit() -> Path:
-    """The checkout's own notebooks, or a copy of an installed package's in ./notebooks, where nothing is overwritten."""
+    """The checkout's own notebooks, or copies of an installed package's in ./notebooks; nothing is overwritten."""
     shipped = shipped_notebooks()
     if shipped.parent != _PACKAGE:
         return shipped

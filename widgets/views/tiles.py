@@ -36,7 +36,9 @@ def _tile(key: str, label: str, **facts: Any) -> dict[str, Any]:
 
 
 def _accuracy(report: Report) -> dict[str, Any]:
-    was, now = report.original and report.original.accuracy, report.compressed.accuracy
+    was = report.original.accuracy if report.original else None
+    was = was if was and was.exact else None  # half-counted, it is nothing to compare with
+    now = report.compressed.accuracy
     if report.data is None:
         note = "No test images came with this network, so its accuracy is not known."
         return _tile("accuracy", "Accuracy", badge="simulated", note=note)
@@ -49,7 +51,7 @@ def _accuracy(report: Report) -> dict[str, Any]:
         value=numbers.percent(now.value),
         change=numbers.points(now.value - was.value) if was else "",
         badge=now.badge,
-        details=[_interval(now), _images(now, was, report.data["split"])],
+        details=[_interval(now), _images(now, report.data["split"])],
         original=original,
         interim=not now.exact,
     )
@@ -59,10 +61,8 @@ def _interval(now: Accuracy) -> str:
     return f"95{numbers.NBSP}% interval {100 * now.low:.2f} to {numbers.percent(now.high)}"
 
 
-def _images(now: Accuracy, was: Accuracy | None, split: str) -> str:
-    if now.exact or was is None or now.images >= was.images:
-        return f"on {now.images:,} {split} images"
-    return f"estimate from {now.images:,} of {was.images:,} {split} images"
+def _images(now: Accuracy, split: str) -> str:
+    return f"on {now.images:,} {split} images" + ("" if now.exact else " so far")
 
 
 def _size(report: Report) -> dict[str, Any]:

@@ -89,9 +89,9 @@ def tradeoff(points: Iterable[Point], report: Report) -> dict[str, Any]:
 
 
 def _point(report: Report, figures: Figures | None, digest: str, label: str) -> Point | None:
-    accuracy = figures and figures.accuracy
-    if figures is None or accuracy is None:
+    if figures is None or figures.accuracy is None:
         return None
+    accuracy = figures.accuracy
     return Point(
         model=report.model,
         digest=digest,

@@ -61,7 +61,7 @@ def _note(compressed: CompressedModel, device: Device) -> str:
 
 def _per_mac(compressed: CompressedModel, device: Device) -> Energy:
     network, price = compressed.model, device.joules_per_mac
-    macs = {layer.name: sum(use.macs for use in uses(layer, compressed.forms[layer.name])) for layer in network.layers}
+    macs = {layer.name: sum(use.macs for use in uses(layer, compressed.stored[layer.name])) for layer in network.layers}
     if network.other_macs:
         macs[BETWEEN_LAYERS] = network.other_macs
     total = sum(macs.values())
@@ -104,9 +104,9 @@ def _sum(bills: Iterable[_Bill]) -> _Bill:
 
 def _per_component(compressed: CompressedModel, device: Device, prices: Components) -> Energy:
     network = compressed.model
-    work = {layer.name: uses(layer, compressed.forms[layer.name]) for layer in network.layers}
+    work = {layer.name: uses(layer, compressed.stored[layer.name]) for layer in network.layers}
     moved = {
-        layer.name: _moved(device.gains, compressed.forms[layer.name], compressed.encodings[layer.name])
+        layer.name: _moved(device.gains, compressed.stored[layer.name], compressed.encodings[layer.name])
         for layer in network.layers
     }
     biases = {layer.name: _bias_bits(network, layer) for layer in network.layers}

@@ -53,7 +53,7 @@ def count(compressed: CompressedModel) -> Operations:
     model = compressed.model
     by_layer = {}
     for layer in model.layers:
-        work = uses(layer, compressed.forms[layer.name])
+        work = uses(layer, compressed.stored[layer.name])
         by_layer[layer.name] = LayerOperations(
             macs=sum(use.macs for use in work),
             effective_macs=sum(use.effective_macs for use in work),

@@ -7,10 +7,9 @@ inputs shares. Products of codes with one digit at a time are summed exactly.
 from __future__ import annotations
 
 from workbench.kernels.lanes import ROWS, row_expression
-from workbench.kernels.tiles import INPUTS
+from workbench.kernels.code_tiles import INPUTS
 
 TILES = 2
-STEP = 4  # rows of activations at once in the product of matrices
 
 
 def _sums(totals: str, digits: int, indent: str, sums_at: str) -> list[str]:
@@ -73,3 +72,76 @@ def gemv_source(name: str, bits: int, digits: int) -> str:
     ]
     lines += [f"        store(y, tile{tile} * 16, total{tile})" for tile in range(TILES)]
     return "\n".join([*lines, ""])
+
+
+def gemm_source(name: str, bits: int, digits: int) -> str:
+    """Y = X Wᵀ: kernel (packed, scale, zero_point, x, sums, factors, span, run, rows, y, tiles, start, stop) on tiles.
+
+    x uint32 [rows, 8 · blocks, digits, step], a group of `step` rows at a time, four inputs in each; sums [rows, spans,
+    digits, step]; factors [rows, spans, step]; y [step · rows, 16 · tiles]; `span` blocks are decoded at once.
+    """
+    step = batch_step(digits)
+    lines = [
+        f"def {name}(packed, scale, zero_point, x, sums, factors, span, run, rows, y, tiles, start, stop):",
+        f"    blocks = x.size // (rows * {ROWS * digits * step})",
+        f"    spans = factors.size // (rows * {step})",
+        "    runs = (spans + run - 1) // run",
+        f"    memory = np.empty((min(span, blocks) * {ROWS * TILES} + 1) * 16, np.uint32)",
+        "    panel = memory[(-memory.ctypes.data // 4) % 16 :]",
+        "    nothing = splat(np.int32(0), 16)",
+        "    base = splat(np.float32(256), 16)",
+        "    for wide in range(start, stop, 16):",
+        "        for one in range(spans):",
+        "            until = min(one * span + span, blocks)",
+        f"            for first in range(wide, min(wide + 16, stop), {TILES}):",
+    ]
+    inner, inmost = " " * 16, " " * 20
+    for tile in range(TILES):
+        group = f"(tile{tile} * runs + one // run) * 16"
+        lines += [
+            f"{inner}tile{tile} = min(first + {tile}, stop - 1)",
+            f"{inner}zero{tile} = load(zero_point, {group}, 16)",
+            f"{inner}scale{tile} = load(scale, {group}, 16)",
+        ]
+    lines += [f"{inner}for block in range(one * span, until):"]
+    for tile in range(TILES):
+        lines += [f"{inmost}at{tile} = (tile{tile} * blocks + block) * {64 * bits}"]
+        lines += [
+            f"{inmost}w{tile}_{at} = view(load(packed, at{tile} + {64 * at}, 64), np.uint32)" for at in range(bits)
+        ]
+        for row in range(ROWS):
+            to = f"((block - one * span) * {ROWS} + {row}) * {16 * TILES} + {16 * tile}"
+            lines += [f"{inmost}store(panel, {to}, {row_expression(bits, row, f'w{tile}_')})"]
+    every = [(tile, digit, row) for row in range(step) for digit in range(digits) for tile in range(TILES)]
+    lines += [
+        f"{inner}for row in range(rows):",
+        *(f"{inmost}a{tile}_{digit}_{row} = nothing" for tile, digit, row in every),
+        f"{inmost}at = (row * blocks + one * span) * {ROWS * digits * step}",
+        f"{inmost}for k in range((until - one * span) * {ROWS}):",
+        *(f"{inmost}    c{tile} = load(panel, k * {16 * TILES} + {16 * tile}, 16)" for tile in range(TILES)),
+    ]
+    for row in range(step):
+        for digit in range(digits):
+            lines += [f"{inmost}    v = spread(x, at + k * {digits * step} + {digit * step + row}, 16)"]
+            for tile in range(TILES):
+                total = f"a{tile}_{digit}_{row}"
+                lines += [f"{inmost}    {total} = dot_u8_i8({total}, c{tile}, v)"]
+    lines += [f"{inmost}at = row * spans + one"]
+    for row in range(step):
+        lines += [f"{inmost}v = spread(factors, at * {step} + {row}, 16)"]
+        for tile in range(TILES):
+            place = f"(row * {step} + {row}) * (16 * tiles) + 16 * tile{tile}"
+            lines += [f"{inmost}zero = zero{tile}"]
+            lines += _sums(f"a{tile}_{{digit}}_{row}", digits, inmost, f"(at * {digits} + {{digit}}) * {step} + {row}")
+            lines += [
+                f"{inmost}if one == 0:",
+                f"{inmost}    store(y, {place}, t * (v * scale{tile}))",
+                f"{inmost}else:",
+                f"{inmost}    store(y, {place}, fma(t, v * scale{tile}, load(y, {place}, 16)))",
+            ]
+    return "\n".join([*lines, ""])
+
+
+def batch_step(digits: int) -> int:
+    """Rows of activations multiplied at once: as many as have registers for their sums."""
+    return 8 if digits == 1 else 4

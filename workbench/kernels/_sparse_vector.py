@@ -105,31 +105,39 @@ def _mask(context: Any, builder: Any, scalar: Any, kind: Any, lanes: int) -> Any
     return builder.bitcast(bits, ir.VectorType(ir.IntType(1), lanes))
 
 
-@intrinsic(prefer_literal=True)
-def expand(typingctx, array, index, mask, lanes):  # type: ignore[no-untyped-def]
-    """Elements of `array` from `index` on, one for each set bit of `mask` in order; zero in the other lanes.
+def _expanded(context: Any, builder: Any, sig: Any, args: Any, background: Any) -> Any:
+    kind = sig.return_type
+    chosen = _mask(context, builder, args[1], sig.args[1], kind.lanes)
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(args[0].type, [args[0].type, args[0].type, chosen.type]),
+        f"llvm.x86.avx512.mask.expand.{_suffix(kind)}",
+    )
+    return builder.call(function, [args[0], background, chosen])
 
-    Reads no further than there are set bits. One instruction with avx512f, or avx512vbmi2 for bytes; slow without.
-    """
-    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(mask, types.Integer)):
+
+@intrinsic
+def expanded(typingctx, vector, mask):  # type: ignore[no-untyped-def]
+    """The first lanes of a float32 x 16, one for each set bit of `mask` in order; zero elsewhere. Needs avx512f."""
+    if vector != Vector(types.float32, 16) or not isinstance(mask, types.Integer):
         return None
-    if not isinstance(lanes, types.IntegerLiteral):
-        return None
-    kind = Vector(array.dtype, lanes.literal_value)
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        index = context.cast(builder, args[1], sig.args[1], types.intp)
-        pointer = _pointer(context, builder, sig.args[0], args[0], index)
-        chosen = _mask(context, builder, args[2], sig.args[2], kind.lanes)
-        vector = context.get_value_type(kind)
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(vector, [pointer.type, chosen.type, vector]),
-            f"llvm.masked.expandload.{_suffix(kind)}",
-        )
-        return builder.call(function, [pointer, chosen, ir.Constant(vector, None)])
+        return _expanded(context, builder, sig, args, ir.Constant(args[0].type, None))
 
-    return kind(array, index, mask, lanes), codegen
+    return vector(vector, mask), codegen
+
+
+@intrinsic
+def expand_codes(typingctx, vector, mask, background):  # type: ignore[no-untyped-def]
+    """The same for uint8 x 64, with lanes of `background` where no bit is set. Needs avx512vbmi2."""
+    if vector != Vector(types.uint8, 64) or background != vector or not isinstance(mask, types.Integer):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _expanded(context, builder, sig, args, args[2])
+
+    return vector(vector, mask, background), codegen
 
 
 def _first_lanes(context: Any, builder: Any, kept: Any, kind: Any, lanes: int) -> Any:
@@ -188,19 +196,6 @@ def store_some(typingctx, array, index, vector, kept):  # type: ignore[no-untype
         return context.get_dummy_value()
 
     return types.void(array, index, vector, kept), codegen
-
-
-@intrinsic
-def where(typingctx, mask, vector):  # type: ignore[no-untyped-def]
-    """`vector` in the lanes whose bit of `mask` is set, zero in the others."""
-    if not (isinstance(mask, types.Integer) and isinstance(vector, Vector)):
-        return None
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        chosen = _mask(context, builder, args[0], sig.args[0], vector.lanes)
-        return builder.select(chosen, args[1], ir.Constant(args[1].type, None))
-
-    return vector(mask, vector), codegen
 
 
 @intrinsic

@@ -38,16 +38,16 @@ def conv_binary(
             f"A binary convolution of {weights.depth} channels takes float32 [images, {weights.depth}, height, width], "
             f"not {x.dtype} {list(x.shape)}."
         )
-    stride, padding, dilation = _pair("stride", stride, 1), _pair("padding", padding, 0), _pair("dilation", dilation, 1)
+    stride, padding, dilation = as_pair("stride", stride, 1), as_pair("padding", padding, 0), as_pair("dilation", dilation, 1)
     images, channels, height, width = x.shape
-    shape, places, ways = _windows(
+    shape, places, ways = windows(
         x.shape, words_for(channels), weights.scale.size, weights.kernel, stride, padding, dilation
     )
     y = output(out, (images, *shape, weights.outputs))
     words = pack_images(x, padding)
     bases = np.empty((len(ways), weights.scale.size), np.float32)
     _bases(ways, weights.plus, channels, bases)
-    runs = _runs(width + 2 * padding[1], words.shape[3], weights.kernel, dilation)
+    runs = runs_of(width + 2 * padding[1], words.shape[3], weights.kernel, dilation)
     flat = y.reshape(-1, weights.outputs)
     multiply(words.reshape(-1), places, runs, weights, bases.reshape(-1), flat, threads)
     return y.transpose(0, 3, 1, 2)
@@ -70,7 +70,8 @@ def pack_images(x: Floats, padding: Pair = (0, 0)) -> Words:
     return words
 
 
-def _pair(name: str, value: int | Pair, least: int) -> Pair:
+def as_pair(name: str, value: int | Pair, least: int) -> Pair:
+    """`value` for both axes. Raises ValueError below `least`."""
     pair = (value, value) if isinstance(value, int) else value
     if len(pair) != 2 or min(pair) < least:
         raise ValueError(f"The {name} of a convolution is {least} or more, not {value}.")
@@ -78,7 +79,7 @@ def _pair(name: str, value: int | Pair, least: int) -> Pair:
 
 
 @lru_cache(maxsize=64)
-def _windows(
+def windows(
     shape: tuple[int, ...], words: int, outputs: int, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> tuple[Pair, NDArray[np.int64], NDArray[np.bool_]]:
     """The result's height and width; for each of its pixels where its window's words begin and where its bases; and
@@ -106,7 +107,7 @@ def _windows(
 
 
 @lru_cache(maxsize=64)
-def _runs(width: int, words: int, kernel: Pair, dilation: Pair) -> NDArray[np.int64]:
+def runs_of(width: int, words: int, kernel: Pair, dilation: Pair) -> NDArray[np.int64]:
     """Where the stretches of a window's words begin: rows of the kernel, or single positions where it is dilated."""
     across = np.arange(kernel[1]) * dilation[1] if dilation[1] > 1 else np.zeros(1, np.int64)
     return np.ascontiguousarray(((np.arange(kernel[0]) * dilation[0] * width)[:, None] + across).reshape(-1) * words)
@@ -143,15 +144,34 @@ def _pack_channels_first(x, words):  # type: ignore[no-untyped-def]
     for image in range(images):
         for word in range(words.shape[3]):
             bits[:] = np.uint32(0)
-            for channel in range(32 * word, min(channels, 32 * word + 32)):
-                bit = np.uint32(1) << np.uint32(channel % 32)
-                start = (image * channels + channel) * pixels
-                for pixel in range(pixels):
-                    bits[pixel] |= bit if flat[start + pixel] >= 0 else np.uint32(0)
-            for row in range(height):
-                for column in range(width):
-                    words[image, row, column, word] = bits[row * width + column]
-        for row in range(height):
-            for column in range(width):
-                for word in range(1, words.shape[3], 2):
-                    words[image, row, column, word] ^= words[image, row, column, word - 1]
+            first = 32 * word
+            _add_bits(flat, (image * channels + first) * pixels, min(channels - first, 32), bits)
+            _scatter(bits, words[image], word)
+        _pair_words(words[image])
+
+
+@jit
+def _add_bits(values, start, channels, bits):  # type: ignore[no-untyped-def]
+    """Bit c of bits[p] = sign of values[start + c · pixels + p]."""
+    for channel in range(channels):
+        bit = np.uint32(1) << np.uint32(channel)
+        here = values[start + channel * bits.size : start + (channel + 1) * bits.size]
+        for pixel in range(bits.size):
+            bits[pixel] |= bit if here[pixel] >= 0 else np.uint32(0)
+
+
+@jit
+def _scatter(bits, words, word):  # type: ignore[no-untyped-def]
+    height, width, _ = words.shape
+    for row in range(height):
+        for column in range(width):
+            words[row, column, word] = bits[row * width + column]
+
+
+@jit
+def _pair_words(words):  # type: ignore[no-untyped-def]
+    height, width, count = words.shape
+    for row in range(height):
+        for column in range(width):
+            for word in range(1, count, 2):
+                words[row, column, word] ^= words[row, column, word - 1]

@@ -26,7 +26,7 @@ from workbench.kernels._sparse_vector import (
 )
 from workbench.kernels._survivors import Floats, Survivors
 from workbench.kernels._tiles import column_count, fill, operands, tiles, total_bytes
-from workbench.kernels._vector import convert, fma, lane_sum, load, splat, store
+from workbench.kernels._vector import fma, lane_sum, load, splat, store, view
 
 _CHUNK = 16  # survivors whose places share one 64-bit word
 _PANEL = 128  # columns: their part of the dense operand stays in L1
@@ -36,8 +36,9 @@ _PANEL = 128  # columns: their part of the dense operand stays in L1
 class NmSparse:
     """A matrix [rows, inputs] whose rows are runs of `m` columns with `n` slots each, n a power of two.
 
-    A row has `chunks` chunks of 16 slots, the last ones unused slots. values: [rows, chunks, 16] float32, or uint8 codes.
-    places: uint64 [rows, chunks], four bits a slot, its column within the run. Unused slots hold a zero.
+    A row has `chunks` chunks of 16 slots, the last ones unused slots. values: [rows · chunks · 16] float32, or uint8 codes.
+    places: int64 [rows · chunks], four bits a slot, its column within the run: even slots in the low half, odd ones in the
+    high half. Unused slots hold a zero.
     table, first, scale: see `_survivors.Levels`. decoder: see `_sparse_vector.DECODERS`.
     """
 
@@ -73,7 +74,8 @@ class NmSparse:
         values, source = survivors.filled(rows * chunks * _CHUNK, np.repeat(np.arange(rows), chunks * _CHUNK), at)
         places = np.zeros(rows * chunks * _CHUNK, np.uint64)
         places[at] = column % m
-        shifts = np.arange(_CHUNK, dtype=np.uint64) * np.uint64(4)
+        slots_of = np.arange(_CHUNK, dtype=np.uint64)
+        shifts = slots_of // np.uint64(2) * np.uint64(4) + slots_of % np.uint64(2) * np.uint64(32)
         words = np.bitwise_or.reduce(places.reshape(-1, _CHUNK) << shifts, axis=1).view(np.int64)
         return cls(survivors.shape, slots, m, values, words, *source.look_up(), source.decoder)
 
@@ -113,7 +115,6 @@ def _columns(  # type: ignore[no-untyped-def]
     """Rows start..stop of `count` tiles of columns from `left` on. slots: of a run, 2^(length − 1)."""
     lanes = lanes_of(width)
     log_n = scaling_of(slots)
-    step = 1 if log_n == 0 else 2  # slots whose sums are kept apart
     chunks = places.size // bias.size
     per_chunk = (_CHUNK >> log_n) * m  # columns
     panel = max(_PANEL // per_chunk, 1)  # chunks
@@ -141,9 +142,9 @@ def _columns(  # type: ignore[no-untyped-def]
                     for slot in range(0, _CHUNK, 2):
                         near = base + m * (slot >> log_n) + (word & 15)
                         even = fma(weight(values, table, at + slot, begin, lanes), load(tile_x, near * lanes, lanes), even)
-                        far = base + m * ((slot + 1) >> log_n) + ((word >> 4) & 15)
+                        far = base + m * ((slot + 1) >> log_n) + ((word >> 32) & 15)
                         odd = fma(weight(values, table, at + slot + 1, begin, lanes), load(tile_x, far * lanes, lanes), odd)
-                        word >>= 8
+                        word >>= 4
                 store(tile_y, to, even + odd)
         for row in range(start, stop):
             total = load(tile_y, (row - start) * lanes, lanes)
@@ -166,8 +167,8 @@ def _column(values, places, table, first, scale, n, m, bias, x, y, decoder, star
             word = item(places, at)
             for slot in range(_CHUNK):
                 run = (chunk * _CHUNK + slot) // n
-                total += value(values, table, at * _CHUNK + slot, begin) * item(x, run * m + (word & 15))
-                word >>= 4
+                place = (word >> (4 * (slot >> 1) + 32 * (slot & 1))) & 15
+                total += value(values, table, at * _CHUNK + slot, begin) * item(x, run * m + place)
         y[row] = total * scale[row] + bias[row]
 
 
@@ -175,21 +176,15 @@ def _column(values, places, table, first, scale, n, m, bias, x, y, decoder, star
 def _column_halved(values, places, table, first, scale, n, m, bias, x, y, decoder, start, stop):  # type: ignore[no-untyped-def]
     """Rows start..stop of a single column where half of the weights are left: 16 slots choose among 32 neighbours."""
     chunks = places.size // bias.size
-    base = counting(m, n)
-    shift = counting(4, 1)
+    base, shift = counting(m, n), counting(4, 2)
     for row in range(start, stop):
         begin = splat(np.int32(item(first, row)), 16)
         level = splat(item(table, item(first, row)), 16)
         even = splat(np.float32(0), 16)
         odd = even
-        at = row * chunks
         for chunk in range(chunks):
-            word = item(places, at + chunk)
-            # Lanes 0 to 7 take the low half of the word, the others the high half.
-            low = (splat(np.int32(word), 16) >> shift) & 15
-            found = low
-            high = (splat(np.int32(word >> 32), 16) >> shift) & 15
-            found = low | high
-            w = look_up(load(values, (at + chunk) * 16, 16), table, begin, level, decoder)
-            even = fma(w, permute32(load(x, chunk * 32, 16), found + base, load(x, chunk * 32 + 16, 16)), even)
+            at = row * chunks + chunk
+            place = ((view(splat(item(places, at), 8), np.int32) >> shift) & 15) + base
+            found = permute32(load(x, chunk * 32, 16), place, load(x, chunk * 32 + 16, 16))
+            even, odd = odd, fma(look_up(load(values, at * 16, 16), table, begin, level, decoder), found, even)
         y[row] = lane_sum(even + odd) * scale[row] + bias[row]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from workbench.kernels.lanes import ROWS, row_expression
-from workbench.kernels.tiles import INPUTS
+from workbench.kernels.code_tiles import INPUTS
 
 Way = Literal["permute", "convert", "gather"]
 

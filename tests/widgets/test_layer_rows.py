@@ -1,0 +1,45 @@
+"""The rows of the layer table."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.widgets.reports import assessed
+from widgets.views.layers import layers
+
+
+def test_one_row_a_layer_in_order(squeezed):
+    assert [row["name"] for row in layers(squeezed)] == [layer.name for layer in squeezed.layers]
+
+
+def test_a_row_holds_the_layers_figures(squeezed):
+    row, layer = layers(squeezed)[0], squeezed.layers[0]
+    assert row["kind"] == "linear 300×784"
+    assert row["nonzeros"] == f"{layer.nonzeros:,} of {layer.weights:,}"
+    assert row["density"] == pytest.approx(layer.nonzeros / layer.weights)
+    assert (row["bits"], row["rank"], row["encoding"]) == ("4", "full", layer.encoding)
+
+
+def test_bars_compare_across_layers_and_with_the_original(squeezed):
+    rows = layers(squeezed)
+    assert max(row["original_share"] for row in rows) == 1
+    assert all(0 < row["share"] < row["original_share"] for row in rows)
+
+
+def test_an_unchanged_layer_has_no_change(untouched):
+    assert {row["change"] for row in layers(untouched)} == {""}
+    assert {row["bits"] for row in layers(untouched)} == {"32 (float)"}
+
+
+def test_rank_above_break_even_is_flagged_and_below_is_not(lenet):
+    above, below = layers(assessed(lenet, rank=0.9))[0], layers(assessed(lenet, rank=0.2))[0]
+    assert above["above_break_even"]
+    assert "break-even" in above["note"]
+    assert above["break_even"] == "break-even 216"  # 300 x 784 / (300 + 784), rounded down
+    assert not below["above_break_even"]
+
+
+def test_without_an_original_there_is_nothing_to_compare_with(squeezed):
+    rows = layers(replace(squeezed, original=None))
+    assert {row["original_share"] for row in rows} == {0}
+    assert {row["change"] for row in rows} == {""}

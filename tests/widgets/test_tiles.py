@@ -1,0 +1,91 @@
+"""The tiles say what the report says, with its badge, beside the original."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.widgets.reports import assessed
+from widgets.views.numbers import NBSP
+from widgets.views.tiles import tiles
+from workbench.report import BitOperations, Report
+
+
+def by_key(report: Report) -> dict[str, dict]:
+    return {tile["key"]: tile for tile in tiles(report)}
+
+
+def test_the_four_tiles_in_order(squeezed):
+    assert [tile["key"] for tile in tiles(squeezed)] == ["accuracy", "size", "operations", "energy"]
+
+
+def test_accuracy_names_its_images_interval_and_badges(squeezed):
+    tile, now, was = by_key(squeezed)["accuracy"], squeezed.compressed.accuracy, squeezed.original.accuracy
+    assert tile["value"] == f"{100 * now.value:.2f}{NBSP}%"
+    assert tile["details"][0] == f"95{NBSP}% interval {100 * now.low:.2f} to {100 * now.high:.2f}{NBSP}%"
+    assert tile["details"][1] == f"on {now.images} test images"
+    assert tile["badge"] == "simulated"
+    assert tile["original"] == {"value": f"{100 * was.value:.2f}{NBSP}%", "badge": "measured"}
+    assert not tile["interim"]
+
+
+def test_accuracy_that_is_not_known_yet_is_no_number(squeezed):
+    tile = by_key(replace(squeezed, compressed=replace(squeezed.compressed, accuracy=None)))["accuracy"]
+    assert tile["value"] is None
+    assert tile["original"] is not None
+
+
+def test_an_estimate_says_so_and_is_compared_with_nothing_half_counted(squeezed):
+    now = replace(squeezed.compressed.accuracy, images=100, exact=False)
+    was = replace(squeezed.original.accuracy, images=100, exact=False)
+    part = replace(
+        squeezed, compressed=replace(squeezed.compressed, accuracy=now), original=replace(squeezed.original, accuracy=was)
+    )
+    tile = by_key(part)["accuracy"]
+    assert tile["interim"]
+    assert tile["details"][1] == "on 100 test images so far"
+    assert tile["original"] is None
+    assert tile["change"] == ""
+
+
+def test_size_is_exact_and_split_by_part(squeezed):
+    tile, size = by_key(squeezed)["size"], squeezed.compressed.size
+    assert tile["badge"] == "on disk"
+    assert tile["details"][0] == f"{size.value:,}{NBSP}bytes"
+    assert [part["key"] for part in tile["bar"]] == [part for part, count in size.by_part.items() if count]
+    assert sum(part["share"] for part in tile["bar"]) == pytest.approx(1)
+
+
+def test_operations_that_could_not_all_be_counted_are_at_least(squeezed):
+    assert "at least" not in by_key(squeezed)["operations"]["value"]
+    bits = BitOperations(squeezed.compressed.bit_operations.value, at_least=True)
+    tile = by_key(replace(squeezed, compressed=replace(squeezed.compressed, bit_operations=bits)))["operations"]
+    assert tile["value"].startswith("at least ")
+    assert tile["details"][1].startswith("at least ")
+
+
+def test_operations_name_the_input_and_the_unit(squeezed):
+    assert by_key(squeezed)["operations"]["note"] == "For one input of 1×28×28. 1 MAC = 2 FLOPs."
+
+
+def test_energy_is_a_modelled_range_with_its_split_and_reason(squeezed):
+    tile, energy = by_key(squeezed)["energy"], squeezed.compressed.energy
+    assert tile["badge"] == "modelled"
+    assert tile["details"][0].startswith("range ")
+    assert {part["key"] for part in tile["bar"]} == {"arithmetic", "on_chip", "dram"}
+    assert tile["note"] == energy.note
+
+
+def test_the_untouched_network_has_not_changed(untouched):
+    assert {tile["change"] for tile in tiles(untouched)} == {"no change"}
+
+
+def test_a_network_without_images_says_so(own):
+    tile = by_key(assessed(own, bits=4))["accuracy"]
+    assert tile["value"] is None
+    assert "No test images" in tile["note"]
+
+
+def test_without_an_original_nothing_is_compared(squeezed):
+    alone = tiles(replace(squeezed, original=None))
+    assert {tile["change"] for tile in alone} == {""}
+    assert {tile["original"] for tile in alone} == {None}
