@@ -52,3 +52,47 @@ def affine(
         float(np.float32(scale[g]) * (np.float32(code) - np.float32(zero_point[g])))
         for code, g in zip(codes.reshape(-1).tolist(), group.reshape(-1).tolist(), strict=True)
     ]
+
+
+# Sparse products.
+
+
+def sparse_product(
+    weights: NDArray[np.float32], x: NDArray[np.float32], bias: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """weights @ x + bias over the non-zero weights, and the sum of the magnitudes of what was added, in float64."""
+    total = np.repeat(bias.astype(np.float64)[:, None], x.shape[1], axis=1)
+    size = np.abs(total)
+    for row in range(weights.shape[0]):
+        for column in range(weights.shape[1]):
+            if weights[row, column] != 0:
+                added = float(weights[row, column]) * x[column].astype(np.float64)
+                total[row] += added
+                size[row] += np.abs(added)
+    return total, size
+
+
+def sparse_convolution(
+    kernel: NDArray[np.float32],
+    x: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+    groups: int,
+) -> NDArray[np.float64]:
+    """The convolution of images [n, in, h, w] with a kernel [out, in / groups, kh, kw], in float64."""
+    out, channels, kernel_height, kernel_width = kernel.shape
+    height = (x.shape[2] + 2 * padding[0] - dilation[0] * (kernel_height - 1) - 1) // stride[0] + 1
+    width = (x.shape[3] + 2 * padding[1] - dilation[1] * (kernel_width - 1) - 1) // stride[1] + 1
+    y = np.empty((x.shape[0], out, height, width))
+    for image, output, row, column in np.ndindex(y.shape):
+        total = float(bias[output])
+        for channel, i, j in np.ndindex(channels, kernel_height, kernel_width):
+            from_row = row * stride[0] - padding[0] + i * dilation[0]
+            from_column = column * stride[1] - padding[1] + j * dilation[1]
+            if 0 <= from_row < x.shape[2] and 0 <= from_column < x.shape[3]:
+                source = output // (out // groups) * channels + channel
+                total += float(kernel[output, channel, i, j]) * float(x[image, source, from_row, from_column])
+        y[image, output, row, column] = total
+    return y

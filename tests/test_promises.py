@@ -34,7 +34,7 @@ def random_recipe(model: Model, rng: np.random.Generator) -> Recipe:
             else float(rng.uniform(one.low, one.high))
             for name, one in method.settings().items()
         }
-        spared = dict.fromkeys(rng.permutation(names)[:rng.integers(0, 2)])
+        spared = dict.fromkeys(rng.permutation(names)[: rng.integers(0, 2)])
         steps.append(Step(method(**settings), None, {str(name): None for name in spared}))
     forced = (
         {str(rng.choice(names)): str(rng.choice(["dense", "bitmap", "relative-index"]))} if rng.random() < 0.3 else {}

@@ -149,6 +149,38 @@ def evaluate(file: Path, device: str, images: int | None, as_json: bool) -> None
     _print_report(assess(read(file), device, images, progress=_progress), as_json)
 
 
+@main.group()
+def bench() -> None:
+    """Speed on this machine: ratios in one process, medians of many interleaved runs."""
+
+
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write a Markdown page, too.")
+def kernels(as_json: bool, markdown: Path | None) -> None:
+    """Every kernel beside what a user would pick instead."""
+    from workbench.bench.kernels import page, run
+
+    result = run(progress=lambda row: click.echo(f"{row.kernel}: {row.case}", err=True))
+    if markdown is not None:
+        markdown.write_text(page(result), encoding="utf-8")
+    click.echo(json.dumps(result, indent=2) if as_json else page(result))
+
+
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def interaction(as_json: bool) -> None:
+    """How soon the live engine answers a move of a slider."""
+    from workbench.bench.interaction import STAGES, run
+
+    result = run(progress=lambda name: click.echo(name, err=True))
+    rows = [
+        {"model": row["model"]} | {stage: f"{1000 * row[stage]['median']:.0f} ms" for stage in STAGES}
+        for row in result["rows"]
+    ]
+    click.echo(json.dumps(result, indent=2)) if as_json else _print_rows(rows, ("model", *STAGES), False)
+
+
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def dashboard(arguments: tuple[str, ...]) -> None:

@@ -43,7 +43,14 @@ def test_counts_take_a_prefix(count, unit, text):
 
 @pytest.mark.parametrize(
     ("joules", "text"),
-    [(0, "0 J"), (9.587e-06, "9.59 µJ"), (3.63e-08, "36.3 nJ"), (0.01068, "10.7 mJ"), (2.5, "2.50 J"), (4e-13, "0.400 pJ")],
+    [
+        (0, "0 J"),
+        (9.587e-06, "9.59 µJ"),
+        (3.63e-08, "36.3 nJ"),
+        (0.01068, "10.7 mJ"),
+        (2.5, "2.50 J"),
+        (4e-13, "0.400 pJ"),
+    ],
 )
 def test_joules_take_the_unit_that_fits(joules, text):
     assert plain(numbers.joules(joules)) == text
@@ -62,7 +69,13 @@ def test_points_are_signed(change, text):
 
 @pytest.mark.parametrize(
     ("was", "now", "text"),
-    [(1000, 50, "20.0x smaller"), (1000, 1300, "1.30x larger"), (7, 7, "no change"), (7, 0, "nothing left"), (0, 7, "")],
+    [
+        (1000, 50, "20.0x smaller"),
+        (1000, 1300, "1.30x larger"),
+        (7, 7, "no change"),
+        (7, 0, "nothing left"),
+        (0, 7, ""),
+    ],
 )
 def test_ratios_say_which_way(was, now, text):
     assert plain(numbers.times(was, now, "smaller", "larger")) == text

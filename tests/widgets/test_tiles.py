@@ -38,7 +38,9 @@ def test_an_estimate_says_so_and_is_compared_with_nothing_half_counted(squeezed)
     now = replace(squeezed.compressed.accuracy, images=100, exact=False)
     was = replace(squeezed.original.accuracy, images=100, exact=False)
     part = replace(
-        squeezed, compressed=replace(squeezed.compressed, accuracy=now), original=replace(squeezed.original, accuracy=was)
+        squeezed,
+        compressed=replace(squeezed.compressed, accuracy=now),
+        original=replace(squeezed.original, accuracy=was),
     )
     tile = by_key(part)["accuracy"]
     assert tile["interim"]

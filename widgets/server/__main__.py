@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from widgets.server.paths import notebooks_to_edit, shipped_notebooks, use_settings
 from workbench.errors import WorkbenchError
@@ -17,19 +18,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog="workbench")
     pages = parser.add_subparsers(dest="page", required=True)
-    for name, what in (("dashboard", "open the dashboard in the browser"), ("lab", "open JupyterLab on the notebooks")):
-        page = pages.add_parser(
-            name, help=what, description=f"{what.capitalize()}. The server listens on loopback only."
-        )
+    about = {"dashboard": "Open the dashboard in the browser", "lab": "Open JupyterLab on the notebooks"}
+    for name, what in about.items():
+        page = pages.add_parser(name, help=what, description=f"{what}. The server listens on loopback only.")
         page.add_argument("--port", type=_port, help="port to listen on")
         page.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
+    pages.choices["lab"].add_argument(
+        "--notebooks", type=_folder, help="folder to work in; the project's own by default"
+    )
     choice, further = parser.parse_known_args(arguments)
     use_settings()
     try:
         if choice.page == "dashboard":
             _dashboard([*dashboard_arguments(choice.port, choice.no_browser), *further])
         else:
-            _lab([*lab_arguments(choice.port, choice.no_browser), *further])
+            _lab([*lab_arguments(choice.notebooks, choice.port, choice.no_browser), *further])
     except WorkbenchError as error:
         parser.error(str(error))
 
@@ -39,9 +42,10 @@ def dashboard_arguments(port: int | None, no_browser: bool) -> list[str]:
     return [str(shipped_notebooks() / "dashboard.ipynb"), *_common(port, no_browser)]
 
 
-def lab_arguments(port: int | None, no_browser: bool) -> list[str]:
+def lab_arguments(notebooks: Path | None, port: int | None, no_browser: bool) -> list[str]:
     """JupyterLab's command line."""
-    return [f"--ServerApp.root_dir={notebooks_to_edit()}", "--ServerApp.ip=127.0.0.1", *_common(port, no_browser)]
+    folder = notebooks or notebooks_to_edit()
+    return [f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1", *_common(port, no_browser)]
 
 
 def _common(port: int | None, no_browser: bool) -> list[str]:
@@ -64,6 +68,12 @@ def _port(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise argparse.ArgumentTypeError(f"must be a number from 1 to 65535, not {text!r}")
     return int(text)
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
+    return Path(text).absolute()
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ def _sums(totals: str, digits: int, indent: str, sums_at: str) -> list[str]:
 def gemv_source(name: str, bits: int, digits: int) -> str:
     """y = W x: kernel (packed, scale, zero_point, x, sums, factors, span, run, y, start, stop) on tiles start..stop−1.
 
-    packed [tiles · blocks · bits · 64]; scale, zero_point [tiles · runs · 16]; x uint32 [digits · 8 · blocks], four inputs
-    in each; sums [digits · spans] of each digit over `span` blocks; factors [spans]; `run` spans share a scale.
+    packed [tiles · blocks · bits · 64]; scale, zero_point [tiles · runs · 16]; x uint32 [8 · blocks, digits], four inputs in
+    each; sums [spans, digits] of each digit over `span` blocks; factors [spans]; `run` spans share a scale.
     """
     chains = 4 if digits == 1 else 2
     lines = [
@@ -55,7 +55,7 @@ def gemv_source(name: str, bits: int, digits: int) -> str:
     for row in range(ROWS):
         lines += [f"{deep}c{tile} = {row_expression(bits, row, f'w{tile}_')}" for tile in range(TILES)]
         for digit in range(digits):
-            lines += [f"{deep}v = spread(x, ({digit} * blocks + block) * {ROWS} + {row}, 16)"]
+            lines += [f"{deep}v = spread(x, (block * {ROWS} + {row}) * {digits} + {digit}, 16)"]
             for tile in range(TILES):
                 total = f"a{tile}_{digit}_{row % chains}"
                 lines += [f"{deep}{total} = dot_u8_i8({total}, c{tile}, v)"]
@@ -64,7 +64,7 @@ def gemv_source(name: str, bits: int, digits: int) -> str:
     for tile in range(TILES):
         whole = "(" + " + ".join(f"a{tile}_{{digit}}_{chain}" for chain in range(chains)) + ")"
         lines += [f"{shallow}zero = load(zero_point, (tile{tile} * runs + group) * 16, 16)"]
-        lines += _sums(whole, digits, shallow, "{digit} * factors.size + one")
+        lines += _sums(whole, digits, shallow, f"one * {digits} + {{digit}}")
         lines += [f"{shallow}part{tile} = fma(t, v, part{tile})"]
     lines += [
         f"            total{tile} = fma(part{tile}, load(scale, (tile{tile} * runs + group) * 16, 16), total{tile})"
@@ -129,16 +129,15 @@ def gemm_source(name: str, bits: int, digits: int) -> str:
     lines += [f"{inmost}at = row * spans + one"]
     for row in range(step):
         lines += [f"{inmost}v = spread(factors, at * {step} + {row}, 16)"]
+        to = [f"(row * {step} + {row}) * (16 * tiles) + 16 * tile{tile}" for tile in range(TILES)]
         for tile in range(TILES):
-            place = f"(row * {step} + {row}) * (16 * tiles) + 16 * tile{tile}"
             lines += [f"{inmost}zero = zero{tile}"]
             lines += _sums(f"a{tile}_{{digit}}_{row}", digits, inmost, f"(at * {digits} + {{digit}}) * {step} + {row}")
-            lines += [
-                f"{inmost}if one == 0:",
-                f"{inmost}    store(y, {place}, t * (v * scale{tile}))",
-                f"{inmost}else:",
-                f"{inmost}    store(y, {place}, fma(t, v * scale{tile}, load(y, {place}, 16)))",
-            ]
+            lines += [f"{inmost}t{tile} = t * (v * scale{tile})"]
+        # Both are read before one is written: the two tiles are the same one where their number is odd.
+        lines += [f"{inmost}if one > 0:"]
+        lines += [f"{inmost}    t{tile} += load(y, {to[tile]}, 16)" for tile in range(TILES)]
+        lines += [f"{inmost}store(y, {to[tile]}, t{tile})" for tile in range(TILES)]
     return "\n".join([*lines, ""])
 
 

@@ -152,6 +152,25 @@ def store(typingctx, array, index, vector):  # type: ignore[no-untyped-def]
     return types.void(array, index, vector), codegen
 
 
+@intrinsic
+def stream(typingctx, array, index, vector):  # type: ignore[no-untyped-def]
+    """`store`, past the caches: for results larger than these. Must begin at a multiple of the vector's size in memory."""
+    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(vector, Vector)):
+        return None
+    if array.dtype != vector.dtype:
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        pointer = _pointer(context, builder, sig.args[0], args[0], index)
+        written = builder.store(args[2], builder.bitcast(pointer, args[2].type.as_pointer()))
+        written.align = sig.args[2].dtype.bitwidth // 8 * sig.args[2].lanes
+        written.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+        return context.get_dummy_value()
+
+    return types.void(array, index, vector), codegen
+
+
 @intrinsic(prefer_literal=True)
 def spread(typingctx, array, index, lanes):  # type: ignore[no-untyped-def]
     """The element of `array` at `index`, in every lane."""

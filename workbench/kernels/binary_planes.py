@@ -22,6 +22,7 @@ from workbench.kernels._jit import jit
 from workbench.kernels._memory import aligned, aligned_zeros
 from workbench.kernels._mismatches import LANES, ROWS, add_mismatches
 from workbench.kernels._threads import split
+from workbench.kernels._vector import load, store, view
 from workbench.kernels.binary import Words, row_places, tiled, words_for
 from workbench.kernels.binary_conv import Pair, as_pair, runs_of, windows
 
@@ -143,7 +144,9 @@ def _product(
     units = -(-len(places) // ROWS) * len(weights.words)
     length = words // 2 if paired else words
     arguments = (x.reshape(-1), places, np.ascontiguousarray(runs), length, paired, weights.words.reshape(-1))
-    split(_multiply_planes, units, threads, *arguments, weights.bits, sums, weights.sums, y)
+    x_parts = sums.astype(np.uint32) * np.uint32(2**weights.bits - 1)
+    w_parts = weights.sums.astype(np.uint32) * np.uint32(2 ** len(x) - 1)
+    split(_multiply_planes, units, threads, *arguments, weights.bits, x_parts, w_parts, y.reshape(-1), weights.outputs)
     return y
 
 
@@ -213,13 +216,13 @@ def _window_sums(sums, places, runs, words, across, found):  # type: ignore[no-u
 
 @jit
 def _multiply_planes(  # type: ignore[no-untyped-def]
-    x, places, runs, length, paired, w, w_planes, x_sums, w_sums, y, start, stop
+    x, places, runs, length, paired, w, w_planes, x_parts, w_parts, y, outputs, start, stop
 ):
     """Units start..stop of the product, a unit being ROWS rows and 32 outputs.
 
     The last rows are taken together with some of those before them, which are then computed twice.
     """
-    rows, outputs = y.shape
+    rows = len(places)
     tiles = (outputs + LANES - 1) // LANES
     x_planes = len(runs)
     plane_words = runs.shape[1] * length * (2 if paired else 1) * LANES
@@ -241,9 +244,14 @@ def _multiply_planes(  # type: ignore[no-untyped-def]
                         add_mismatches(x, places, row, runs[m], length, w, at, m + n, totals, 1, 1)
                     else:
                         add_mismatches(x, places, row, runs[m], length, w, at, m + n, totals, 1, 0)
+            column = tile * LANES
             for r in range(ROWS if several else 1):
-                x_part = x_sums[row + r] * ((1 << w_planes) - 1)
-                for lane in range(min(LANES, outputs - tile * LANES)):
-                    column = tile * LANES + lane
-                    both = x_part + w_sums[column] * ((1 << x_planes) - 1)
-                    y[row + r, column] = (both - np.int64(totals[r * LANES + lane])) >> 1
+                to = (row + r) * outputs + column
+                if column + LANES <= outputs:
+                    both = load(w_parts, column, LANES) + x_parts[row + r]
+                    found = (both - load(totals, r * LANES, LANES)) >> 1
+                    store(y, to, view(found, np.int32))
+                else:
+                    for lane in range(outputs - column):
+                        both = np.int64(x_parts[row + r]) + np.int64(w_parts[column + lane])
+                        y[to + lane] = (both - np.int64(totals[r * LANES + lane])) >> 1

@@ -91,6 +91,8 @@ class Bitmask:
         Raises ValueError where x or the bias is of another type or shape.
         """
         flat, bias, y = operands(self.shape, x, bias)
+        if not y.size:
+            return y
         rows, inputs = self.shape
         arrays = (self.masks, self.starts, self.values, self.table, self.first, self.scale)
         if column_count(x) > 1:

@@ -81,6 +81,8 @@ class BlockSparse:
         Raises ValueError where x or the bias is of another type or shape.
         """
         flat, bias, y = operands(self.shape, x, bias)
+        if not y.size:
+            return y
         arrays = (self.starts, self.indices, self.values, self.table, self.first, self.scale)
         width, block_rows = (0,) * (self.height // 8), self.starts.size - 1
         if column_count(x) == 1:

@@ -60,13 +60,18 @@ class RowCsr:
         Raises ValueError where x or the bias is of another type or shape.
         """
         flat, bias, y = operands(self.shape, x, bias)
-        arrays = (self.starts, self.indices, self.values, self.table, self.first, self.scale)
+        if not y.size:
+            return y
         if column_count(x) == 1:
-            _threads.split(_column, self.shape[0], threads, *arrays, bias, flat, y.reshape(-1))
+            _threads.split(_column, self.shape[0], threads, *self.arrays(), bias, flat, y.reshape(-1))
         else:
             for run in tiles(x.shape[1]):
-                _threads.split(_columns, self.shape[0], threads, *arrays, bias, flat, y.reshape(-1), x.shape[1], *run)
+                _threads.split(_columns, self.shape[0], threads, *self.arrays(), bias, flat, y.reshape(-1), x.shape[1], *run)
         return y
+
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """What the kernels read, in their order."""
+        return self.starts, self.indices, self.values, self.table, self.first, self.scale
 
 
 @jit

@@ -90,10 +90,12 @@ class NmSparse:
         Raises ValueError where x or the bias is of another type or shape.
         """
         flat, bias, y = operands(self.shape, x, bias)
+        if not y.size:
+            return y
         rows, inputs = self.shape
         arrays = (self.values, self.places, self.table, self.first, self.scale)
         # Unused slots read columns that do not exist, up to the end of their chunk.
-        whole = -(-self.places.size * _CHUNK // max(rows, 1) // self.n) * self.m
+        whole = self.places.size // rows * _CHUNK // self.n * self.m
         if column_count(x) == 1:
             padded = aligned_zeros(whole + 2 * _CHUNK, np.float32)
             padded[:inputs] = flat

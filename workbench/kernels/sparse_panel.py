@@ -20,12 +20,12 @@ from workbench.kernels._tiles import column_count, fill, operands, tiles, total_
 from workbench.kernels._vector import fma, load, splat, store
 
 PANEL = 128  # columns: 32 KiB of the dense operand at 64 columns of float32
-STRIPE = 512  # rows: the unit that threads share out
+STRIPE = 512  # rows: the unit that threads share out, and within which rows are sorted
 
 
 @dataclass(frozen=True, eq=False)
 class PanelCsr:
-    """A matrix [rows, inputs] in panels of `panel` columns and stripes of `STRIPE` rows.
+    """A matrix [rows, inputs] in panels of `panel` columns and stripes of `stripe` rows.
 
     A (panel, stripe) pair, panels outside, lists its rows that have survivors, fewest first.
     heads: int64 [panels · stripes + 1], first listed row of each pair; entries: the same for survivors. rows: uint16 or
@@ -36,6 +36,7 @@ class PanelCsr:
 
     shape: tuple[int, int]
     panel: int
+    stripe: int
     heads: NDArray[np.int64]
     entries: NDArray[np.int64]
     rows: NDArray[np.uint16]
@@ -47,21 +48,25 @@ class PanelCsr:
     scale: Floats
 
     @classmethod
-    def of(cls, survivors: Survivors) -> PanelCsr:
-        """Raises ValueError where scale groups are wider than 128 columns; `sparse_csr.RowCsr` takes those."""
+    def of(cls, survivors: Survivors, stripe: int = STRIPE) -> PanelCsr:
+        """Raises ValueError where scale groups are wider than 128 columns (`sparse_csr.RowCsr` takes those), and for
+        stripes of less than 1 or more than 65536 rows.
+        """
+        if not 1 <= stripe <= 2**16:
+            raise ValueError(f"A stripe has 1 to {2**16} rows, not {stripe}.")
         rows, columns = survivors.shape
         levels = survivors.levels
         panel = PANEL if levels is None or levels.groups == 1 else levels.group
         if panel > PANEL:
             raise ValueError(f"Scale groups of {panel} columns are wider than a panel of {PANEL}.")
-        panels, stripes = -(-columns // panel), -(-rows // STRIPE)
+        panels, stripes = -(-columns // panel), -(-rows // stripe)
         found = np.zeros((panels, rows), np.int64)
         if survivors.positions.size:
             _count(survivors.positions, columns, panel, found)
         order = np.empty((panels, rows), np.int64)
-        for stripe in range(0, rows, STRIPE):
-            part = found[:, stripe : stripe + STRIPE]
-            order[:, stripe : stripe + STRIPE] = np.argsort(part, axis=1, kind="stable") + stripe
+        for row in range(0, rows, stripe):
+            part = found[:, row : row + stripe]
+            order[:, row : row + stripe] = np.argsort(part, axis=1, kind="stable") + row
         sorted_counts = np.take_along_axis(found, order, axis=1)
         listed = sorted_counts > 0
         cursors = np.empty((panels, rows), np.int64)  # of each (panel, row): its first survivor
@@ -74,9 +79,10 @@ class PanelCsr:
         return cls(
             survivors.shape,
             panel,
-            _starts(listed, stripes),
-            _starts(sorted_counts, stripes),
-            (order % STRIPE)[listed].astype(np.uint16),
+            stripe,
+            _starts(listed, stripes, stripe),
+            _starts(sorted_counts, stripes, stripe),
+            (order % stripe)[listed].astype(np.uint16),
             sorted_counts[listed].astype(np.uint8),
             indices,
             values,
@@ -94,13 +100,15 @@ class PanelCsr:
         Raises ValueError where x or the bias is of another type or shape.
         """
         flat, bias, y = operands(self.shape, x, bias)
-        stripes = -(-self.shape[0] // STRIPE)
+        if not y.size:
+            return y
+        stripes = -(-self.shape[0] // self.stripe)
         if column_count(x) == 1:
-            arguments = (*self.arrays(), self.panel, self.shape[1], bias, flat, y.reshape(-1))
+            arguments = (*self.arrays(), self.panel, self.stripe, self.shape[1], bias, flat, y.reshape(-1))
             _threads.split(_column, stripes, threads, *arguments)
             return y
         for at, count, width in tiles(x.shape[1]):
-            arguments = (*self.arrays(), self.panel, self.shape[1], bias, flat, y.reshape(-1))
+            arguments = (*self.arrays(), self.panel, self.stripe, self.shape[1], bias, flat, y.reshape(-1))
             _threads.split(_columns, count * stripes, threads, *arguments, x.shape[1], at, width, self.scaling)
         return y
 
@@ -119,9 +127,9 @@ class PanelCsr:
         )
 
 
-def _starts(counts: NDArray[Any], stripes: int) -> NDArray[np.int64]:
+def _starts(counts: NDArray[Any], stripes: int, stripe: int) -> NDArray[np.int64]:
     """Running total of `counts` [panels, rows] over (panel, stripe) pairs, from 0 on."""
-    bounds = np.arange(stripes) * STRIPE
+    bounds = np.arange(stripes) * stripe
     totals = np.add.reduceat(counts.astype(np.int64), bounds, axis=1) if stripes and counts.size else np.zeros(0, np.int64)
     return np.concatenate(([0], np.cumsum(totals.reshape(-1)))).astype(np.int64)
 
@@ -154,19 +162,19 @@ def _place(positions, survivors, columns, panel, cursors, indices, values):  # t
 
 @jit(fast_math=True)
 def _columns(  # type: ignore[no-untyped-def]
-    heads, entries, rows, counts, indices, values, table, first, scale, panel, inputs, bias, x, y, columns, left, width,
+    heads, entries, rows, counts, indices, values, table, first, scale, panel, stripe_rows, inputs, bias, x, y, columns, left, width,
     scaling, start, stop
 ):
     """Units start..stop of (tile, stripe) pairs, tiles outside, the first tile beginning at column `left`."""
     lanes = lanes_of(width)
-    stripes = -(-bias.size // STRIPE)
+    stripes = -(-bias.size // stripe_rows)
     in_place = columns == lanes  # the tile is all there is
     x_in_place = in_place and x.ctypes.data & 63 == 0
     tile_x = x if x_in_place else scratch(panel * lanes)
-    tile_y = y if in_place else scratch(min(STRIPE * min(stop - start, stripes), bias.size) * lanes)
+    tile_y = y if in_place else scratch(min(stripe_rows * min(stop - start, stripes), bias.size) * lanes)
     for tile in range(start // stripes, -(-stop // stripes)):
         low, high = max(start - tile * stripes, 0), min(stop - tile * stripes, stripes)
-        first_row, last_row = low * STRIPE, min(high * STRIPE, bias.size)
+        first_row, last_row = low * stripe_rows, min(high * stripe_rows, bias.size)
         shift = 0 if in_place else first_row  # row r of the tile is row r + shift of the matrix
         column = left + tile * lanes
         for row in range(first_row, last_row):
@@ -179,7 +187,7 @@ def _columns(  # type: ignore[no-untyped-def]
                 pair = number * stripes + stripe
                 add_rows(
                     *(heads[pair], heads[pair + 1], entries[pair], rows, counts, indices, values, table, first, scale),
-                    *(stripe * STRIPE, number, bias.size, tile_x, x_0, tile_y, shift, width, scaling),
+                    *(stripe * stripe_rows, number, bias.size, tile_x, x_0, tile_y, shift, width, scaling),
                 )
         finish(tile_y, first_row, last_row, shift, scale, bias, y, columns, column, width, scaling)
 
@@ -241,18 +249,18 @@ def finish(tile, start, stop, shift, scale, bias, y, columns, column, width, sca
 
 
 @jit(fast_math=True)
-def _column(heads, entries, rows, counts, indices, values, table, first, scale, panel, inputs, bias, x, y, start, stop):  # type: ignore[no-untyped-def]
+def _column(heads, entries, rows, counts, indices, values, table, first, scale, panel, stripe_rows, inputs, bias, x, y, start, stop):  # type: ignore[no-untyped-def]
     """Stripes start..stop of a single column."""
-    stripes = -(-bias.size // STRIPE)
+    stripes = -(-bias.size // stripe_rows)
     groups = scale.size // bias.size
-    for row in range(start * STRIPE, min(stop * STRIPE, bias.size)):
+    for row in range(start * stripe_rows, min(stop * stripe_rows, bias.size)):
         y[row] = bias[row]
     for number in range(-(-inputs // panel)):
         for stripe in range(start, stop):
             pair = number * stripes + stripe
             at = entries[pair]
             for listed in range(heads[pair], heads[pair + 1]):
-                row = stripe * STRIPE + item(rows, listed)
+                row = stripe * stripe_rows + item(rows, listed)
                 which = row * groups + (number if groups > 1 else 0)
                 begin = item(first, which)
                 total = np.float32(0)

@@ -1,0 +1,287 @@
+"""The page under Voila and in JupyterLab, driven as a person would, against what `workbench measure` prints."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from playwright.sync_api import Browser, expect
+
+import workbench
+from tests.browser.conftest import Traffic, picture
+from tests.browser.front_ends import PATIENCE, FrontEnd, serve
+from tests.browser.panel_page import PanelPage, in_base_unit, plain
+from workbench.cli import main
+
+pytestmark = pytest.mark.browser
+LENET = "lenet-300-100/mnist"
+
+
+@cache
+def measured(model: str, *options: str) -> dict:
+    """What the command prints."""
+    ran = CliRunner().invoke(main, ["measure", model, *options, "--json"], catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    return json.loads(ran.stdout)
+
+
+def assert_tiles_say(panel: PanelPage, expected: dict) -> None:
+    panel.settle()
+    now, was = expected["compressed"], expected["original"]
+    assert panel.value("Accuracy") == f"{100 * now['accuracy']['value']:.2f} %"
+    assert f"on {now['accuracy']['images']:,} test images" in panel.details("Accuracy")
+    assert panel.details("Size")[0] == f"{now['size']['value']:,} bytes"
+    assert panel.number("Operations") == pytest.approx(now["effective_macs"], rel=0.006)
+    assert in_base_unit(panel.details("Operations")[1].replace("bit operations", "MACs")) == pytest.approx(
+        now["bit_operations"]["value"], rel=0.006
+    )
+    assert panel.number("Energy") == pytest.approx(now["energy"]["value"], rel=0.006)
+    assert panel.original("Accuracy") == pytest.approx(was["accuracy"]["value"], abs=6e-5)
+    assert panel.original("Size") == pytest.approx(was["size"]["value"], rel=0.006)
+    assert panel.original("Energy") == pytest.approx(was["energy"]["value"], rel=0.006)
+    for name, key in (("Accuracy", "accuracy"), ("Size", "size"), ("Energy", "energy")):
+        assert panel.badges(name) == [now[key]["badge"], was[key]["badge"]]
+    sizes = {row["name"]: row["bytes"] for row in expected["layers"]}
+    for name, count in sizes.items():
+        cell = panel.root.locator(f'tr[data-layer="{name}"] td[data-cell="bytes"] > span').first
+        assert in_base_unit(plain(cell.inner_text())) == pytest.approx(count, rel=0.006)
+
+
+def test_sparsity_by_keyboard(panel):
+    assert panel.type_into_slider("Sparsity", "PageUp", "PageUp", "ArrowRight", "ArrowUp") == "22 %"
+    assert_tiles_say(panel, measured(LENET, "--sparsity", "0.22"))
+
+
+def test_sparsity_by_pointer(panel):
+    said = panel.drag_slider("Sparsity", 0.5)
+    assert 45 <= int(said.removesuffix(" %")) <= 55
+    assert_tiles_say(panel, measured(LENET, "--sparsity", f"0.{said.removesuffix(' %')}"))
+
+
+def test_bits_by_keyboard(panel):
+    assert panel.type_into_slider("Bits", "ArrowRight", "ArrowRight", "ArrowDown") == "6 bits"
+    assert_tiles_say(panel, measured(LENET, "--bits", "6"))
+
+
+def test_bits_by_pointer(panel):
+    assert panel.drag_slider("Bits", 5 / 8) == "4 bits"
+    assert_tiles_say(panel, measured(LENET, "--bits", "4"))
+
+
+def test_rank_by_keyboard_is_flagged_where_it_costs_more(panel):
+    assert panel.type_into_slider("Rank", "PageDown", "ArrowRight") == "89 %"
+    assert_tiles_say(panel, measured(LENET, "--rank", "0.89"))
+    expect(panel.root.locator(".cwb-layer-note").first).to_contain_text("break-even")
+
+
+def test_rank_by_pointer(panel):
+    said = panel.drag_slider("Rank", 0.8)
+    assert_tiles_say(panel, measured(LENET, "--rank", f"0.{int(said.removesuffix(' %')):02d}"))
+
+
+def test_all_three_with_another_method_network_and_device(panel):
+    panel.root.get_by_label("Network").select_option("lenet-5/mnist")
+    panel.root.get_by_label("Device for energy").select_option("cortex-m4-l4r5")
+    panel.root.get_by_label("Bits method").select_option("quantize.kmeans")
+    panel.type_into_slider("Sparsity", "PageUp", "PageUp", "PageUp")
+    panel.type_into_slider("Bits", *["ArrowRight"] * 4)
+    panel.type_into_slider("Rank", *["PageDown"] * 4)
+    options = ("--sparsity", "0.3", "--bits", "5", "--rank", "0.6", "--bits-method", "quantize.kmeans")
+    assert_tiles_say(panel, measured("lenet-5/mnist", *options, "--device", "cortex-m4-l4r5"))
+    panel.root.get_by_label("Bits method").select_option("quantize.uniform")
+
+
+def test_a_layer_is_set_apart_and_given_back(panel, tmp_path):
+    panel.type_into_slider("Bits", *["ArrowRight"] * 5)
+    panel.root.get_by_role("button", name="Adjust layer fc1").press("Enter")
+    panel.type_into_slider("Bits of layer fc1", "ArrowRight")
+    file = tmp_path / "recipe.json"
+    file.write_text(workbench.Recipe.sliders(bits=4, overrides={"fc1": {"bits": 3}}).to_json())
+    assert_tiles_say(panel, measured(LENET, "--recipe", str(file)))
+    expect(panel.root.get_by_text("set apart", exact=True).first).to_be_visible()
+    panel.root.get_by_role("button", name="Clear Bits of layer fc1").press("Enter")
+    assert_tiles_say(panel, measured(LENET, "--bits", "4"))
+    panel.root.get_by_role("button", name="Adjust layer fc1").press("Enter")
+
+
+# After every change of the page: whatever counts as current must be of the recipe that the slider shows.
+WATCH = """() => {
+    const root = document.querySelector(".cwb");
+    window.looks = 0;
+    window.stale = [];
+    const look = () => {
+        const said = root.querySelector("[data-axis=sparsity] output").textContent;
+        const recipe = root.querySelector(".cwb-recipe").textContent.replaceAll("\u00a0", " ");
+        const current = [...root.querySelectorAll(".cwb-tile")].some((tile) => tile.dataset.current === "true");
+        window.looks += 1;
+        if (current && said !== "0 %" && recipe !== `sparsity ${said}`) window.stale.push([said, recipe]);
+    };
+    window.watcher = new MutationObserver(look);
+    window.watcher.observe(root, {subtree: true, childList: true, attributes: true, characterData: true});
+}"""
+
+
+def test_a_swept_slider_ends_where_it_was_left_and_nothing_stale_is_current(panel):
+    panel.page.evaluate(WATCH)
+    panel.slider("Sparsity").focus()
+    for key in ["ArrowRight"] * 40 + ["ArrowLeft"] * 18:
+        panel.page.keyboard.press(key)
+    assert_tiles_say(panel, measured(LENET, "--sparsity", "0.22"))
+    panel.page.evaluate("() => window.watcher.disconnect()")
+    assert panel.page.evaluate("() => window.looks") > 58
+    assert panel.page.evaluate("() => window.stale") == []
+
+
+def test_every_recipe_visited_stays_in_the_plot(panel):
+    before = panel.points()
+    for _ in range(3):
+        panel.type_into_slider("Sparsity", "PageUp", "ArrowRight", "ArrowRight", "ArrowRight")
+        panel.settle()
+    label = panel.root.locator(".cwb-plot").get_attribute("aria-label")
+    assert panel.points() >= before
+    assert f"{panel.points()} recipes visited" in label
+    assert "sparsity 39" in label
+    panel.root.locator(".cwb-points summary").click()
+    expect(panel.root.locator(".cwb-points tbody tr")).to_have_count(panel.points() + 1)  # and the original
+    expect(panel.root.locator(".cwb-points tr[aria-current=true]")).to_contain_text("sparsity 39")
+    panel.root.locator(".cwb-points summary").click()
+
+
+def test_a_choice_that_does_not_exist_is_a_sentence_and_the_session_goes_on(panel):
+    networks = panel.root.get_by_label("Network")
+    networks.evaluate("(select) => select.append(new Option('none', 'no-such/network'))")
+    networks.select_option("no-such/network")
+    expect(panel.root.get_by_role("alert")).to_contain_text("no-such/network", timeout=PATIENCE)
+    expect(networks).to_have_value(LENET)
+    panel.type_into_slider("Bits", *["ArrowRight"] * 5)
+    assert_tiles_say(panel, measured(LENET, "--bits", "4"))
+    expect(panel.root.get_by_role("alert")).to_be_hidden()
+
+
+def test_the_exported_file_is_as_long_as_the_tile_says(panel, tmp_path):
+    panel.type_into_slider("Sparsity", *["PageUp"] * 5)
+    panel.settle()
+    with panel.page.expect_download(timeout=PATIENCE) as download:
+        panel.root.get_by_role("button", name="Export .cwb").click()
+    path = Path(download.value.path())
+    assert panel.details("Size")[0] == f"{path.stat().st_size:,} bytes"
+    assert workbench.read(path).recipe == workbench.Recipe.sliders(sparsity=0.5)
+
+
+FOCUSED = """() => {
+    const one = document.activeElement;
+    const style = getComputedStyle(one);
+    const named = one.getAttribute("aria-label") || one.labels?.[0]?.textContent || one.textContent;
+    return {name: named.trim(), inside: Boolean(one.closest(".cwb")), outline: style.outlineStyle !== "none"};
+}"""
+
+
+def test_every_control_is_reached_seen_and_named_by_keyboard_alone(panel):
+    panel.root.get_by_label("Network").focus()
+    reached = []
+    for _ in range(60):
+        focused = panel.page.evaluate(FOCUSED)
+        if not focused["inside"]:
+            break
+        reached.append(focused)
+        panel.page.keyboard.press("Tab")
+    names = [one["name"] for one in reached]
+    wanted = ["Network", "Device for energy", "Reset", "Export .cwb", "Cancel"]
+    for slider in ("Sparsity", "Bits", "Rank"):
+        wanted += [slider, f"{slider} method", "Options and source"]
+    wanted += ["Show", "Across", "Layer table", "Adjust layer fc1", "Adjust layer fc2", "Adjust layer fc3"]
+    wanted += ["What the badges and terms mean"]
+    assert [name for name in names if not name.startswith("All ")] == wanted
+    assert all(one["outline"] for one in reached[1:])
+
+
+def test_what_assistive_technology_is_told(panel):
+    for name in ("Sparsity", "Bits", "Rank"):
+        assert panel.slider(name).get_attribute("aria-describedby")
+    panel.type_into_slider("Bits", *["ArrowRight"] * 8)
+    panel.settle()
+    expect(panel.slider("Bits")).to_have_attribute("aria-valuetext", "1 bit")
+    status = panel.root.locator("[role=status]")
+    assert status.get_attribute("aria-live") == "polite"
+    expect(status).to_contain_text("1 bit: accuracy", timeout=PATIENCE)
+    for tile in ("Accuracy", "Size", "Operations", "Energy"):
+        expect(panel.tile(tile)).to_be_visible()
+
+
+CONTRAST = """() => {
+    const rgb = (text) => {
+        const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+        canvas.fillStyle = text;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    };
+    const light = (text) => rgb(text).map((one) => one / 255)
+        .map((one) => (one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, one, index) => sum + one * [0.2126, 0.7152, 0.0722][index], 0);
+    const ground = (one) => {
+        for (; one; one = one.parentElement) {
+            const color = getComputedStyle(one).backgroundColor;
+            if (!/, 0\\)$|transparent/.test(color)) return color;
+        }
+        return "white";
+    };
+    const root = document.querySelector(".cwb");
+    const texts = [...root.querySelectorAll("*")].filter((one) => one.checkVisibility()
+        && !one.closest("svg, [aria-disabled=true], [data-current=false]") && one.textContent.trim()
+        && [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
+    return texts.map((one) => {
+        const [a, b] = [light(getComputedStyle(one).color), light(ground(one))];
+        return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), one.className || one.tagName];
+    });
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_light_and_dark_at_both_widths(panel, front_end, scheme, width):
+    page = panel.page
+    page.set_viewport_size({"width": width, "height": 900})
+    choose_theme(panel, front_end, scheme)
+    panel.type_into_slider("Sparsity", *["PageUp"] * 4)
+    panel.type_into_slider("Rank", "PageDown")
+    panel.settle()
+    expect(panel.root).to_have_attribute("data-theme", scheme)
+    too_faint = [(name, round(ratio, 2)) for ratio, name in page.evaluate(CONTRAST) if ratio < 4.5]
+    assert too_faint == []
+    assert panel.root.evaluate("(root) => root.scrollWidth <= root.clientWidth")
+    box = panel.root.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    panel.root.evaluate("(root) => root.scrollIntoView()")
+    picture(page, f"{front_end.name}-{scheme}-{width}")
+    choose_theme(panel, front_end, "light")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def choose_theme(panel: PanelPage, front_end: FrontEnd, scheme: str) -> None:
+    """Voila's page follows the system; JupyterLab has a theme of its own."""
+    page = panel.page
+    if front_end.name == "voila":
+        page.emulate_media(color_scheme=scheme)
+        return
+    theme = f"JupyterLab {scheme.capitalize()}"
+    if page.evaluate("() => document.body.dataset.jpThemeName") != theme:
+        page.locator(".lm-MenuBar-itemLabel", has_text="Settings").click()
+        page.locator(".lm-Menu-itemLabel", has_text="Theme").first.hover()
+        page.locator(".lm-Menu-itemLabel").get_by_text(theme, exact=True).click()
+    page.wait_for_function("(theme) => document.body.dataset.jpThemeName === theme", arg=theme, timeout=PATIENCE)
+
+
+def test_names_that_a_network_brings_are_text_and_nothing_more(browser: Browser, tmp_path):
+    with serve("lab", tmp_path) as lab:
+        page = browser.new_page()
+        traffic = Traffic(page)
+        lab.open(page, "hostile.ipynb")
+        panel = PanelPage(page)
+        expect(panel.root.get_by_label("Network")).to_have_value("<script>window.harmed = 1</script>")
+        expect(panel.root.locator("tbody th").first).to_contain_text("<img src=x", timeout=PATIENCE)
+        assert page.evaluate("() => window.harmed") is None
+        assert panel.root.locator("img, script").count() == 0
+        assert traffic.left_the_machine() == []
+        page.close()

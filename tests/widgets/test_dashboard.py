@@ -1,0 +1,247 @@
+"""The dashboard without a browser: a real session, real moves, and what the page would be told."""
+
+import copy
+import time
+
+import pytest
+
+import workbench
+from tests.widgets.reports import IMAGES
+from widgets import Dashboard
+from widgets.views.numbers import NBSP
+from workbench.recipe import Step
+from workbench.shelf import methods
+
+
+class Page:
+    """Stands where a browser stands: writes moves as they travel, reads the last state."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self.dashboard, self.panel, self.session = dashboard, dashboard.panel, dashboard.session
+        self.files: list[tuple[str, bytes]] = []
+        self.panel.offer = lambda name, content: self.files.append((name, content))
+        self.seq = 0
+
+    @property
+    def state(self) -> dict:
+        return self.panel.state
+
+    def move(self, edit=lambda position: None, **wanted: int) -> None:
+        position = copy.deepcopy(self.state["position"])
+        edit(position)
+        self.seq += 1
+        self.write({"seq": self.seq, "position": position, "cancel": 0, "export": 0, **wanted})
+
+    def write(self, content) -> None:
+        self.panel.set_state({"move": content})
+
+    def settled(self) -> dict:
+        self.session.wait(60)
+        return self.state
+
+    def tile(self, key: str) -> dict:
+        return next(tile for tile in self.state["tiles"] if tile["key"] == key)
+
+
+def slide(**stops: int):
+    return lambda position: position["stops"].update(stops)
+
+
+@pytest.fixture
+def page(lenet):
+    session = workbench.Session(lenet, images=IMAGES)
+    dashboard = Dashboard(session)
+    session.wait(60)
+    yield Page(dashboard)
+    dashboard.close()
+    session.close()
+
+
+def test_the_page_opens_on_the_untouched_network(page):
+    assert page.state["recipe"] == "no compression"
+    assert page.state["stage"] == "exact"
+    assert page.state["fresh"]
+    assert page.state["position"]["stops"] == {"sparsity": 0, "bits": 9, "rank": 100}
+
+
+def test_a_move_ends_in_what_assess_says_of_the_same_recipe(page, squeezed):
+    page.move(slide(sparsity=50, bits=4))
+    state = page.settled()
+    assert (state["seq"], state["stage"], state["progress"]) == (1, "exact", 1.0)
+    assert page.tile("size")["details"][0] == f"{squeezed.compressed.size.value:,}{NBSP}bytes"
+    assert page.tile("accuracy")["value"] == f"{100 * squeezed.compressed.accuracy.value:.2f}{NBSP}%"
+    assert page.panel.points["current"] == squeezed.recipe["digest"]
+
+
+def test_the_costs_come_before_the_accuracy_and_name_no_accuracy_of_another_recipe(page):
+    seen = []
+    page.panel.observe(lambda change: seen.append(change.new), "state")
+    page.move(slide(sparsity=30))
+    page.settled()
+    first = next(state for state in seen if state["seq"] == 1)
+    assert first["stage"] == "costs"
+    assert first["tiles"][0]["value"] is None
+    assert first["tiles"][1]["value"] is not None
+
+
+def test_an_overtaken_move_is_dropped(page):
+    page.move(slide(sparsity=60))
+    old = {"seq": 1, "position": copy.deepcopy(page.state["position"]), "cancel": 0, "export": 0}
+    old["position"]["stops"]["sparsity"] = 10
+    page.write(old)
+    assert page.settled()["position"]["stops"]["sparsity"] == 60
+
+
+def test_until_a_move_is_answered_no_state_carries_its_number(page):
+    seen = []
+    page.panel.observe(lambda change: seen.append(change.new), "state")
+    for sparsity in range(20, 60, 5):
+        page.move(slide(sparsity=sparsity))
+    page.settled()
+    for state in seen:
+        if state["seq"] == page.seq:
+            assert state["recipe"] == f"sparsity 55{NBSP}%"
+    assert seen[-1]["seq"] == page.seq
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        7,
+        {"seq": 1},
+        {"seq": "1", "position": {}, "cancel": 0, "export": 0},
+        {"seq": -1, "position": {}, "cancel": 0, "export": 0},
+        {"seq": 2**80, "position": {}, "cancel": 0, "export": 0},
+        {"seq": 1, "position": {}, "cancel": True, "export": 0},
+        {"seq": 1, "position": {"model": "x"}, "cancel": 0, "export": 0},
+    ],
+)
+def test_a_hostile_message_becomes_a_sentence_and_the_session_goes_on(page, content):
+    before = page.state["position"]
+    page.write(content)
+    assert page.state["error"].endswith(".")
+    assert page.state["position"] == before
+    page.seq = 1
+    page.move(slide(bits=5))
+    state = page.settled()
+    assert (state["error"], state["recipe"]) == ("", "5 bits")
+
+
+def test_a_refused_move_leaves_the_controls_where_they_were_and_is_answered(page):
+    page.move(slide(sparsity=20))
+    page.settled()
+    page.move(slide(sparsity=400))
+    assert page.state["seq"] == 2
+    assert page.state["fresh"]
+    assert "sparsity slider" in page.state["error"]
+    assert page.state["position"]["stops"]["sparsity"] == 20
+
+
+def test_a_layer_of_another_network_is_refused_by_name(page):
+    page.move(lambda position: position["overrides"].update(conv9={"bits": 3}))
+    assert "conv9" in page.state["error"]
+
+
+def test_an_override_reaches_its_layer_alone(page):
+    page.move(lambda position: position["overrides"].update(fc1={"bits": 3}))
+    bits = {row["name"]: row["bits"] for row in page.settled()["layers"]}
+    assert bits == {"fc1": "3", "fc2": "32 (float)", "fc3": "32 (float)"}
+
+
+def test_another_network_can_be_chosen(page):
+    page.move(lambda position: position.update(model="lenet-5/mnist"))
+    state = page.settled()
+    assert [row["name"] for row in state["layers"]] == ["conv1", "conv2", "fc1", "fc2"]
+    assert page.session.model.name == "lenet-5/mnist"
+
+
+def test_another_device_changes_the_energy_alone(page):
+    energy, size = page.tile("energy")["value"], page.tile("size")["value"]
+    page.move(lambda position: position.update(device="cortex-m4-l4r5"))
+    page.settled()
+    assert page.tile("energy")["value"] != energy
+    assert page.tile("size")["value"] == size
+
+
+def test_the_exported_file_is_as_long_as_the_tile_says(page):
+    page.move(slide(sparsity=70, bits=3))
+    page.settled()
+    page.move(export=page.seq + 1)
+    deadline = time.monotonic() + 60
+    while not page.files and time.monotonic() < deadline:
+        time.sleep(0.02)
+    ((name, content),) = page.files
+    assert name.startswith("lenet-300-100-mnist-")
+    assert name.endswith(".cwb")
+    assert page.tile("size")["details"][0] == f"{len(content):,}{NBSP}bytes"
+
+
+def test_every_point_visited_is_kept_once(page):
+    for stops in ({"bits": 4}, {"bits": 3}, {"bits": 4}):
+        page.move(slide(**stops))
+        page.settled()
+    assert len(page.panel.points["points"]) == 3  # the untouched network, 4 bits, 3 bits
+
+
+def test_a_recipe_set_in_python_moves_the_sliders(page):
+    page.session.recipe = workbench.Recipe.sliders(sparsity=0.3, bits=2)
+    assert page.settled()["position"]["stops"] == {"sparsity": 30, "bits": 2, "rank": 100}
+    assert page.state["fresh"]
+
+
+def test_a_recipe_that_the_sliders_cannot_show_is_said_to_be_one(page):
+    prune, quantise = methods()["prune.magnitude"], methods()["quantize.uniform"]
+    page.session.recipe = workbench.Recipe((Step(quantise(bits=4)), Step(prune(sparsity=0.5))))
+    assert "set in Python" in page.settled()["foreign"]
+    page.move()
+    assert page.settled()["foreign"] == ""
+    assert page.state["recipe"] == "no compression"
+
+
+def test_cancel_keeps_what_is_known(lenet):
+    session = workbench.Session(lenet)
+    dashboard = Dashboard(session)
+    try:
+        page = Page(dashboard)
+        page.move(slide(sparsity=40, rank=50), cancel=1)
+        state = page.settled()
+        assert state["stage"] in ("cancelled", "exact")  # exact where the images were faster
+        assert state["seq"] == 1
+        page.move(slide(sparsity=10))
+        assert page.settled()["stage"] == "exact"
+    finally:
+        dashboard.close()
+        session.close()
+
+
+def test_a_users_own_network_is_offered_and_needs_no_images(own):
+    session = workbench.Session(own)
+    dashboard = Dashboard(session)
+    try:
+        page = Page(dashboard)
+        assert page.panel.catalogue["models"][0]["name"] == "own"
+        page.move(slide(bits=3))
+        state = page.settled()
+        assert (state["stage"], state["fresh"]) == ("exact", True)
+        assert "No test images" in page.tile("accuracy")["note"]
+        assert page.panel.points["points"] == []
+    finally:
+        dashboard.close()
+        session.close()
+
+
+def test_a_closed_dashboard_leaves_the_session_alone(lenet):
+    session = workbench.Session(lenet, images=IMAGES)
+    dashboard = Dashboard(session)
+    dashboard.close()
+    session.recipe = workbench.Recipe.sliders(bits=4)
+    session.wait(60)
+    assert session.report.recipe["digest"] == workbench.Recipe.sliders(bits=4).digest
+    session.close()
+
+
+def test_it_can_be_displayed(page):
+    bundle = page.dashboard._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == page.panel.model_id

@@ -1,0 +1,87 @@
+"""The panel widget: what a page may write, and what its script may do."""
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+
+import widgets.draw
+from widgets.draw.panel import Panel
+from widgets.draw.plotly_bundle import compressed_bundle
+
+FOLDER = Path(widgets.draw.__file__).parent / "panel"
+
+
+@pytest.fixture
+def heard():
+    return []
+
+
+@pytest.fixture
+def panel(heard):
+    panel = Panel(heard.append, catalogue={"models": []}, state={"seq": 0})
+    yield panel
+    panel.close()
+
+
+@pytest.fixture
+def sent(panel, monkeypatch):
+    """What goes out to the page, in order: (content, buffers) of custom messages, or the names of traits."""
+    out = []
+    monkeypatch.setattr(panel, "send", lambda content, buffers=None: out.append((content, buffers)))
+    monkeypatch.setattr(panel, "send_state", lambda key=None: out.append(key))
+    return out
+
+
+def test_a_page_is_heard_when_it_moves(panel, heard):
+    panel.set_state({"move": {"seq": 1}})
+    assert heard == [{"seq": 1}]
+
+
+def test_a_page_cannot_write_anything_else(panel, heard):
+    before = panel.get_state()
+    panel.set_state({"state": {"seq": 99}, "points": {}, "catalogue": {}, "_esm": "alert(1)", "layout": None, "x": 1})
+    assert panel.get_state() == before
+    assert heard == []
+
+
+def test_a_page_that_was_drawn_late_is_sent_everything_again(panel, sent):
+    panel._handle_custom_msg({"kind": "hello"}, [])
+    assert sent == [["state", "points"]]
+
+
+def test_plotly_is_sent_to_a_page_that_cannot_fetch_it(panel, sent):
+    panel._handle_custom_msg({"kind": "plotly"}, [])
+    ((content, buffers),) = sent
+    assert content == {"kind": "plotly"}
+    assert b"plotly.js" in gzip.decompress(buffers[0])[:200]
+
+
+@pytest.mark.parametrize("content", [None, 5, [], {}, {"kind": ["hello"]}, {"kind": "shutdown"}, "hello"])
+def test_other_messages_are_ignored(panel, sent, content):
+    panel._handle_custom_msg(content, [])
+    assert sent == []
+
+
+def test_the_bundle_is_compressed_once():
+    assert compressed_bundle() is compressed_bundle()
+    assert len(compressed_bundle()) < 2_000_000
+
+
+def test_the_module_has_every_file_and_one_default_export(panel):
+    files = sorted(FOLDER.glob("*.js"))
+    assert all(file.read_text() in panel._esm for file in files)
+    assert len(re.findall(r"^export default", panel._esm, re.MULTILINE)) == 1
+    assert not re.search(r"^import\b", panel._esm, re.MULTILINE)
+
+
+def test_no_two_files_define_the_same_name(panel):
+    names = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", panel._esm, re.MULTILINE)
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.iterdir()), ids=lambda file: file.name)
+def test_no_string_is_parsed_as_markup_or_code_and_nothing_is_fetched_elsewhere(file):
+    forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|https?://|@import"
+    assert not re.search(forbidden, file.read_text())

@@ -1,0 +1,160 @@
+"""The servers' settings: found, real, and without a link to another host."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+from traitlets.utils.importstring import import_item
+
+import widgets.server
+from widgets.server import paths
+from widgets.server.__main__ import dashboard_arguments, lab_arguments, main
+from widgets.server.bundle import bundle_handlers
+from widgets.server.kernels import Kernels
+from workbench.errors import WorkbenchError
+
+SETTINGS = Path(widgets.server.__file__).parent / "settings"
+FILES = sorted(path for path in SETTINGS.rglob("*") if path.is_file())
+
+
+def test_every_class_that_the_settings_name_exists():
+    named = {
+        name
+        for path in SETTINGS.rglob("*.json")
+        for name in re.findall(r"widgets\.server\.\w+(?:\.\w+)?", path.read_text())
+    }
+    assert named == {
+        "widgets.server.connection.PromptConnection",
+        "widgets.server.extension",
+        "widgets.server.kernels.Kernels",
+    }
+    for name in named:
+        import_item(name)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_setting_or_template_links_to_another_host(path):
+    links = re.findall(r"(?:src|href)=\"(?!data:|\{\{)([^\"]*)|@import|url\(", path.read_text())
+    assert links == []
+
+
+def test_kernels_end_soon_after_their_page_and_idle_ones_are_looked_for():
+    settings = json.loads((SETTINGS / "config" / "voila.json").read_text())["MappingKernelManager"]
+    # alone for the timeout, then found twice, an interval apart, the first time up to an interval late
+    assert settings["cull_idle_timeout"] + 2 * settings["cull_interval"] <= 600
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["cinema"], ["dashboard", "--port", "0"], ["lab", "--port", "many"], ["lab", "--notebooks", "no/such"]],
+)
+def test_bad_choices_exit_with_2_and_a_sentence(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_the_dashboard_serves_its_notebook_and_nothing_else():
+    notebook, *others = dashboard_arguments(8123, no_browser=True)
+    assert Path(notebook).name == "dashboard.ipynb"
+    assert Path(notebook).is_file()
+    assert others == ["--port=8123", "--no-browser"]
+
+
+def test_the_lab_listens_on_loopback_in_the_notebooks_folder():
+    arguments = lab_arguments(None, None, no_browser=False)
+    assert "--ServerApp.ip=127.0.0.1" in arguments
+    assert f"--ServerApp.root_dir={paths.shipped_notebooks()}" in arguments
+    assert len(arguments) == 2
+
+
+def test_the_lab_works_in_another_folder_where_one_is_named(tmp_path):
+    assert f"--ServerApp.root_dir={tmp_path}" in lab_arguments(tmp_path, None, no_browser=False)
+
+
+def installed(tmp_path, monkeypatch) -> Path:
+    package = tmp_path / "site" / "widgets"
+    (package / "notebooks").mkdir(parents=True)
+    (package / "notebooks" / "dashboard.ipynb").write_text("shipped")
+    (package / "notebooks" / "what_if.ipynb").write_text("shipped")
+    monkeypatch.setattr(paths, "_PACKAGE", package)
+    return package
+
+
+def test_an_installed_copy_finds_its_notebooks_and_never_overwrites_a_users(tmp_path, monkeypatch):
+    package = installed(tmp_path, monkeypatch)
+    folder = tmp_path / "home"
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / "notebooks" / "what_if.ipynb").write_text("mine")
+    monkeypatch.chdir(folder)
+    assert paths.shipped_notebooks() == package / "notebooks"
+    assert paths.notebooks_to_edit() == folder / "notebooks"
+    texts = {path.name: path.read_text() for path in (folder / "notebooks").iterdir()}
+    assert texts == {"dashboard.ipynb": "shipped", "what_if.ipynb": "mine"}
+
+
+def test_missing_notebooks_are_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "_PACKAGE", tmp_path / "widgets")
+    with pytest.raises(WorkbenchError, match=r"dashboard\.ipynb"):
+        paths.shipped_notebooks()
+
+
+def test_the_settings_come_before_those_of_the_machine(monkeypatch):
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "theirs")
+    monkeypatch.delenv("JUPYTER_PATH", raising=False)
+    paths.use_settings()
+    import os
+
+    assert os.environ["JUPYTER_CONFIG_PATH"] == f"{paths.CONFIG}{os.pathsep}theirs"
+    assert Path(os.environ["JUPYTER_PATH"], "nbconvert", "templates", "workbench", "index.html.j2").is_file()
+
+
+def test_plotly_has_an_address_that_changes_with_its_version():
+    import plotly
+
+    ((address, _),) = bundle_handlers("/base/")
+    assert address == f"/base/workbench/plotly/{plotly.__version__}.js"
+
+
+class Watched(Kernels):
+    """Kernels whose connections the test decides, and whose ends it writes down."""
+
+    def __init__(self) -> None:
+        self.connections = {"k": 0}
+        self.ended: list[str] = []
+        super().__init__()
+
+    def list_kernel_ids(self) -> list[str]:
+        return list(self.connections)
+
+    def kernel_model(self, kernel_id: str) -> dict:
+        return {"connections": self.connections[kernel_id]}
+
+
+@pytest.mark.parametrize(
+    ("connected", "ended"),
+    [
+        ([0, 0], True),  # abandoned
+        ([0, 1, 0], False),  # a page opened just after the first look, and closed just before the third
+        ([0, 1, 0, 0], True),
+        ([1, 1, 1], False),  # an open page
+    ],
+)
+def test_a_kernel_is_ended_when_it_is_found_alone_twice_running(connected, ended, monkeypatch):
+    kernels = Watched()
+
+    async def end(self, kernel_id):
+        self.ended.append(kernel_id)
+
+    monkeypatch.setattr(Kernels.__mro__[1], "cull_kernel_if_idle", end)
+
+    async def looks():
+        for count in connected:
+            kernels.connections["k"] = count
+            await kernels.cull_kernel_if_idle("k")
+
+    asyncio.run(looks())
+    assert bool(kernels.ended) is ended

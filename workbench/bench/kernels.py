@@ -1,0 +1,102 @@
+"""`workbench bench kernels`: every kernel beside what a user would pick instead, in one process, on this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from workbench.bench.measure import Row
+
+VECTOR = ("avx2", "fma", "avx512f", "avx512bw", "avx512vnni", "avx512vpopcntdq", "avx512bf16", "neon", "sve")
+FAMILIES = ("pack", "lowbit", "binary", "sparse", "statistics")
+
+
+def run(threads: tuple[int, ...] = (1, 2), progress: Callable[[Row], None] = lambda row: None) -> dict[str, Any]:
+    """{"machine": {...}, "rows": [...]}: every row of every family at each number of threads the machine has."""
+    found = []
+    for row in _rows([count for count in threads if count <= (os.cpu_count() or 1)]):
+        progress(row)
+        found.append(row.to_dict())
+    return {"machine": machine(), "rows": found}
+
+
+def _rows(threads: list[int]) -> Iterator[Row]:
+    for family in FAMILIES:
+        for count in threads:
+            yield from import_module(f"workbench.bench.{family}").rows(count)
+
+
+def machine() -> dict[str, Any]:
+    """Processor, its vector features as the compiler sees them, and the versions that the figures depend on."""
+    import numba
+    import numpy as np
+    import torch
+
+    from workbench.kernels import _features
+
+    return {
+        "processor": _processor(),
+        "features": sorted(name for name in _features.features() if name in VECTOR),
+        "cores": os.cpu_count(),
+        "torch": torch.__version__,
+        "numba": numba.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def page(result: dict[str, Any]) -> str:
+    """The result as a Markdown page."""
+    about = result["machine"]
+    lines = [
+        "# Kernel benchmark",
+        "",
+        "Made by `workbench bench kernels --markdown docs/kernels.md`; do not edit by hand.",
+        "",
+        f"Processor {about['processor']} ({', '.join(about['features'])}), {about['cores']} cores; "
+        f"torch {about['torch']}, Numba {about['numba']}, NumPy {about['numpy']}, Python {about['python']}.",
+        "",
+        "Each line is the median of interleaved runs in one process. A ratio is the opponent's time over the kernel's: "
+        "above 1 the kernel is faster. The last column is the share of the physical limit, where one is known.",
+    ]
+    for kernel in dict.fromkeys(row["kernel"] for row in result["rows"]):
+        rows = [row for row in result["rows"] if row["kernel"] == kernel]
+        opponents = list(dict.fromkeys(name for row in rows for name in row["opponents"]))
+        lines += [
+            "",
+            f"## {kernel}",
+            "",
+            _cells(["case", "threads", "time", *(f"× {one}" for one in opponents), "limit"]),
+        ]
+        lines.append(_cells(["---"] * (4 + len(opponents))))
+        for row in rows:
+            ratios = [
+                f"{row['opponents'][one] / row['seconds']:.3g}" if one in row["opponents"] else "" for one in opponents
+            ]
+            share = "" if row["limit_share"] is None else f"{row['limit_share']:.0%}"
+            lines.append(_cells([row["case"], str(row["threads"]), _time(row["seconds"]), *ratios, share]))
+    return "\n".join(lines) + "\n"
+
+
+def _cells(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _time(seconds: float) -> str:
+    for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "µs")):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
