@@ -96,3 +96,63 @@ def sparse_convolution(
                 total += float(kernel[output, channel, i, j]) * float(x[image, source, from_row, from_column])
         y[image, output, row, column] = total
     return y
+
+
+# Binary products (workbench/kernels/binary*.py)
+
+
+def signs(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """+1 for a value ≥ 0, else −1, also for NaN."""
+    return np.array([1 if value >= 0 else -1 for value in values.reshape(-1).tolist()], np.int64).reshape(values.shape)
+
+
+def integer_gemm(x: NDArray[np.integer], w: NDArray[np.integer]) -> NDArray[np.int64]:
+    """[rows, outputs] of x [rows, depth] and w [outputs, depth], one product at a time."""
+    y = np.zeros((len(x), len(w)), np.int64)
+    for row, column in np.ndindex(*y.shape):
+        y[row, column] = sum(int(a) * int(b) for a, b in zip(x[row], w[column], strict=True))
+    return y
+
+
+def integer_conv(
+    x: NDArray[np.integer],
+    w: NDArray[np.integer],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+) -> NDArray[np.int64]:
+    """[images, outputs, height, width]; what lies outside the image adds nothing."""
+    size = [
+        (x.shape[2 + axis] + 2 * padding[axis] - dilation[axis] * (w.shape[2 + axis] - 1) - 1) // stride[axis] + 1
+        for axis in (0, 1)
+    ]
+    y = np.zeros((len(x), len(w), *size), np.int64)
+    for image, output, row, column in np.ndindex(*y.shape):
+        for down, right in np.ndindex(*w.shape[2:]):
+            i = row * stride[0] - padding[0] + down * dilation[0]
+            j = column * stride[1] - padding[1] + right * dilation[1]
+            if 0 <= i < x.shape[2] and 0 <= j < x.shape[3]:
+                inputs, weights = x[image, :, i, j].tolist(), w[output, :, down, right].tolist()
+                y[image, output, row, column] += sum(a * b for a, b in zip(inputs, weights, strict=True))
+    return y
+
+
+# Magnitudes and fake-quantisation (workbench/kernels/magnitudes.py, fake_quantize.py)
+
+
+def pruned(tensors: list[list[float]], count: int) -> list[list[float]]:
+    """The `count` smallest weights of all tensors are zero; ties in storage order, NaN last."""
+    places = [(abs(value), t, i) for t, tensor in enumerate(tensors) for i, value in enumerate(tensor)]
+    places.sort(key=lambda place: (place[0] != place[0], place[0] if place[0] == place[0] else 0.0, *place[1:]))
+    cut = {(t, i) for _, t, i in places[:count]}
+    return [
+        [0.0 if (t, i) in cut else value for i, value in enumerate(tensor)] for t, tensor in enumerate(tensors)
+    ]
+
+
+def fake_quantized(weight: float, scale: float, zero_point: float, highest: int) -> tuple[int, float]:
+    """Code and level of one weight, every step in float32."""
+    steps = np.float32(weight) / np.float32(scale) + np.float32(zero_point)
+    code = min(max(np.rint(steps), np.float32(0)), np.float32(highest))
+    level = np.float32(scale) * (code - np.float32(zero_point)) if weight != 0 else np.float32(0)
+    return int(code), float(level)

@@ -156,13 +156,18 @@ def test_asking_for_a_layer_that_is_not_there_says_why() -> None:
         model.layer("conv9")
 
 
-def test_the_digest_follows_weights_and_nothing_else() -> None:
+@pytest.mark.parametrize("size", [3, 300])
+def test_the_digest_follows_every_weight_and_bias(size: int) -> None:
     torch.manual_seed(0)
-    module = nn.Sequential(nn.Linear(3, 3))
-    one, same = (Model.from_module(module, torch.zeros(1, 3)) for _ in range(2))
-    with torch.no_grad():
-        module[0].weight[0, 0] += 1
-    assert one.digest == same.digest != Model.from_module(module, torch.zeros(1, 3)).digest
+    module = nn.Sequential(nn.Linear(size, size))
+    one, same = (Model.from_module(module, torch.zeros(1, size)) for _ in range(2))
+    assert one.digest == same.digest
+    digests = {one.digest}
+    for tensor in (module[0].weight[size // 2], module[0].bias):
+        with torch.no_grad():
+            tensor[size // 2] += 1
+        digests.add(Model.from_module(module, torch.zeros(1, size)).digest)
+    assert len(digests) == 3
 
 
 def test_a_layer_called_through_its_weight_only_stays_whole() -> None:

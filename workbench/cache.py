@@ -49,14 +49,16 @@ class Cache(Generic[V]):
 
 
 def fingerprint(*content: Any) -> str:
-    """Digest of arrays (dtype, shape and bytes) and of anything else by its repr."""
+    """Digest of arrays (dtype, shape and bytes), tuples of what can be digested, and anything else by its repr."""
     digest = hashlib.blake2b(digest_size=16)
     for one in content:
         if isinstance(one, np.ndarray):
             digest.update(f"{one.dtype.str}{one.shape}".encode())
             digest.update(np.ascontiguousarray(one).data)
+        elif isinstance(one, tuple):  # whose repr would leave out most of a large array
+            digest.update(f"({fingerprint(*one)})".encode())
         else:
-            digest.update(repr(one).encode())
+            digest.update(f"{one!r};".encode())
     return digest.hexdigest()
 
 

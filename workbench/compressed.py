@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from workbench.cache import Cache
 from workbench.encoding import Encoding
-from workbench.encodings.choice import named, smallest
+from workbench.encodings.choice import held, named, smallest
 from workbench.errors import RecipeError
 from workbench.form import Form
 from workbench.model import Model
@@ -53,10 +53,16 @@ class CompressedModel:
         """Layer -> encoding: the smallest lossless one, unless the recipe names another."""
         if self.given:  # read from a file
             return self.given
-        wanted = self.recipe.encodings
-        return MappingProxyType(
-            {name: named(wanted[name], form) if name in wanted else smallest(form) for name, form in self.forms.items()}
-        )
+        return MappingProxyType({name: self._encoded(name, form) for name, form in self.forms.items()})
+
+    def _encoded(self, name: str, form: Form) -> Encoding:
+        wanted = self.recipe.encodings.get(name)
+        if wanted is None:
+            return smallest(form)
+        try:
+            return named(wanted, form)
+        except RecipeError as error:
+            raise RecipeError(f"Layer {name!r}: {error}") from None
 
     @cached_property
     def stored(self) -> Forms:
@@ -66,7 +72,7 @@ class CompressedModel:
         """
         if self.from_file:
             return self.forms
-        return MappingProxyType({name: encoding.decode() for name, encoding in self.encodings.items()})
+        return MappingProxyType({name: held(encoding, self.forms[name]) for name, encoding in self.encodings.items()})
 
     @property
     def notes(self) -> tuple[Note, ...]:

@@ -53,7 +53,7 @@ class Grouping:
         if self.granularity == "channel":
             return per_group.reshape(-1, *[1] * (len(shape) - 1))
         columns = int(np.prod(shape[1:]))
-        rows = np.repeat(per_group.reshape(shape[0], -1), self.size, axis=1)[:, :columns]
+        rows = np.repeat(per_group.reshape(shape[0], self.runs_per_row(shape)), self.size, axis=1)[:, :columns]
         return np.ascontiguousarray(rows).reshape(shape)
 
     def blocks(self, values: Floats) -> Floats:

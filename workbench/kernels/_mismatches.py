@@ -1,13 +1,13 @@
 """The inner loop of every binary product: in how many bits the words of an input and of 32 outputs' weights differ.
 
-Plainly that is xor, popcount and add for each word. Fewer operations do where words come in pairs, stored as (a, a ^ b):
-with `odd` the parity so far of the differing bits in every position, a pair of words adds
+Plainly that is xor, popcount and add for each word. Fewer operations do where words come in pairs, stored as
+(a, a ^ b): with `odd` the parity so far of the differing bits in every position, a pair of words adds
 
     first = x[a] ^ w[a];  after = odd ^ x[a ^ b] ^ w[a ^ b];  carry = majority(odd, first, second);  odd = after
 
-where the second word's differences follow from the other three. 2 · popcount(carry), and popcount(odd) once at the end,
-is the count: the carry-save adder of Harley and Seal, whose sum output is all but free, because xor passes through the
-packing. With logic of three inputs that is five operations a pair in place of six, and half of the popcounts.
+where the second word's differences follow from the other three. 2 · popcount(carry), and popcount(odd) once at the
+end, is the count: the carry-save adder of Harley and Seal, whose sum output is all but free, because xor passes through
+the packing. With logic of three inputs that is five operations a pair in place of six, and half of the popcounts.
 """
 
 from __future__ import annotations

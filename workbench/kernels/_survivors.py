@@ -180,7 +180,7 @@ def _per_group(numbers: Floats, rows: int, groups: int) -> Floats:
     numbers = np.asarray(numbers, np.float32)
     if numbers.size not in (1, rows, rows * groups):
         raise ValueError(f"{numbers.size} scales or zero points do not fit {rows} rows of {groups} groups.")
-    shape = (1, 1) if numbers.size == 1 else (rows, -1)
+    shape = (1, 1) if numbers.size == 1 else (rows, 1 if numbers.size == rows else groups)
     return np.ascontiguousarray(np.broadcast_to(numbers.reshape(shape), (rows, groups)))
 
 

@@ -32,8 +32,8 @@ _MOST = 2**24  # signs in a product; float32 holds whole numbers up to here
 class SignRows:
     """Signs of a matrix [rows, depth], packed along its rows.
 
-    words: uint32 [rows, W], W = `words_for(depth)`; bit i of word k is sign 32k + i, set for +1, unused bits zero. Words
-    come in pairs (a, a ^ b), see `_mismatches`; a row of one word is stored as it is.
+    words: uint32 [rows, W], W = `words_for(depth)`; bit i of word k is sign 32k + i, set for +1, unused bits zero.
+    Words come in pairs (a, a ^ b), see `_mismatches`; a row of one word is stored as it is.
     """
 
     words: Words
@@ -44,10 +44,11 @@ class SignRows:
 class SignWeights:
     """Signs of a weight tensor [outputs, ...], one scale and one bias per output.
 
-    words: uint32 [tiles, W, 32], tiles of 32 outputs side by side, each output's words as in `SignRows`; outputs beyond
-    the last are zero. scale, bias: float32 [32 · tiles]. kernel: (height, width) of a convolution, whose words are those
-    of one position after another, each with the input channels packed by themselves; (1, 1) for a matrix. depth: input
-    channels, or columns of the matrix. plus: int32 [height · width, 32 · tiles], how many signs at a position are +1.
+    words: uint32 [tiles, W, 32], tiles of 32 outputs side by side, each output's words as in `SignRows`; outputs
+    beyond the last are zero. scale, bias: float32 [32 · tiles]. kernel: (height, width) of a convolution, whose words
+    are those of one position after another, each with the input channels packed by themselves; (1, 1) for a matrix.
+    depth: input channels, or columns of the matrix. plus: int32 [height · width, 32 · tiles], how many signs at a
+    position are +1.
     """
 
     words: Words

@@ -1,7 +1,7 @@
 """Convolution of signs with signs, on the packed input itself: every pixel's channels in words, pixels row by row.
 
-A position of the kernel that lies in the padding adds nothing: the words there are zero and its count is taken back, for
-each of the few ways in which a window can leave the image.
+A position of the kernel that lies in the padding adds nothing: the words there are zero and its count is taken back,
+for each of the few ways in which a window can leave the image.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.kernels._jit import jit
-from workbench.kernels._memory import aligned, aligned_zeros
+from workbench.kernels._memory import aligned_zeros
 from workbench.kernels.binary import Floats, SignWeights, Words, multiply, output, pack_run, words_for
 
 Pair = tuple[int, int]
@@ -27,19 +27,21 @@ def conv_binary(
     threads: int = 1,
     out: Floats | None = None,
 ) -> Floats:
-    """scale · (signs of x ∗ signs of the weights) + bias, float32 [images, outputs, height, width]; padding counts as 0.
+    """scale · (signs of x ∗ signs of the weights) + bias, float32 [images, outputs, height, width].
 
-    x: float32 [images, channels, height, width], binarised here; in C order or with the channels last in memory. The
-    result has the channels last in memory: it is a view of `out`, float32 [images, height, width, outputs], if given.
-    Raises ValueError for an input that does not fit the weights, or a window larger than the padded image.
+    Padding counts as 0. x: float32 [images, channels, height, width], binarised here; in C order or with the channels
+    last in memory. The result has the channels last in memory: it is a view of `out`, float32 [images, height, width,
+    outputs], if given. Raises ValueError for an input that does not fit the weights, or a window larger than the padded
+    image.
     """
     if x.ndim != 4 or x.dtype != np.float32 or x.shape[1] != weights.depth:
         raise ValueError(
             f"A binary convolution of {weights.depth} channels takes float32 [images, {weights.depth}, height, width], "
             f"not {x.dtype} {list(x.shape)}."
         )
-    stride, padding, dilation = as_pair("stride", stride, 1), as_pair("padding", padding, 0), as_pair("dilation", dilation, 1)
-    images, channels, height, width = x.shape
+    stride, padding = as_pair("stride", stride, 1), as_pair("padding", padding, 0)
+    dilation = as_pair("dilation", dilation, 1)
+    images, channels, _, width = x.shape
     shape, places, ways = windows(
         x.shape, words_for(channels), weights.scale.size, weights.kernel, stride, padding, dilation
     )
@@ -54,9 +56,9 @@ def conv_binary(
 
 
 def pack_images(x: Floats, padding: Pair = (0, 0)) -> Words:
-    """Signs of `x` [images, channels, height, width], as words [images, height + 2p, width + 2q, W]; zero in the padding.
+    """Signs of `x` [images, channels, height, width], as words [images, height + 2p, width + 2q, W].
 
-    The words of a pixel are those of a row in `binary.SignRows`.
+    The padding (p, q) is zero. The words of a pixel are those of a row in `binary.SignRows`.
     """
     images, channels, height, width = x.shape
     down, right = padding
@@ -117,11 +119,11 @@ def runs_of(width: int, words: int, kernel: Pair, dilation: Pair) -> NDArray[np.
 def _bases(ways, plus, channels, bases):  # type: ignore[no-untyped-def]
     """Terms K of K − 2d: the signs inside the image, and twice what the positions outside add to d, bits of +1."""
     for way in range(len(ways)):
-        for output in range(bases.shape[1]):
-            bases[way, output] = 0
+        for column in range(bases.shape[1]):
+            bases[way, column] = 0
         for position in range(ways.shape[1]):
-            for output in range(bases.shape[1]):
-                bases[way, output] += channels if ways[way, position] else 2 * plus[position, output]
+            for column in range(bases.shape[1]):
+                bases[way, column] += channels if ways[way, position] else 2 * plus[position, column]
 
 
 @jit

@@ -5,7 +5,8 @@ popcount(x & w) = (popcount(x) + popcount(w) − popcount(x ^ w)) / 2 it is also
 
     ½ [(2^n − 1) Σ x + (2^m − 1) Σ w − Σ 2^(m+n) popcount(x_m ^ w_n)]
 
-for x of m and w of n bits, so planes are multiplied by the loop that multiplies signs, and padding with zeros adds nothing.
+for x of m and w of n bits, so planes are multiplied by the loop that multiplies signs, and padding with zeros adds
+nothing.
 """
 
 from __future__ import annotations

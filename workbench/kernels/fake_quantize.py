@@ -1,7 +1,7 @@
-"""Uniform quantisation there and back in one pass: every weight becomes the level nearest to it, and the error is summed.
+"""Uniform quantisation there and back in one pass: every weight becomes the level nearest to it, the error is summed.
 
-level = scale · (code − zero point), code = clip(round(weight / scale + zero point), 0, highest), all in float32 and in this
-order, rounding halves to even. A weight that is zero stays zero.
+level = scale · (code − zero point), code = clip(round(weight / scale + zero point), 0, highest), all in float32 and in
+this order, rounding halves to even. A weight that is zero stays zero.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _SHARE = 2**16  # weights of a tensor that has one scale, taken as one piece of 
 def ranges(weights: Floats, size: int | None = None, threads: int = 1) -> tuple[Floats, Floats]:
     """Smallest and largest weight of every group, zero among them: min(weights, 0), max(weights, 0), each [groups].
 
-    weights: float32 [rows, columns], in C order. A group is a run of `size` weights in a row, the last run of a row being
-    shorter; `size` = columns makes a group of every row, None one of all. Raises ValueError for other weights.
+    weights: float32 [rows, columns], in C order. A group is a run of `size` weights in a row, the last run of a row
+    being shorter; `size` = columns makes a group of every row, None one of all. Raises ValueError for other weights.
     """
     columns, run, groups, shared = _layout(weights, size)
     pieces = -(-weights.size // columns) if shared else groups
@@ -51,15 +51,18 @@ def fake_quantize(
 ) -> tuple[Floats, Errors]:
     """The levels, float32 [rows, columns], and the sum of squared errors of every group, float64 [groups].
 
-    scale, zero_point: [groups], groups as in `ranges`. highest: largest code, at most 255. codes: uint8, as many as there
-    are weights, filled if given. out: takes the levels if given, 64-byte aligned. Raises ValueError where these do not fit each other.
+    scale, zero_point: [groups], groups as in `ranges`. highest: largest code, at most 255. codes: uint8, as many as
+    there are weights, filled if given. out: takes the levels if given, 64-byte aligned. Raises ValueError where these
+    do not fit each other.
     """
     columns, run, groups, shared = _layout(weights, size)
     _check_levels(groups, scale, zero_point, highest)
     levels = aligned(weights.shape, np.float32) if out is None else out
     for name, array, kind in (("levels", levels, np.float32), ("codes", codes, np.uint8)):
         if array is not None and (array.dtype != kind or array.size != weights.size or not array.flags.c_contiguous):
-            raise ValueError(f"The {name} of {weights.size} weights need an array of as many {kind.__name__} in C order.")
+            raise ValueError(
+                f"The {name} of {weights.size} weights need an array of as many {kind.__name__} in C order."
+            )
     if levels.size and levels.ctypes.data % LINE:
         raise ValueError("The levels need an array that begins on a cache line.")
     pieces = -(-weights.size // columns) if shared else groups
@@ -80,8 +83,9 @@ def quantisation_errors(
 ) -> Errors:
     """Sums of squared errors of several quantisations in one pass, float64 [n, groups].
 
-    scales, zero_points: [n, groups], groups as in `ranges`. highest: largest code of each, [n]. A weight halfway between
-    two levels may go to either, which changes nothing but the last bits. Raises ValueError where these do not fit.
+    scales, zero_points: [n, groups], groups as in `ranges`. highest: largest code of each, [n]. A weight halfway
+    between two levels may go to either, which changes nothing but the last bits. Raises ValueError where these do not
+    fit each other.
     """
     columns, run, groups, shared = _layout(weights, size)
     if len(scales) != len(highest) or len(zero_points) != len(highest):
@@ -98,7 +102,9 @@ def quantisation_errors(
 def _layout(weights: Floats, size: int | None) -> tuple[int, int, int, bool]:
     """Weights in a row, in a run, number of groups, and whether one scale is shared by all."""
     if weights.dtype != np.float32 or weights.ndim != 2 or not weights.flags.c_contiguous:
-        raise ValueError(f"Weights are float32 [rows, columns] in C order, not {weights.dtype} in {weights.ndim} dimensions.")
+        raise ValueError(
+            f"Weights are float32 [rows, columns] in C order, not {weights.dtype} in {weights.ndim} dimensions."
+        )
     if size is None:
         return _SHARE, _SHARE, 1, True
     if size < 1:

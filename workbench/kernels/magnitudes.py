@@ -50,7 +50,7 @@ class Magnitudes:
 
     @classmethod
     def of(cls, tensors: Sequence[Floats], threads: int = 1) -> Magnitudes:
-        """Sort the magnitudes of `tensors`, float32 of any shape. Raises ValueError for other elements, or no tensor."""
+        """Sort the magnitudes of `tensors`, float32 of any shape; else, or for no tensor, raises ValueError."""
         if not tensors or any(one.dtype != np.float32 for one in tensors):
             raise ValueError("Magnitudes are taken of one tensor or more, all float32.")
         sizes = [one.size for one in tensors]
@@ -104,7 +104,9 @@ def prune(weights: Floats, threshold: float, ties: int, out: Floats | None = Non
     """
     pruned = np.empty(weights.shape, np.float32) if out is None else out
     if pruned.shape != weights.shape or pruned.dtype != np.float32 or not pruned.flags.c_contiguous:
-        raise ValueError(f"Pruned weights of shape {list(weights.shape)} need a float32 array of that shape in C order.")
+        raise ValueError(
+            f"Pruned weights of shape {list(weights.shape)} need a float32 array of that shape in C order."
+        )
     source, target = np.ascontiguousarray(weights, np.float32).reshape(-1), pruned.reshape(-1)
     if ties == 0:
         _zero_up_to(source, np.nextafter(np.float32(threshold), np.float32(-1)), target)

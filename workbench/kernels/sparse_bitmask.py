@@ -29,9 +29,10 @@ from workbench.kernels._sparse_vector import (
 )
 from workbench.kernels._survivors import Floats, Survivors, zero_codes
 from workbench.kernels._tiles import column_count, operands, tiles, total_bytes, whole_tile
-from workbench.kernels._vector import fma, lane_sum, load, splat, store, view
+from workbench.kernels._vector import fma, lane_sum, load, prefetch, splat, store, view
 
 _WORD = 64  # weights whose bits share one word
+_AHEAD = 512  # survivors: the addresses of the next ones are known too late for the processor to fetch them by itself
 _EXPANDS = wide()  # a vector of survivors is spread over its mask by one instruction
 _EXPANDS_CODES = wide() and has("avx512vbmi2")
 
@@ -88,7 +89,7 @@ class Bitmask:
     def multiply(self, x: Floats, bias: Floats | None = None, threads: int = 1) -> Floats:
         """W @ x (+ bias), float32 [rows, columns] for x [inputs, columns], [rows] for x [inputs].
 
-        Raises ValueError where x or the bias is of another type or shape.
+        As in a dense product, a zero times NaN or infinity may be NaN where there is one column. Raises ValueError where x or the bias is of another type or shape.
         """
         flat, bias, y = operands(self.shape, x, bias)
         if not y.size:
@@ -164,6 +165,8 @@ def _column(masks, starts, values, table, first, scale, bias, x, y, start, stop)
         for word in range(words):
             mask = item(masks, row * words + word)
             k = word * _WORD
+            prefetch(values, at + _AHEAD)
+            prefetch(masks, row * words + word + _AHEAD // 8)
             at_1 = at + bit_count(mask & 0xFFFF)
             at_2 = at + bit_count(mask & 0xFFFFFFFF)
             at_3 = at + bit_count(mask & 0xFFFFFFFFFFFF)
@@ -189,6 +192,8 @@ def _column_of_codes(masks, starts, values, table, first, scale, zero, bias, x, 
         for word in range(words):
             mask = item(masks, row * words + word)
             k = word * _WORD
+            prefetch(values, at + 4 * _AHEAD)
+            prefetch(masks, row * words + word + _AHEAD // 8)
             codes = view(expand_codes(load(values, at, 64), mask, none), np.uint32)
             at += bit_count(mask)
             a = fma(look_up(codes & 255, table, begin, level, decoder), load(x, k, 16), a)

@@ -78,7 +78,7 @@ class BlockSparse:
     def multiply(self, x: Floats, bias: Floats | None = None, threads: int = 1) -> Floats:
         """W @ x (+ bias), float32 [rows, columns] for x [inputs, columns], [rows] for x [inputs].
 
-        Raises ValueError where x or the bias is of another type or shape.
+        As in a dense product, a zero in a block times NaN or infinity is NaN. Raises ValueError where x or the bias is of another type or shape.
         """
         flat, bias, y = operands(self.shape, x, bias)
         if not y.size:
