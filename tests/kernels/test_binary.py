@@ -4,10 +4,7 @@ from numpy.typing import NDArray
 
 from tests import naive
 from workbench.kernels import binary, binary_conv, binary_planes
-from workbench.kernels._features import obey_processor_name
 from workbench.kernels._mismatches import LANES, ROWS
-
-obey_processor_name()
 
 # rows, depth, outputs: around the words, the pairs of words, the tiles of outputs and the blocks of rows
 SHAPES = [
