@@ -145,9 +145,7 @@ def pruned(tensors: list[list[float]], count: int) -> list[list[float]]:
     places = [(abs(value), t, i) for t, tensor in enumerate(tensors) for i, value in enumerate(tensor)]
     places.sort(key=lambda place: (place[0] != place[0], place[0] if place[0] == place[0] else 0.0, *place[1:]))
     cut = {(t, i) for _, t, i in places[:count]}
-    return [
-        [0.0 if (t, i) in cut else value for i, value in enumerate(tensor)] for t, tensor in enumerate(tensors)
-    ]
+    return [[0.0 if (t, i) in cut else value for i, value in enumerate(tensor)] for t, tensor in enumerate(tensors)]
 
 
 def fake_quantized(weight: float, scale: float, zero_point: float, highest: int) -> tuple[int, float]:
@@ -156,3 +154,47 @@ def fake_quantized(weight: float, scale: float, zero_point: float, highest: int)
     code = min(max(np.rint(steps), np.float32(0)), np.float32(highest))
     level = np.float32(scale) * (code - np.float32(zero_point)) if weight != 0 else np.float32(0)
     return int(code), float(level)
+
+
+# Codes in lanes and tiles, products with low-bit weights (workbench/kernels/lanes.py, code_tiles.py, lowbit.py)
+
+
+def lanes(codes: list[int], bits: int) -> list[bytes]:
+    """The groups of 512 codes, packed: column j of 64 holds codes j, 64 + j, 128 + j, ... as one number of 8·bits bits."""
+    groups = []
+    for first in range(0, len(codes), 512):
+        group = [*codes[first : first + 512], *[0] * 512][:512]
+        numbers = [sum(group[64 * row + j] << (bits * row) for row in range(8)) for j in range(64)]
+        columns = [number.to_bytes(bits, "little") for number in numbers]
+        groups.append(bytes(column[row] for row in range(bits) for column in columns))
+    return groups
+
+
+def tiles(codes: NDArray[np.uint8], bits: int) -> list[bytes]:
+    """The tiles of 16 outputs by 32 inputs of a matrix of codes, packed, those of the first 16 outputs first."""
+    outputs, inputs = codes.shape
+    found = []
+    for first_output in range(0, outputs, 16):
+        for first_input in range(0, inputs, 32):
+            group = [0] * 512
+            for output in range(first_output, min(first_output + 16, outputs)):
+                for k in range(first_input, min(first_input + 32, inputs)):
+                    row, byte = divmod(k - first_input, 4)
+                    group[64 * row + 4 * (output - first_output) + byte] = int(codes[output, k])
+            found += lanes(group, bits)
+    return found
+
+
+def quantized(value: float, scale: float, zero_point: float, highest: int) -> int:
+    """Nearest code on a grid, in float32."""
+    step = np.rint(np.float32(value) / np.float32(scale) + np.float32(zero_point))
+    return int(min(max(step, 0), highest))
+
+
+def product(x: NDArray[np.float32], weights: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """X Wᵀ, and the same of all magnitudes, which bounds the error of any order of summation."""
+    y, magnitude = np.zeros((len(x), len(weights))), np.zeros((len(x), len(weights)))
+    for row, output in np.ndindex(*y.shape):
+        terms = [a * b for a, b in zip(x[row].tolist(), weights[output].tolist(), strict=True)]
+        y[row, output], magnitude[row, output] = sum(terms), sum(abs(term) for term in terms)
+    return y, magnitude

@@ -23,10 +23,11 @@ _TOKEN = "test"
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """A running server that can show notebooks. name: "voila" or "lab"."""
+    """A running server that can show notebooks. name: "voila" or "lab". folder: where it runs."""
 
     name: str
     address: str
+    folder: Path
 
     def open(self, page: Page, notebook: str = "dashboard.ipynb") -> None:
         """Go to the notebook and have it run; the panel is on the page afterwards."""
@@ -47,8 +48,7 @@ def serve(name: str, folder: Path) -> Iterator[FrontEnd]:
     command = [sys.executable, "-m", "widgets.server", "dashboard" if name == "voila" else "lab"]
     command += ["--port", str(port), "--no-browser"]
     if name == "lab":
-        for notebook in (ROOT / "notebooks" / "dashboard.ipynb", *(ROOT / "tests" / "browser").glob("*.ipynb")):
-            shutil.copy(notebook, folder)
+        shutil.copy(ROOT / "notebooks" / "dashboard.ipynb", folder)  # JupyterLab saves what it shows
         command += ["--notebooks", str(folder), "--allow-root", f"--IdentityProvider.token={_TOKEN}"]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     with (folder / f"{name}.log").open("w") as log:
@@ -56,7 +56,7 @@ def serve(name: str, folder: Path) -> Iterator[FrontEnd]:
     try:
         address = f"http://127.0.0.1:{port}"
         _wait_until_up(server, f"{address}/" if name == "voila" else f"{address}/api", folder / f"{name}.log")
-        yield FrontEnd(name, address)
+        yield FrontEnd(name, address, folder)
     finally:
         server.send_signal(signal.SIGTERM)
         try:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 import workbench
 from tests.browser.conftest import Traffic, picture
-from tests.browser.front_ends import PATIENCE, FrontEnd, serve
+from tests.browser.front_ends import PATIENCE, FrontEnd
 from tests.browser.panel_page import PanelPage, in_base_unit, plain
 from workbench.cli import main
 
@@ -273,15 +273,30 @@ def choose_theme(panel: PanelPage, front_end: FrontEnd, scheme: str) -> None:
     page.wait_for_function("(theme) => document.body.dataset.jpThemeName === theme", arg=theme, timeout=PATIENCE)
 
 
-def test_names_that_a_network_brings_are_text_and_nothing_more(browser: Browser, tmp_path):
-    with serve("lab", tmp_path) as lab:
-        page = browser.new_page()
-        traffic = Traffic(page)
-        lab.open(page, "hostile.ipynb")
-        panel = PanelPage(page)
-        expect(panel.root.get_by_label("Network")).to_have_value("<script>window.harmed = 1</script>")
-        expect(panel.root.locator("tbody th").first).to_contain_text("<img src=x", timeout=PATIENCE)
-        assert page.evaluate("() => window.harmed") is None
-        assert panel.root.locator("img, script").count() == 0
-        assert traffic.left_the_machine() == []
-        page.close()
+HOSTILE = """
+import torch, workbench
+from widgets import Dashboard
+module = torch.nn.Sequential()
+module.add_module("<img src=x onerror='harmed=1'>", torch.nn.Linear(12, 4))
+model = workbench.Model.from_module(module, torch.zeros(1, 12), name="<script>harmed=1</script>")
+Dashboard(workbench.Session(model))
+"""
+
+
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
+def test_names_that_a_network_brings_are_text_and_nothing_more(front_end: FrontEnd, browser: Browser):
+    notebook = json.loads((front_end.folder / "dashboard.ipynb").read_text())
+    notebook["cells"][0]["source"] = HOSTILE
+    (front_end.folder / "hostile.ipynb").write_text(json.dumps(notebook))
+    page = browser.new_page()
+    traffic = Traffic(page)
+    front_end.open(page, "hostile.ipynb")
+    panel = PanelPage(page)
+    expect(panel.root.get_by_label("Network")).to_have_value("<script>harmed=1</script>")
+    expect(panel.root.locator("tbody th").filter(has_text="<img src=x")).to_be_attached(timeout=PATIENCE)
+    panel.type_into_slider("Bits", "ArrowRight")
+    expect(panel.root.locator("tbody td[data-cell=bits]").first).to_have_text("8", timeout=PATIENCE)
+    assert page.evaluate("() => window.harmed") is None
+    assert panel.root.locator("img, script").count() == 0
+    assert traffic.left_the_machine() == []
+    page.close()

@@ -1,6 +1,7 @@
 import naive
 import numpy as np
 import pytest
+
 from workbench.kernels._survivors import Levels, Survivors
 from workbench.kernels.sparse_convolution import SparseConvolution
 

@@ -5,6 +5,7 @@ import naive
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from workbench.kernels._survivors import Levels, Survivors
 from workbench.kernels.sparse_bitmask import Bitmask
 from workbench.kernels.sparse_block import BlockSparse

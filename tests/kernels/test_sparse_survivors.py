@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from workbench.kernels._survivors import Levels, Survivors
 
 

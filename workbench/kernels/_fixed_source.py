@@ -7,7 +7,6 @@ inputs shares. Products of codes with one digit at a time are summed exactly.
 from __future__ import annotations
 
 from workbench.kernels.lanes import ROWS, row_expression
-from workbench.kernels.code_tiles import INPUTS
 
 TILES = 2
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from workbench.kernels.lanes import ROWS, row_expression
 from workbench.kernels.code_tiles import INPUTS
+from workbench.kernels.lanes import row_expression
 
 Way = Literal["permute", "convert", "gather"]
 
@@ -155,7 +155,10 @@ def gemm_source(name: str, way: Way, bits: int) -> str:
             lines += [f"{inmost}store(panel, to + {(k * TILES + tile) * 16}, {value})"]
     lines += [f"{inner}for row in range(rows):"]
     sums = [(row, tile) for row in range(BATCH) for tile in range(TILES)]
-    lines += [f"{inmost}if deep == 0:", *(f"{inmost}    a{row}_{tile} = splat(np.float32(0), 16)" for row, tile in sums)]
+    lines += [
+        f"{inmost}if deep == 0:",
+        *(f"{inmost}    a{row}_{tile} = splat(np.float32(0), 16)" for row, tile in sums),
+    ]
     lines += [f"{inmost}else:"]
     at = "(row * 8 + {row}) * (16 * tiles) + 16 * tile{tile}"
     lines += [f"{inmost}    a{row}_{tile} = load(y, {at.format(row=row, tile=tile)}, 16)" for row, tile in sums]

@@ -98,6 +98,82 @@ def _survivor(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.load(_pointer(context, builder, sig.args[1], table, code))
 
 
+@intrinsic
+def word_at(typingctx, array, index):  # type: ignore[no-untyped-def]
+    """Eight elements of a uint8 `array` from `index` on as one number, the first in its lowest byte."""
+    if not (_contiguous(array) and array.dtype == types.uint8 and isinstance(index, types.Integer)):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        pointer = _pointer(context, builder, sig.args[0], args[0], index)
+        found = builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()))
+        found.align = 1
+        return found
+
+    return types.int64(array, index), codegen
+
+
+def _by_register(values: Any, decoder: Any) -> bool:
+    """Whether survivors are best looked up eight at a time and then spread from a register."""
+    return wide() and (isinstance(values.dtype, types.Float) or decoder.count < len(DECODERS["any"]))
+
+
+@intrinsic
+def take(typingctx, values, table, at, first, decoder):  # type: ignore[no-untyped-def]
+    """Eight survivors from number `at` on, for `taken` to choose from; see `weight` and `look_up`."""
+    if not (_contiguous(values) and _contiguous(table) and isinstance(decoder, types.UniTuple)):
+        return None
+    if not (isinstance(at, types.Integer) and isinstance(first, types.Integer)):
+        return None
+    kind = Vector(types.float32, 16)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        if not _by_register(values, decoder):
+            return ir.Constant(context.get_value_type(kind), ir.Undefined)
+        at = context.cast(builder, args[2], sig.args[2], types.intp)
+        pointer = _pointer(context, builder, sig.args[0], args[0], at)
+        eight = ir.VectorType(context.get_value_type(values.dtype), 8)
+        found = builder.load(builder.bitcast(pointer, eight.as_pointer()))
+        found.align = values.dtype.bitwidth // 8
+        numbers = ir.Constant(ir.VectorType(ir.IntType(32), 16), [*range(8), *range(8)])
+        found = builder.shuffle_vector(found, ir.Constant(eight, ir.Undefined), numbers)
+        if isinstance(values.dtype, types.Float):
+            return found
+        words = ir.VectorType(ir.IntType(32), 16)
+        code = builder.zext(found, words)
+        if decoder.count == len(DECODERS["small"]):
+            levels = _pointer(context, builder, sig.args[1], args[1], context.get_constant(types.intp, 0))
+            held = builder.load(builder.bitcast(levels, context.get_value_type(kind).as_pointer()))
+            held.align = 4
+            return _call(context, builder, "llvm.x86.avx512.permvar.sf.512", kind, [held, code])
+        first = context.cast(builder, args[3], sig.args[3], types.intp)
+        base = builder.load(_pointer(context, builder, sig.args[1], args[1], first))
+        return builder.fadd(builder.uitofp(code, context.get_value_type(kind)), _splat(builder, base, 16))
+
+    return kind(values, table, at, first, decoder), codegen
+
+
+@intrinsic(prefer_literal=True)
+def taken(typingctx, values, table, at, first, decoder, eight, which, lanes):  # type: ignore[no-untyped-def]
+    """Survivor number `at` in every lane: that of `eight` which the vector `which` says in every lane.
+
+    Spread from a register and not from memory, since a kernel that is bound by its loads would rather do without one.
+    """
+    if not (isinstance(eight, Vector) and isinstance(which, Vector) and isinstance(lanes, types.IntegerLiteral)):
+        return None
+    kind = Vector(types.float32, lanes.literal_value)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        if not _by_register(values, decoder):
+            return _splat(builder, _survivor(context, builder, sig, args), kind.lanes)
+        found = _call(context, builder, "llvm.x86.avx512.permvar.sf.512", eight, [args[5], args[6]])
+        numbers = ir.Constant(ir.VectorType(ir.IntType(32), kind.lanes), [i % 16 for i in range(kind.lanes)])
+        return builder.shuffle_vector(found, ir.Constant(found.type, ir.Undefined), numbers)
+
+    return kind(values, table, at, first, decoder, eight, which, lanes), codegen
+
+
 def _mask(context: Any, builder: Any, scalar: Any, kind: Any, lanes: int) -> Any:
     bits = context.cast(builder, scalar, kind, types.int64)
     if lanes < 64:

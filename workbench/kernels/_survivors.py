@@ -160,7 +160,9 @@ class Survivors:
         rows = self.shape[0]
         return np.zeros(16, np.float32), np.zeros(rows, np.int32), np.ones(rows, np.float32)
 
-    def filled(self, count: int, row_of: NDArray[np.int64], slot_of: NDArray[np.int64]) -> tuple[NDArray[Any], Survivors]:
+    def filled(
+        self, count: int, row_of: NDArray[np.int64], slot_of: NDArray[np.int64]
+    ) -> tuple[NDArray[Any], Survivors]:
         """Values laid out in `count` slots that belong to rows `row_of` [count], survivor i in slot slot_of[i].
 
         Slots without a survivor hold a zero: 0.0, or a code whose level is 0. Where some row has no such code, or more

@@ -215,9 +215,7 @@ def _unpack_source(bits: int) -> str:
 
 
 def _unpacking(bits: int, codes_at: str, indent: str) -> list[str]:
-    lines = [
-        f"w{at} = view(load(packed, group * {bits * LANES} + {at * LANES}, 64), np.uint32)" for at in range(bits)
-    ]
+    lines = [f"w{at} = view(load(packed, group * {bits * LANES} + {at * LANES}, 64), np.uint32)" for at in range(bits)]
     for row in range(ROWS):
         lines.append(f"store(codes, {codes_at} + {row * LANES}, view({row_expression(bits, row)}, np.uint8))")
     return [indent + line for line in lines]
@@ -270,9 +268,7 @@ def _dequantise_source(bits: int) -> str:
     )
 
 
-def _runs(
-    shape: tuple[int, ...], scale: Floats, zero_point: Floats, size: int
-) -> tuple[Floats, Floats, int, int]:
+def _runs(shape: tuple[int, ...], scale: Floats, zero_point: Floats, size: int) -> tuple[Floats, Floats, int, int]:
     """scale and zero point flat, the columns of a row, and the length of a run that shares a scale."""
     if len(shape) not in (1, 2):
         raise ValueError(f"Weights are [n] or [rows, columns], not of {len(shape)} dimensions.")
@@ -284,7 +280,9 @@ def _runs(
     run = max(1, size or columns)
     expected = rows * -(-columns // run)
     if scale.size != zero_point.size or scale.size not in (1, expected):
-        raise ValueError(f"{scale.size} scales and {zero_point.size} zero points do not fit {expected} runs of weights.")
+        raise ValueError(
+            f"{scale.size} scales and {zero_point.size} zero points do not fit {expected} runs of weights."
+        )
     return scale, zero_point, max(1, columns), run
 
 

@@ -14,10 +14,12 @@ from workbench.kernels._jit import jit
 from workbench.kernels._sparse_vector import item, lanes_of, load_some, look_up, store_some, weight
 from workbench.kernels._survivors import Floats, Survivors
 from workbench.kernels._tiles import column_count, operands, tiles, total_bytes, whole_tile
-from workbench.kernels._vector import fma, gather, load, spread, splat, store
+from workbench.kernels._vector import fma, gather, load, prefetch, splat, spread, store
 
 HEIGHTS = (8, 16)
 _WIDEST = 32 if wide() else 8  # columns worked on at once: eight rows of sums must fit into the registers
+
+_AHEAD = 1024  # weights: fetched into the cache this long before they are used
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +113,7 @@ def _columns(  # type: ignore[no-untyped-def]
             fe, ff, fg, fh = item(first, row + 4), item(first, row + 5), item(first, row + 6), item(first, row + 7)
             inside = row % height
             for block in range(begin, end):
+                prefetch(values, block * height + _AHEAD)
                 v = load(tile, item(indices, block) * lanes, lanes)
                 w = block * height + inside
                 a = fma(weight(values, table, w, fa, lanes), v, a)
@@ -145,13 +148,27 @@ def _column(starts, indices, values, table, first, scale, bias, x, y, width, dec
         begin, end = item(starts, block_row), item(starts, block_row + 1)
         for at in range(begin, end - 3, 4):
             w = at * lanes
-            a = fma(look_up(load(values, w, lanes), table, places, base, decoder), spread(x, item(indices, at), lanes), a)
+            a = fma(
+                look_up(load(values, w, lanes), table, places, base, decoder), spread(x, item(indices, at), lanes), a
+            )
             w += lanes
-            b = fma(look_up(load(values, w, lanes), table, places, base, decoder), spread(x, item(indices, at + 1), lanes), b)
+            b = fma(
+                look_up(load(values, w, lanes), table, places, base, decoder),
+                spread(x, item(indices, at + 1), lanes),
+                b,
+            )
             w += lanes
-            c = fma(look_up(load(values, w, lanes), table, places, base, decoder), spread(x, item(indices, at + 2), lanes), c)
+            c = fma(
+                look_up(load(values, w, lanes), table, places, base, decoder),
+                spread(x, item(indices, at + 2), lanes),
+                c,
+            )
             w += lanes
-            d = fma(look_up(load(values, w, lanes), table, places, base, decoder), spread(x, item(indices, at + 3), lanes), d)
+            d = fma(
+                look_up(load(values, w, lanes), table, places, base, decoder),
+                spread(x, item(indices, at + 3), lanes),
+                d,
+            )
         for at in range(end - (end - begin) % 4, end):
             codes = load(values, at * lanes, lanes)
             a = fma(look_up(codes, table, places, base, decoder), spread(x, item(indices, at), lanes), a)

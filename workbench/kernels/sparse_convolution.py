@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,19 +112,29 @@ class SparseConvolution:
         planes = aligned(x.shape[0] * image + WIDEST, np.float32)  # tiles are read to their end
         planes[x.shape[0] * image :] = 0
         source = np.ascontiguousarray(x).reshape(-1)
-        _threads.split(_spread, x.shape[0] * x.shape[1], threads, source, *x.shape[2:], *self.stride, *self.padding, rows, pitch, planes)
+        _threads.split(
+            _spread,
+            x.shape[0] * x.shape[1],
+            threads,
+            source,
+            *x.shape[2:],
+            *self.stride,
+            *self.padding,
+            rows,
+            pitch,
+            planes,
+        )
         offsets = _offsets(self.shape[1:], self.stride, self.dilation, plane, pitch)
         place = (planes, image, offsets, pitch, *size, np.ascontiguousarray(bias), y.reshape(-1))
         for left, count, width in tiles((size[0] - 1) * pitch + size[1]):
-            tile = (left, count, width)
             if isinstance(self.matrix, PanelCsr):
                 matrix = self.matrix
                 stripes = -(-out // matrix.stripe)
-                arguments = (*matrix.arrays(), matrix.panel, matrix.stripe, *place, *tile, matrix.scaling)
+                arguments = (*matrix.arrays(), matrix.panel, matrix.stripe, *place, left, count, *matrix.ways(width))
                 _threads.split(_copied, x.shape[0] * count * stripes, threads, *arguments)
             else:
                 arrays = self.matrix.arrays()
-                arguments = (*arrays, *place, *tile, out // self.groups, image // self.groups)
+                arguments = (*arrays, *place, left, count, width, out // self.groups, image // self.groups)
                 _threads.split(_direct, x.shape[0] * out, threads, *arguments)
         return y
 
@@ -171,8 +180,33 @@ def _spread(x, height, width, step_y, step_x, pad_y, pad_x, rows, pitch, planes,
 
 @jit(fast_math=True)
 def _copied(  # type: ignore[no-untyped-def]
-    heads, entries, rows, counts, indices, values, table, first, scale, panel, stripe_rows, planes, image, offsets, pitch,
-    out_height, out_width, bias, y, left, count, width, scaling, start, stop
+    heads,
+    entries,
+    rows,
+    counts,
+    indices,
+    values,
+    table,
+    first,
+    scale,
+    panel,
+    stripe_rows,
+    planes,
+    image,
+    offsets,
+    pitch,
+    out_height,
+    out_width,
+    bias,
+    y,
+    left,
+    count,
+    width,
+    scaling,
+    decoder,
+    selectors,
+    start,
+    stop,
 ):
     """Units start..stop of (image, tile, stripe), images outside; shifted planes are copied a panel at a time."""
     lanes = lanes_of(width)
@@ -196,7 +230,7 @@ def _copied(  # type: ignore[no-untyped-def]
                 pair = part * stripes + stripe
                 add_rows(
                     *(heads[pair], heads[pair + 1], entries[pair], rows, counts, indices, values, table, first, scale),
-                    *(stripe * stripe_rows, part, bias.size, tile_x, 0, tile_y, 0, width, scaling),
+                    *(stripe * stripe_rows, part, bias.size, tile_x, 0, tile_y, 0, width, scaling, decoder, selectors),
                 )
         if scaling_of(scaling) > 0:
             for row in range(first_row, last_row):
@@ -223,8 +257,27 @@ def _crop(tile, first_row, last_row, y_0, at, pitch, out_height, out_width, y, w
 
 @jit(fast_math=True)
 def _direct(  # type: ignore[no-untyped-def]
-    starts, indices, values, table, first, scale, planes, image, offsets, pitch, out_height, out_width, bias, y, left, count,
-    width, group_rows, group_planes, start, stop
+    starts,
+    indices,
+    values,
+    table,
+    first,
+    scale,
+    planes,
+    image,
+    offsets,
+    pitch,
+    out_height,
+    out_width,
+    bias,
+    y,
+    left,
+    count,
+    width,
+    group_rows,
+    group_planes,
+    start,
+    stop,
 ):
     """Output planes start..stop (of all images); the shifted planes are read where they are."""
     lanes = lanes_of(width)

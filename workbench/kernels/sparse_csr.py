@@ -66,7 +66,9 @@ class RowCsr:
             _threads.split(_column, self.shape[0], threads, *self.arrays(), bias, flat, y.reshape(-1))
         else:
             for run in tiles(x.shape[1]):
-                _threads.split(_columns, self.shape[0], threads, *self.arrays(), bias, flat, y.reshape(-1), x.shape[1], *run)
+                _threads.split(
+                    _columns, self.shape[0], threads, *self.arrays(), bias, flat, y.reshape(-1), x.shape[1], *run
+                )
         return y
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
@@ -105,12 +107,18 @@ def _columns(starts, indices, values, table, first, scale, bias, x, y, columns, 
                 even = splat(np.float32(0), lanes)
                 odd = even
                 for _ in range(number >> 1):
-                    even = fma(weight(values, table, at, begin, lanes), load(tile, item(indices, at) * lanes, lanes), even)
+                    even = fma(
+                        weight(values, table, at, begin, lanes), load(tile, item(indices, at) * lanes, lanes), even
+                    )
                     at += 1
-                    odd = fma(weight(values, table, at, begin, lanes), load(tile, item(indices, at) * lanes, lanes), odd)
+                    odd = fma(
+                        weight(values, table, at, begin, lanes), load(tile, item(indices, at) * lanes, lanes), odd
+                    )
                     at += 1
                 if number & 1:
-                    even = fma(weight(values, table, at, begin, lanes), load(tile, item(indices, at) * lanes, lanes), even)
+                    even = fma(
+                        weight(values, table, at, begin, lanes), load(tile, item(indices, at) * lanes, lanes), even
+                    )
                 total = fma(splat(item(scale, group), lanes), even + odd, total)
             if kept == lanes:
                 store(y, row * columns + column, total)

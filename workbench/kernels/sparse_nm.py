@@ -143,9 +143,13 @@ def _columns(  # type: ignore[no-untyped-def]
                     base = part * per_chunk
                     for slot in range(0, _CHUNK, 2):
                         near = base + m * (slot >> log_n) + (word & 15)
-                        even = fma(weight(values, table, at + slot, begin, lanes), load(tile_x, near * lanes, lanes), even)
+                        even = fma(
+                            weight(values, table, at + slot, begin, lanes), load(tile_x, near * lanes, lanes), even
+                        )
                         far = base + m * ((slot + 1) >> log_n) + ((word >> 32) & 15)
-                        odd = fma(weight(values, table, at + slot + 1, begin, lanes), load(tile_x, far * lanes, lanes), odd)
+                        odd = fma(
+                            weight(values, table, at + slot + 1, begin, lanes), load(tile_x, far * lanes, lanes), odd
+                        )
                         word >>= 4
                 store(tile_y, to, even + odd)
         for row in range(start, stop):

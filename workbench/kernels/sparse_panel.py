@@ -14,13 +14,28 @@ from numpy.typing import NDArray
 
 from workbench.kernels import _threads
 from workbench.kernels._jit import jit
-from workbench.kernels._sparse_vector import item, lanes_of, scaling_of, scratch, store_some, value, weight
+from workbench.kernels._memory import as_aligned
+from workbench.kernels._sparse_vector import (
+    item,
+    lanes_of,
+    scaling_of,
+    scratch,
+    store_some,
+    take,
+    taken,
+    value,
+    weight,
+    word_at,
+)
 from workbench.kernels._survivors import Floats, Survivors
 from workbench.kernels._tiles import column_count, fill, operands, tiles, total_bytes
 from workbench.kernels._vector import fma, load, splat, store
 
 PANEL = 128  # columns: 32 KiB of the dense operand at 64 columns of float32
 STRIPE = 512  # rows: the unit that threads share out, and within which rows are sorted
+
+# Which of eight values to spread over a vector. An argument of the kernels: of a constant, the compiler would make loads.
+SELECTORS = as_aligned(np.repeat(np.arange(8, dtype=np.int32), 16))
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +46,7 @@ class PanelCsr:
     heads: int64 [panels · stripes + 1], first listed row of each pair; entries: the same for survivors. rows: uint16 or
     uint32, the row's number within its stripe; counts: its survivors in the panel. indices: uint8, a survivor's column
     within the panel. values: float32, or uint8 codes. table, first, scale: see `_survivors.Levels`; scale groups, where
-    there are several a row, are the panels.
+    there are several a row, are the panels. decoder: see `_sparse_vector.DECODERS`.
     """
 
     shape: tuple[int, int]
@@ -46,6 +61,7 @@ class PanelCsr:
     table: Floats
     first: NDArray[np.int32]
     scale: Floats
+    decoder: tuple[int, ...]
 
     @classmethod
     def of(cls, survivors: Survivors, stripe: int = STRIPE) -> PanelCsr:
@@ -87,6 +103,7 @@ class PanelCsr:
             indices,
             values,
             *survivors.look_up(),
+            survivors.decoder,
         )
 
     @property
@@ -109,15 +126,17 @@ class PanelCsr:
             return y
         for at, count, width in tiles(x.shape[1]):
             arguments = (*self.arrays(), self.panel, self.stripe, self.shape[1], bias, flat, y.reshape(-1))
-            _threads.split(_columns, count * stripes, threads, *arguments, x.shape[1], at, width, self.scaling)
+            _threads.split(_columns, count * stripes, threads, *arguments, x.shape[1], at, *self.ways(width))
         return y
 
-    @property
-    def scaling(self) -> tuple[int, ...]:
-        """What `_columns` has to scale by, in the length of a tuple: nothing, a number a row, one a row and panel."""
-        if self.values.dtype == np.float32:
-            return (0,)
-        return (0,) * (2 if self.scale.size == self.shape[0] else 3)
+    def ways(self, width: tuple[int, ...]) -> tuple[Any, ...]:
+        """What `add_rows` takes last: the tile's width, how values are scaled and looked up, and `SELECTORS`.
+
+        Scaling is the length of a tuple less one: 0 not at all, 1 by a number a row, 2 by one a row and panel.
+        """
+        per_panel = self.scale.size > self.shape[0]
+        scaling = (0,) if self.values.dtype == np.float32 else (0,) * (3 if per_panel else 2)
+        return width, scaling, self.decoder, SELECTORS
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """What the kernels read, in their order."""
@@ -130,7 +149,9 @@ class PanelCsr:
 def _starts(counts: NDArray[Any], stripes: int, stripe: int) -> NDArray[np.int64]:
     """Running total of `counts` [panels, rows] over (panel, stripe) pairs, from 0 on."""
     bounds = np.arange(stripes) * stripe
-    totals = np.add.reduceat(counts.astype(np.int64), bounds, axis=1) if stripes and counts.size else np.zeros(0, np.int64)
+    totals = (
+        np.add.reduceat(counts.astype(np.int64), bounds, axis=1) if stripes and counts.size else np.zeros(0, np.int64)
+    )
     return np.concatenate(([0], np.cumsum(totals.reshape(-1)))).astype(np.int64)
 
 
@@ -162,8 +183,29 @@ def _place(positions, survivors, columns, panel, cursors, indices, values):  # t
 
 @jit(fast_math=True)
 def _columns(  # type: ignore[no-untyped-def]
-    heads, entries, rows, counts, indices, values, table, first, scale, panel, stripe_rows, inputs, bias, x, y, columns, left, width,
-    scaling, start, stop
+    heads,
+    entries,
+    rows,
+    counts,
+    indices,
+    values,
+    table,
+    first,
+    scale,
+    panel,
+    stripe_rows,
+    inputs,
+    bias,
+    x,
+    y,
+    columns,
+    left,
+    width,
+    scaling,
+    decoder,
+    selectors,
+    start,
+    stop,
 ):
     """Units start..stop of (tile, stripe) pairs, tiles outside, the first tile beginning at column `left`."""
     lanes = lanes_of(width)
@@ -178,7 +220,11 @@ def _columns(  # type: ignore[no-untyped-def]
         shift = 0 if in_place else first_row  # row r of the tile is row r + shift of the matrix
         column = left + tile * lanes
         for row in range(first_row, last_row):
-            store(tile_y, (row - shift) * lanes, splat(item(bias, row) if scaling_of(scaling) == 0 else np.float32(0), lanes))
+            store(
+                tile_y,
+                (row - shift) * lanes,
+                splat(item(bias, row) if scaling_of(scaling) == 0 else np.float32(0), lanes),
+            )
         for number in range(-(-inputs // panel)):
             if not x_in_place:
                 fill(tile_x, x, columns, column, number * panel, min(inputs, (number + 1) * panel), width)
@@ -187,14 +233,46 @@ def _columns(  # type: ignore[no-untyped-def]
                 pair = number * stripes + stripe
                 add_rows(
                     *(heads[pair], heads[pair + 1], entries[pair], rows, counts, indices, values, table, first, scale),
-                    *(stripe * stripe_rows, number, bias.size, tile_x, x_0, tile_y, shift, width, scaling),
+                    *(
+                        stripe * stripe_rows,
+                        number,
+                        bias.size,
+                        tile_x,
+                        x_0,
+                        tile_y,
+                        shift,
+                        width,
+                        scaling,
+                        decoder,
+                        selectors,
+                    ),
                 )
         finish(tile_y, first_row, last_row, shift, scale, bias, y, columns, column, width, scaling)
 
 
 @jit(fast_math=True)
 def add_rows(  # type: ignore[no-untyped-def]
-    head, tail, at, rows, counts, indices, values, table, first, scale, row_0, number, height, x, x_0, y, shift, width, scaling
+    head,
+    tail,
+    at,
+    rows,
+    counts,
+    indices,
+    values,
+    table,
+    first,
+    scale,
+    row_0,
+    number,
+    height,
+    x,
+    x_0,
+    y,
+    shift,
+    width,
+    scaling,
+    decoder,
+    selectors,
 ):
     """Add the product of a (panel, stripe) pair and `x` to `y`.
 
@@ -203,6 +281,8 @@ def add_rows(  # type: ignore[no-untyped-def]
     """
     lanes = lanes_of(width)
     x_0 *= lanes
+    s, t, u, v = load(selectors, 0, 16), load(selectors, 16, 16), load(selectors, 32, 16), load(selectors, 48, 16)
+    ss, tt, uu, vv = load(selectors, 64, 16), load(selectors, 80, 16), load(selectors, 96, 16), load(selectors, 112, 16)
     groups = scale.size // height
     for listed in range(head, tail):
         row = row_0 + item(rows, listed)
@@ -216,7 +296,27 @@ def add_rows(  # type: ignore[no-untyped-def]
             even = load(y, to, lanes)
         begin = item(first, which)
         count = item(counts, listed)
-        for _ in range(count >> 1):
+        for _ in range(count >> 3):
+            word = word_at(indices, at)
+            eight = take(values, table, at, begin, decoder)
+            w = taken(values, table, at + 0, begin, decoder, eight, s, lanes)
+            even = fma(w, load(x, x_0 + (word & 255) * lanes, lanes), even)
+            w = taken(values, table, at + 1, begin, decoder, eight, t, lanes)
+            odd = fma(w, load(x, x_0 + ((word >> 8) & 255) * lanes, lanes), odd)
+            w = taken(values, table, at + 2, begin, decoder, eight, u, lanes)
+            even = fma(w, load(x, x_0 + ((word >> 16) & 255) * lanes, lanes), even)
+            w = taken(values, table, at + 3, begin, decoder, eight, v, lanes)
+            odd = fma(w, load(x, x_0 + ((word >> 24) & 255) * lanes, lanes), odd)
+            w = taken(values, table, at + 4, begin, decoder, eight, ss, lanes)
+            even = fma(w, load(x, x_0 + ((word >> 32) & 255) * lanes, lanes), even)
+            w = taken(values, table, at + 5, begin, decoder, eight, tt, lanes)
+            odd = fma(w, load(x, x_0 + ((word >> 40) & 255) * lanes, lanes), odd)
+            w = taken(values, table, at + 6, begin, decoder, eight, uu, lanes)
+            even = fma(w, load(x, x_0 + ((word >> 48) & 255) * lanes, lanes), even)
+            w = taken(values, table, at + 7, begin, decoder, eight, vv, lanes)
+            odd = fma(w, load(x, x_0 + ((word >> 56) & 255) * lanes, lanes), odd)
+            at += 8
+        for _ in range((count & 7) >> 1):
             even = fma(weight(values, table, at, begin, lanes), load(x, x_0 + item(indices, at) * lanes, lanes), even)
             at += 1
             odd = fma(weight(values, table, at, begin, lanes), load(x, x_0 + item(indices, at) * lanes, lanes), odd)
@@ -249,7 +349,25 @@ def finish(tile, start, stop, shift, scale, bias, y, columns, column, width, sca
 
 
 @jit(fast_math=True)
-def _column(heads, entries, rows, counts, indices, values, table, first, scale, panel, stripe_rows, inputs, bias, x, y, start, stop):  # type: ignore[no-untyped-def]
+def _column(
+    heads,
+    entries,
+    rows,
+    counts,
+    indices,
+    values,
+    table,
+    first,
+    scale,
+    panel,
+    stripe_rows,
+    inputs,
+    bias,
+    x,
+    y,
+    start,
+    stop,
+):  # type: ignore[no-untyped-def]
     """Stripes start..stop of a single column."""
     stripes = -(-bias.size // stripe_rows)
     groups = scale.size // bias.size

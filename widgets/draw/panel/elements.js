@@ -1,7 +1,11 @@
 // Elements are made from tags, properties and text nodes only: no string from the kernel is ever parsed as HTML.
 
+const CONTROLS = new Set(["button", "input", "select", "summary"]);
+
 function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
+  // JupyterLab moves between cells with the arrow keys, unless the very element in focus says that it needs them.
+  if (CONTROLS.has(tag) || "tabindex" in properties) element.dataset.lmSuppressShortcuts = "true";
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);

@@ -26,10 +26,7 @@ function render({ model, el, signal: given }) {
   const signal = given ?? controller.signal;
   const catalogue = model.get("catalogue");
   const link = createLink(model, signal);
-  const root = make("div", {
-    className: "cwb", role: "group", "aria-label": "Compression workbench",
-    "data-lm-suppress-shortcuts": "true", // or JupyterLab takes the arrow keys to move between cells
-  });
+  const root = make("div", { className: "cwb", role: "group", "aria-label": "Compression workbench" });
   const header = createHeader(link, catalogue);
   const plot = createPlot(model, root, signal);
   root.append(

@@ -1,0 +1,172 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests import naive
+from workbench.kernels import _lowbit_fixed, _lowbit_float, lowbit
+
+ACCURACY = 1e-6  # of the sum of all magnitudes; a float32 sum of these lengths is about as good
+SHAPES = [(1, 1), (1, 70), (17, 1), (16, 64), (35, 131)]
+GRIDS = ["tensor", "channel", "group 64", "group 32"]
+Made = tuple[lowbit.LowBit, np.ndarray]
+
+
+def _grid(shape: tuple[int, int], bits: int, grid: str, seed: int = 0) -> Made:
+    random = np.random.default_rng(seed)
+    codes = random.integers(0, 2**bits, shape).astype(np.uint8)
+    size = int(grid[6:] or 0) if grid.startswith("group") else 0
+    runs = -(-shape[1] // size) if size else 1
+    count = 1 if grid == "tensor" else shape[0] * runs
+    scale = random.uniform(0.01, 1, count).astype(np.float32)
+    zero_point = random.uniform(0, 2**bits - 1, count).astype(np.float32)
+    zero_point = np.rint(zero_point) if bits > 1 else zero_point
+    index = np.arange(shape[0])[:, None] * runs + np.arange(shape[1])[None] // (size or shape[1])
+    group = index if count > 1 else np.zeros(shape, np.int64)
+    values = np.array(naive.affine(codes, scale, zero_point, group), np.float32).reshape(shape)
+    return lowbit.affine(codes, bits, scale, zero_point, size=size), values
+
+
+def _codebook(shape: tuple[int, int], bits: int) -> Made:
+    random = np.random.default_rng(1)
+    centroids = random.standard_normal(max(1, 2**bits - 1)).astype(np.float32)
+    codes = random.integers(0, centroids.size, shape).astype(np.uint8)
+    return lowbit.codebook(codes, bits, centroids), centroids[codes]
+
+
+def _agree(found: np.ndarray, x: np.ndarray, values: np.ndarray) -> None:
+    expected, magnitude = naive.product(x, values)
+    assert found.dtype == np.float32 and found.shape == expected.shape
+    assert (np.abs(found - expected) <= ACCURACY * magnitude).all()
+
+
+def _all_products_agree(weights: lowbit.LowBit, values: np.ndarray) -> None:
+    x = np.random.default_rng(2).standard_normal((9, values.shape[1])).astype(np.float32) + 0.5
+    for batch in (1, 9):
+        _agree(lowbit.gemm(weights, x[:batch]), x[:batch], values)
+    _agree(lowbit.gemv(weights, x[0])[None], x[:1], values)
+    _agree(_lowbit_float.gemv(weights, x[0], 1)[None, : weights.outputs], x[:1], values)
+    _agree(_lowbit_float.gemm(weights, x, 1)[:9, : weights.outputs], x, values)
+    rounded = _lowbit_fixed.rounded(weights, x)
+    _agree(lowbit.gemm_int8(weights, x), rounded, values)
+    _agree(lowbit.gemv_int8(weights, x[0])[None], rounded[:1], values)
+    assert np.abs(rounded - x).max() <= np.abs(x).max() / 127 / 2 * 1.0001
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("grid", GRIDS)
+def test_weights_on_a_grid(bits: int, grid: str) -> None:
+    for shape in SHAPES:
+        weights, values = _grid(shape, bits, grid)
+        _all_products_agree(weights, values)
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_weights_in_a_codebook(bits: int) -> None:
+    for shape in SHAPES:
+        weights, values = _codebook(shape, bits)
+        _all_products_agree(weights, values)
+
+
+@pytest.mark.parametrize("bits", [1, 4, 8])
+@pytest.mark.parametrize("code", ["lowest", "highest", "zero point"])
+def test_all_codes_alike(bits: int, code: str) -> None:
+    shape, zero_point = (17, 300), 2.0 ** (bits - 1) - 1
+    value = {"lowest": 0, "highest": 2**bits - 1, "zero point": int(zero_point)}[code]
+    codes = np.full(shape, value, np.uint8)
+    weights = lowbit.affine(codes, bits, np.ones(1, np.float32), np.full(1, zero_point, np.float32))
+    x = np.random.default_rng(3).uniform(0, 1, (3, 300)).astype(np.float32)
+    expected = (value - zero_point) * x.astype(np.float64).sum(axis=1, keepdims=True)
+    # The zero point may be taken off last, so rounding is that of the sum of codes times activations.
+    allowed = 1e-6 * (value + zero_point) * x.sum(axis=1, keepdims=True)
+    for found in (lowbit.gemm(weights, x), np.stack([lowbit.gemv(weights, row) for row in x])):
+        assert (np.abs(found - expected) <= allowed).all()
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_extreme_activations(size: float) -> None:
+    weights, values = _grid((20, 200), 4, "channel")
+    x = np.random.default_rng(4).standard_normal((9, 200)).astype(np.float32) * np.float32(size)
+    _agree(lowbit.gemm(weights, x), x, values)
+    _agree(lowbit.gemv(weights, x[0])[None], x[:1], values)
+
+
+def test_extreme_scales() -> None:
+    codes = np.random.default_rng(5).integers(0, 16, (4, 80)).astype(np.uint8)
+    scale = np.array([1e-30, 1e-5, 1e5, 1e30], np.float32)
+    weights = lowbit.affine(codes, 4, scale, np.full(4, 7, np.float32))
+    x = np.random.default_rng(6).standard_normal((2, 80)).astype(np.float32)
+    _agree(lowbit.gemm(weights, x), x, scale[:, None] * (codes - np.float32(7)))
+
+
+def test_activations_of_zero_give_zero() -> None:
+    weights, _ = _grid((35, 131), 4, "group 64")
+    for product in (lowbit.gemm, lowbit.gemm_int8):
+        assert not product(weights, np.zeros((9, 131), np.float32)).any()
+    for product in (lowbit.gemv, lowbit.gemv_int8):
+        assert not product(weights, np.zeros(131, np.float32)).any()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_spoils_its_row_alone(bad: float) -> None:
+    weights, _ = _grid((35, 131), 4, "channel")
+    x = np.ones((9, 131), np.float32)
+    good = lowbit.gemm(weights, x)
+    x[4, 100] = bad
+    y = lowbit.gemm(weights, x)
+    assert not np.isfinite(y[4]).any()
+    assert (np.delete(y, 4, axis=0) == np.delete(good, 4, axis=0)).all()
+    assert not np.isfinite(lowbit.gemv(weights, x[4])).any()
+
+
+@pytest.mark.parametrize("made", [_grid((100, 300), 3, "group 64"), _codebook((100, 300), 6)])
+def test_threads_change_nothing(made: Made) -> None:
+    weights, _ = made
+    x = np.random.default_rng(7).standard_normal((40, 300)).astype(np.float32)
+    for product in (lowbit.gemm, lowbit.gemm_int8):
+        assert (product(weights, x, threads=2) == product(weights, x)).all()
+    for product in (lowbit.gemv, lowbit.gemv_int8):
+        assert (product(weights, x[0], threads=2) == product(weights, x[0])).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (0, 0)])
+def test_an_empty_matrix(shape: tuple[int, int]) -> None:
+    weights = lowbit.affine(np.zeros(shape, np.uint8), 4, np.ones(1, np.float32), np.zeros(1, np.float32))
+    for product in (lowbit.gemm, lowbit.gemm_int8):
+        assert product(weights, np.ones((3, shape[1]), np.float32)).tolist() == np.zeros((3, shape[0])).tolist()
+    assert lowbit.gemv(weights, np.ones(shape[1], np.float32)).tolist() == [0] * shape[0]
+
+
+def test_an_empty_batch() -> None:
+    weights, _ = _grid((35, 131), 4, "channel")
+    for product in (lowbit.gemm, lowbit.gemm_int8):
+        assert product(weights, np.ones((0, 131), np.float32)).shape == (0, 35)
+
+
+def test_memory_held_is_the_codes_and_scales() -> None:
+    weights, _ = _grid((128, 512), 3, "channel")
+    assert weights.packed.nbytes == 128 * 512 * 3 // 8
+    assert weights.nbytes == weights.packed.nbytes + 2 * 128 * 4 + 16 * 4
+    assert (weights.codes == np.random.default_rng(0).integers(0, 8, (128, 512))).all()
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    codes, one = np.zeros((4, 100), np.uint8), np.ones(1, np.float32)
+    weights = lowbit.affine(codes, 2, one, one)
+    with pytest.raises(ValueError, match="multiple of 32 weights, not 48"):
+        lowbit.affine(codes, 2, one, one, size=48)
+    with pytest.raises(ValueError, match="3 scales and 3 zero points do not fit 4 runs"):
+        lowbit.affine(codes, 2, np.ones(3, np.float32), np.ones(3, np.float32))
+    with pytest.raises(ValueError, match="1 to 4 centroids, not 5"):
+        lowbit.codebook(codes, 2, np.ones(5, np.float32))
+    with pytest.raises(ValueError, match="Code 3 has no centroid"):
+        lowbit.codebook(codes + 3, 2, np.ones(3, np.float32))
+    calls: list[Callable[[], object]] = [
+        lambda: lowbit.gemv(weights, np.ones(99, np.float32)),
+        lambda: lowbit.gemv_int8(weights, np.ones((1, 100), np.float32)),
+        lambda: lowbit.gemm(weights, np.ones(100, np.float32)),
+        lambda: lowbit.gemm_int8(weights, np.ones((1, 101), np.float32)),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="The activations are"):
+            call()
