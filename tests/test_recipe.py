@@ -74,7 +74,7 @@ def test_equal_choices_have_equal_digests_whatever_their_order() -> None:
     [
         ({"sparsity": 1.5}, "The sparsity slider: sparsity must be a number from 0 to 1, not 1.5"),
         ({"sparsity": float("nan")}, "sparsity must be a number from 0 to 1, not nan"),
-        ({"bits": 9}, "The bits slider: bits must be a number from 1 to 8, not 9"),
+        ({"bits": 9}, "The bits slider (32 switches it off): bits must be a number from 1 to 8, not 9"),
         ({"bits": 2.5}, "bits must be a whole number, not 2.5"),
         ({"bits": True}, "bits must be a number"),
         ({"rank": -0.1}, "The rank slider: rank must be a number from 0 to 1"),

@@ -77,7 +77,7 @@ def test_the_json_has_the_fields_that_scripts_rely_on() -> None:
     assert content["layers"][0]["shape"] == [500, 800]
     assert list(content["layers"][0]) == [
         "name", "kind", "shape", "weights", "nonzeros", "bits", "rank", "break_even_rank", "encoding", "bytes", "macs",
-        "effective_macs", "energy", "note",
+        "effective_macs", "energy", "note", "dense_latency", "latency", "latency_note",
     ]  # fmt: skip
 
 
@@ -88,8 +88,19 @@ def test_what_is_not_known_is_null() -> None:
 
 
 def test_latency_is_seconds_with_its_badge() -> None:
-    timed = replace(AFTER, latency=Latency(0.002))
-    assert timed.to_dict()["latency"] == {"median": 0.002, "badge": "measured"}
+    timed = replace(AFTER, latency=Latency(0.002, low=0.0019, high=0.0023, threads=2))
+    spread = {"low": 0.0019, "high": 0.0023, "threads": 2}
+    assert timed.to_dict()["latency"] == {"median": 0.002, "badge": "measured"} | spread
+
+
+def test_layers_show_both_latencies_and_why_nothing_was_gained() -> None:
+    row = replace(
+        REPORT.layers[0], dense_latency=Latency(18e-6), latency=Latency(23e-6), latency_note="Too small to gain."
+    )
+    timed = replace(REPORT, layers=(row,))
+    assert rows(timed)["fc1"].endswith("1 uJ 18 us 23 us")
+    assert "- fc1: Too small to gain." in timed.table()
+    assert json.loads(json.dumps(timed.to_dict()))["layers"][0]["latency"]["median"] == 23e-6
 
 
 def test_the_table_sets_original_and_compressed_side_by_side() -> None:

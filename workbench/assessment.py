@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from workbench.cache import Cache
 from workbench.compressed import CompressedModel, Stopped, compress
 from workbench.costs import energy, operations
+from workbench.costs import latency as latencies
 from workbench.data.datasets import Split
 from workbench.device import Device
 from workbench.errors import DataError
@@ -35,13 +36,15 @@ def assess(
     device: str = DEFAULT_DEVICE,
     images: int | None = None,
     *,
+    latency: bool = False,
     progress: Callable[[float], None] = lambda share: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Every figure of `compressed` beside the original's.
 
     images: how many test images accuracy is counted on, all by default; the first ones in class-balanced order.
-    progress: called with the share of images run, 0..1. Raises DeviceError, DataError, and Stopped where `cancelled`
+    latency: whether to measure it, too: a third of a second, and more where a kernel must be compiled first. No two
+    measurements are equal. progress: called with the share of images run, 0..1. Raises DeviceError, DataError, and Stopped where `cancelled`
     says so.
     """
     report = costs(compressed, device)
@@ -49,7 +52,7 @@ def assess(
     for was, now, share in accuracies(compressed, images, cancelled):
         report = with_accuracy(report, was, now)
         progress(share)
-    return report
+    return with_latency(report, latencies.measure(compressed, cancelled=cancelled)) if latency else report
 
 
 def costs(compressed: CompressedModel, device: str = DEFAULT_DEVICE) -> Report:
@@ -74,6 +77,17 @@ def with_accuracy(report: Report, was: Accuracy | None, now: Accuracy) -> Report
     """`report` with what is known of both accuracies."""
     before = None if report.original is None else replace(report.original, accuracy=was)
     return replace(report, original=before, compressed=replace(report.compressed, accuracy=now))
+
+
+def with_latency(report: Report, found: latencies.Latencies) -> Report:
+    """`report` with what was measured of both networks and of every layer."""
+    before = None if report.original is None else replace(report.original, latency=found.dense)
+    rows = tuple(
+        replace(row, dense_latency=one.dense, latency=one.packed, latency_note=one.note)
+        for row in report.layers
+        for one in (found.by_layer[row.name],)
+    )
+    return replace(report, original=before, compressed=replace(report.compressed, latency=found.packed), layers=rows)
 
 
 def original(compressed: CompressedModel) -> CompressedModel | None:

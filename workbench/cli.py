@@ -121,10 +121,10 @@ def _choices(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--images", type=int, default=None, help="Count accuracy on the first N test images only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def measure(model: str, device: str, images: int | None, as_json: bool, **choices: Any) -> None:
-    """Compress MODEL and print size, accuracy, operations and energy beside the original's."""
+    """Compress MODEL and print size, accuracy, operations, energy and latency beside the original's."""
     from workbench.assessment import assess
 
-    _print_report(assess(_compressed(model, **choices), device, images, progress=_progress), as_json)
+    _print_report(assess(_compressed(model, **choices), device, images, latency=True, progress=_progress), as_json)
 
 
 @main.command()
@@ -146,7 +146,7 @@ def evaluate(file: Path, device: str, images: int | None, as_json: bool) -> None
     from workbench.assessment import assess
     from workbench.export.packed import read
 
-    _print_report(assess(read(file), device, images, progress=_progress), as_json)
+    _print_report(assess(read(file), device, images, latency=True, progress=_progress), as_json)
 
 
 @main.group()

@@ -102,6 +102,16 @@ class CompressedModel:
 
         return simulated(self.model, self.forms)
 
+    def packed(self, threads: int | None = None) -> nn.Module:
+        """A torch module whose layers multiply with the encoded weights, in eval mode and without gradients.
+
+        threads: of each kernel, by default as many as torch uses now. A layer stored as plain float32 values is torch's
+        own. Raises ModelError for less than one thread.
+        """
+        from workbench.runtime import packed
+
+        return packed(self.model, self.forms, self.encodings, threads)
+
     def save(self, path: str | Path) -> Path:
         """Write the packed file (`.cwb`): temporary file, fsync, replace."""
         from workbench.export.packed import write

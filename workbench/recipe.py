@@ -168,7 +168,9 @@ def _slider_step(
     own = {layer: one[axis] for layer, one in overrides.items() if axis in one}
     for where, one in (("", value), *((f"Layer {layer!r}: ", one) for layer, one in own.items())):
         if one != OFF[axis]:
-            setting.check(f"{where}The {axis} slider", name, one)
+            outside = not setting.low <= OFF[axis] <= setting.high  # type: ignore[operator]
+            owner = f"{where}The {axis} slider{f' ({OFF[axis]:g} switches it off)' if outside else ''}"
+            setting.check(owner, name, one)
     if all(one == OFF[axis] for one in (value, *own.values())):
         return ()
     settings = {layer: None if one == OFF[axis] else {name: one} for layer, one in own.items()}

@@ -106,13 +106,19 @@ class Energy:
 
 @dataclass(frozen=True)
 class Latency:
-    """Median seconds of one inference on this machine."""
+    """Median seconds of one inference on this machine, at batch size 1.
+
+    low, high: the quartiles, between which the middle half of all timings lies. threads: that it ran on.
+    """
 
     median: float
     badge: Badge = "measured"
+    low: float | None = None
+    high: float | None = None
+    threads: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"median": self.median, "badge": self.badge}
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,8 @@ class LayerRow:
     those that are not zero. bits: width of a stored weight, the widest where factors differ. rank: inner dimension,
     None without factors. break_even_rank: the largest rank at which factors hold no more weights than the layer, None
     for a layer that cannot be factored. bytes: in the packed file, bias included. energy: joules per inference.
-    note: a sentence on this layer, or "".
+    note: a sentence on this layer, or "". dense_latency, latency: of the layer as it came in torch, and on its packed
+    kernel; None where not measured. latency_note: why the kernel brings nothing, or "".
     """
 
     name: str
@@ -167,6 +174,9 @@ class LayerRow:
     effective_macs: int
     energy: float
     note: str = ""
+    dense_latency: Latency | None = None
+    latency: Latency | None = None
+    latency_note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"shape": list(self.shape)}
@@ -224,7 +234,13 @@ class Report:
             *(_layer_cells(row) for row in self.layers),
         ]
         blocks = [head, _align(figures, left=(0, 4)), _align(layers, left=(0, 1, 2, 6))]
-        remarks = [f"{row.name}: {row.note}" for row in self.layers if row.note] + list(self.notes)
+        if any(row.latency for row in self.layers):
+            heads, *cells = layers
+            times = ((_time(row.dense_latency), _time(row.latency)) for row in self.layers)
+            layers = [(*heads, "dense time", "packed time"), *(a + b for a, b in zip(cells, times, strict=True))]
+            blocks[2] = _align(layers, left=(0, 1, 2, 6))
+        remarks = [f"{row.name}: {text}" for row in self.layers for text in (row.note, row.latency_note) if text]
+        remarks += self.notes
         remarks.append(f"energy: {self.compressed.energy.note}")
         return "\n\n".join([*blocks, "\n".join(f"- {text}" for text in remarks)])
 
@@ -260,6 +276,9 @@ class Report:
             rows.append(
                 row("latency", lambda one: one.latency.median if one.latency else 0.0, _seconds, now.latency.badge)
             )
+            if now.latency.low is not None:
+                was_time = was.latency if was else None
+                rows.append(("  middle half", _middle(was_time), _middle(now.latency), "", ""))
         return rows
 
 
@@ -312,6 +331,16 @@ def _joules(value: float) -> str:
 
 def _seconds(value: float) -> str:
     return f"{1000 * value:.3f} ms"
+
+
+def _middle(latency: Latency | None) -> str:
+    if latency is None or latency.low is None or latency.high is None:
+        return "-"
+    return f"{_seconds(latency.low)} to {_seconds(latency.high)}"
+
+
+def _time(latency: Latency | None) -> str:
+    return "-" if latency is None else f"{1e6 * latency.median:,.0f} us"
 
 
 def _span(energy: Energy) -> str:

@@ -23,7 +23,7 @@ def simulated(model: Model, forms: Mapping[str, Form]) -> nn.Module:
             with torch.no_grad():
                 cast(torch.Tensor, target.weight).copy_(torch.from_numpy(form.parts[0].values.copy()))
         else:
-            _replace(module, target, _product(layer, form, target))
+            replace(module, target, _product(layer, form, target))
     return module
 
 
@@ -67,7 +67,7 @@ def _geometry(form: Form, original: nn.Conv2d) -> tuple[dict[str, Any], dict[str
     return vertical, horizontal
 
 
-def _replace(module: nn.Module, target: nn.Module, replacement: nn.Module) -> None:
+def replace(module: nn.Module, target: nn.Module, replacement: nn.Module) -> None:
     """Put `replacement` wherever `target` is used."""
     for path, one in list(module.named_modules(remove_duplicate=False)):
         if one is target:

@@ -55,7 +55,9 @@ def serve(name: str, folder: Path) -> Iterator[FrontEnd]:
         server = subprocess.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, stdout=log, stderr=log)
     try:
         address = f"http://127.0.0.1:{port}"
-        _wait_until_up(server, f"{address}/" if name == "voila" else f"{address}/api", folder / f"{name}.log")
+        _wait_until_up(
+            server, f"{address}/voila/static/voila.js" if name == "voila" else f"{address}/api", folder / f"{name}.log"
+        )
         yield FrontEnd(name, address, folder)
     finally:
         server.send_signal(signal.SIGTERM)

@@ -63,7 +63,7 @@ class PanelPage:
         return in_base_unit(self.value(name))
 
     def original(self, name: str) -> float:
-        return in_base_unit(plain(self.tile(name).locator(".cwb-original > span").nth(1).inner_text()))
+        return in_base_unit(plain(self.tile(name).locator(".cwb-original > span").last.inner_text()))
 
     def details(self, name: str) -> list[str]:
         return [plain(one) for one in self.tile(name).locator(".cwb-details li").all_inner_texts()]

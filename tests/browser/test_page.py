@@ -1,6 +1,8 @@
 """The page under Voila and in JupyterLab, driven as a person would, against what `workbench measure` prints."""
 
 import json
+import urllib.error
+import urllib.request
 from functools import cache
 from pathlib import Path
 
@@ -271,6 +273,15 @@ def choose_theme(panel: PanelPage, front_end: FrontEnd, scheme: str) -> None:
         page.locator(".lm-Menu-itemLabel", has_text="Theme").first.hover()
         page.locator(".lm-Menu-itemLabel").get_by_text(theme, exact=True).click()
     page.wait_for_function("(theme) => document.body.dataset.jpThemeName === theme", arg=theme, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("front_end", ["voila"], indirect=True)
+@pytest.mark.parametrize("path", ["/", "/api/kernels/0-0-0-0-0"])
+def test_a_page_that_rebinds_its_own_name_to_this_machine_is_refused(front_end: FrontEnd, path: str):
+    request = urllib.request.Request(front_end.address + path, headers={"Host": "elsewhere.example"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=PATIENCE / 1000)
+    assert refused.value.code == 403
 
 
 HOSTILE = """

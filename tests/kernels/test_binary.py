@@ -104,7 +104,9 @@ def test_a_product_of_planes(
     x = random.integers(0, 2 ** bits[0], (rows, depth), dtype=np.uint8)
     w = random.integers(0, 2 ** bits[1], (outputs, depth), dtype=np.uint8)
     packed = binary_planes.pack_planes(x, bits[0]), binary_planes.pack_plane_weights(w, bits[1])
-    assert np.array_equal(binary_planes.gemm_planes(*packed, threads), naive.integer_gemm(x, w))
+    out = np.empty((rows, outputs), np.int32)
+    assert binary_planes.gemm_planes(*packed, threads, out) is out
+    assert np.array_equal(out, naive.integer_gemm(x, w))
 
 
 @pytest.mark.parametrize("code", [0, 255])
@@ -161,6 +163,9 @@ def test_what_does_not_fit_is_refused() -> None:
         binary_planes.pack_planes(np.full((1, 1), 2, np.uint8), 9)
     with pytest.raises(ValueError, match="Rows of 3 codes"):
         binary_planes.gemm_planes(binary_planes.pack_planes(np.ones((4, 3), np.uint8), 1), codes)
+    rows = binary_planes.pack_planes(np.ones((4, 6), np.uint8), 1)
+    with pytest.raises(ValueError, match="array for it is not"):
+        binary_planes.gemm_planes(rows, codes, 1, np.empty((4, 4), np.int64))
     wide = np.zeros((1, 40_000), np.uint8)
     packed = binary_planes.pack_planes(wide, 8), binary_planes.pack_plane_weights(wide, 8)
     with pytest.raises(ValueError, match="does not fit into 32 bits"):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from numba import TypingError
 
 from workbench.kernels import _features
 from workbench.kernels._jit import jit
@@ -109,7 +110,7 @@ def _wrong(a):  # type: ignore[no-untyped-def]
 
 
 def test_floats_have_no_bits() -> None:
-    with pytest.raises(TypeError, match="and_"):
+    with pytest.raises(TypingError, match="and_"):
         _wrong(FLOATS)
 
 

@@ -17,7 +17,8 @@ _PARTS = {
     "other": "other",
     "header": "header",
 }
-_WORK = {"effective": "done", "skipped": "skipped"}
+_ANSWERS = {"right": "right answers", "wrong": "wrong answers"}
+_WORK = {"effective": "done", "skipped": "skipped zeros"}
 _SPLIT = {"arithmetic": "arithmetic", "on_chip": "on-chip memory", "dram": "DRAM", "device": "whole device"}
 
 
@@ -52,9 +53,15 @@ def _accuracy(report: Report) -> dict[str, Any]:
         change=numbers.points(now.value - was.value) if was else "",
         badge=now.badge,
         details=[_interval(now), _images(now, report.data["split"])],
+        bar=_bar(_hits(now), _ANSWERS, lambda count: f"{count:,}") if now.exact else [],
         original=original,
         interim=not now.exact,
     )
+
+
+def _hits(now: Accuracy) -> dict[str, int]:
+    right = round(now.value * now.images)
+    return {"right": right, "wrong": now.images - right}
 
 
 def _interval(now: Accuracy) -> str:

@@ -63,9 +63,10 @@ def _planes(weight_bits: int, bits: int, threads: int) -> Row:
     x = random.integers(0, 2**bits, (_SIZE, _SIZE), dtype=np.uint8)
     weights = random.integers(0, 2**weight_bits, (_SIZE, _SIZE), dtype=np.uint8)
     packed, rows_of = pack_plane_weights(weights, weight_bits), pack_planes(x, bits)
+    out = aligned((_SIZE, _SIZE), np.int32)
     left, right = torch.from_numpy(x.view(np.int8)), torch.from_numpy(weights.view(np.int8)).T
     calls: Calls = {
-        "kernel": lambda: gemm_planes(rows_of, packed, threads),
+        "kernel": lambda: gemm_planes(rows_of, packed, threads, out),
         **_dense_calls(x.astype(np.float32), weights.astype(np.float32)),
         "int8 torch._int_mm": lambda: torch._int_mm(left, right),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from time import perf_counter
 
 import numba
@@ -53,7 +53,7 @@ def _weights(bits: int) -> tuple[dict[str, lowbit.LowBit], NDArray[np.float32]]:
 def _with_one_vector(bits: int, threads: int) -> Iterator[Row]:
     weights, values = _weights(bits)
     x = np.random.default_rng(0).standard_normal(_SIZE, dtype=np.float32)
-    calls: Calls = {name: lambda one=one: lowbit.gemv(one, x, threads=threads) for name, one in weights.items()}
+    calls: Calls = {name: partial(lowbit.gemv, one, x, threads=threads) for name, one in weights.items()}
     calls["per channel, int8 activations"] = lambda: lowbit.gemv_int8(weights["per channel"], x, threads=threads)
     opponents = _dense_calls(x[None], values)
     opponents["numpy"] = lambda: values @ x
@@ -63,7 +63,7 @@ def _with_one_vector(bits: int, threads: int) -> Iterator[Row]:
 def _with_a_batch(bits: int, batch: int, threads: int) -> Iterator[Row]:
     weights, values = _weights(bits)
     x = np.random.default_rng(0).standard_normal((batch, _SIZE), dtype=np.float32)
-    calls: Calls = {name: lambda one=one: lowbit.gemm(one, x, threads=threads) for name, one in weights.items()}
+    calls: Calls = {name: partial(lowbit.gemm, one, x, threads=threads) for name, one in weights.items()}
     calls["per channel, int8 activations"] = lambda: lowbit.gemm_int8(weights["per channel"], x, threads=threads)
     case = f"{bits} bits, {_SIZE}² × {batch}"
     yield from _rows("gemm_lowbit", case, threads, calls, _dense_calls(x, values), batch * _SIZE**2)

@@ -1,4 +1,4 @@
-"""Sparse products beside dense torch, oneDNN with packed float32 weights, and the sparse products of torch and scipy."""
+"""Sparse products beside dense torch, oneDNN with packed float32 weights, and sparse torch and scipy."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def rows(threads: int) -> Iterator[Row]:
 def breakeven(shape: tuple[int, int], columns: int, threads: int = 1) -> dict[str, float | None]:
     """Share of zeros from which the unstructured kernel beats each dense opponent, measured here and now.
 
-    shape: [outputs, inputs] of the layer; columns: batch. 0.0 where it wins with no zeros at all, None where it does not
-    win at 99 %. Found by bisection, to within 1 %, with the layout that `sparse.unstructured` takes.
+    shape: [outputs, inputs] of the layer; columns: batch. 0.0 where it wins with no zeros at all, None where it does
+    not win at 99 %. Found by bisection, to within 1 %, with the layout that `sparse.unstructured` takes.
     """
     with _torch_threads(threads):
         found: dict[str, float | None] = {}
@@ -103,7 +103,7 @@ def _two_of_four(shape: tuple[int, int]) -> Floats:
 
 
 def _quantised_bitmask(survivors: Survivors) -> Bitmask:
-    levels = Levels.affine(np.float32(0.25), np.float32(8), 4, survivors.shape)
+    levels = Levels.affine(np.full(1, 0.25, np.float32), np.full(1, 8, np.float32), 4, survivors.shape)
     codes = np.clip(np.rint(survivors.values * 4 + 8), 0, 15).astype(np.uint8)
     return Bitmask.of(Survivors.from_positions(survivors.positions, codes, survivors.shape, levels))
 
@@ -148,7 +148,7 @@ def _sparse_calls(weights: Floats, x: Floats) -> Calls:
         rows_of, operand = torch.from_numpy(weights).to_sparse_csr(), torch.from_numpy(x)
     calls: Calls = {"torch CSR": lambda: rows_of @ operand}
     try:
-        from scipy.sparse import csr_array
+        from scipy.sparse import csr_array  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         return calls
     compressed = csr_array(weights)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.encoding import Encoding, Stored
+from workbench.encoding import Convolution, Encoding, Kernel, Stored
+from workbench.encodings.products import every_weight
 from workbench.encodings._stream import Stream
 from workbench.encodings.reading import Reading
 from workbench.errors import FormatError, RecipeError
@@ -37,6 +38,10 @@ class OneTensor(Encoding):
     def decode(self) -> Form:
         return Form((self._part(),))
 
+    def kernels(self, uses: Sequence[Convolution | None]) -> tuple[Kernel | None, ...]:
+        (use,) = uses
+        return (self._kernel(use),)
+
     @property
     def keeps_levels(self) -> bool:
         """Whether weights that lie on levels are stored as codes, not as float32."""
@@ -52,6 +57,9 @@ class OneTensor(Encoding):
 
     @abstractmethod
     def _part(self) -> Part: ...
+
+    @abstractmethod
+    def _kernel(self, use: Convolution | None) -> Kernel | None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +80,9 @@ class EveryWeight(OneTensor):
 
     def _part(self) -> Part:
         return self.stream.part(self.shape, None)
+
+    def _kernel(self, use: Convolution | None) -> Kernel | None:
+        return every_weight(self.stream, self.shape, use)
 
     def arrays(self) -> tuple[Stored, ...]:
         return self.stream.arrays()

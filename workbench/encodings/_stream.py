@@ -7,7 +7,7 @@ stream: one that the grid has, or an entry 0.0 added to the table.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
@@ -17,7 +17,10 @@ from workbench.encoding import Stored
 from workbench.encodings.reading import Reading
 from workbench.errors import FormatError
 from workbench.form import Affine, Codebook, Codes, Floats, Granularity, Grouping, Part, symmetric_zero_point
+from workbench.kernels import lowbit
+from workbench.kernels._survivors import Levels, Survivors
 from workbench.kernels.bitpack import pack, packed_size, unpack
+from workbench.kernels.code_tiles import INPUTS
 
 Positions = NDArray[np.int64]
 Sizes = dict[str, int]
@@ -43,6 +46,14 @@ class Stream(ABC):
     @abstractmethod
     def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
         """The tensor again; zero wherever `positions` does not name it."""
+
+    @abstractmethod
+    def survivors(self, positions: Positions, matrix: tuple[int, int]) -> Survivors:
+        """The listed values as those of a sparse matrix [out, in · kh · kw], for the kernels."""
+
+    @abstractmethod
+    def low_bit(self, positions: Positions | None, shape: tuple[int, ...]) -> lowbit.LowBit | None:
+        """Every weight of the tensor as a code, for the kernels; None where they cannot take it so."""
 
     @abstractmethod
     def arrays(self) -> tuple[Stored, ...]: ...
@@ -73,6 +84,12 @@ class FloatStream(Stream):
 
     def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
         return Part.of(_placed(self.values, positions, np.zeros(shape, np.float32)))
+
+    def survivors(self, positions: Positions, matrix: tuple[int, int]) -> Survivors:
+        return Survivors.from_positions(positions, self.values, matrix)
+
+    def low_bit(self, positions: Positions | None, shape: tuple[int, ...]) -> None:
+        return None
 
     def arrays(self) -> tuple[Stored, ...]:
         return (Stored("values", "codes", _as_bytes(self.values)),)
@@ -113,11 +130,37 @@ class AffineStream(Stream):
         return cls(levels, pack(_taken(codes, positions), levels.bits))
 
     def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
+        return Part.on_levels(self.levels, self._everywhere(positions, shape), _absent(shape, positions))
+
+    def _everywhere(self, positions: Positions | None, shape: tuple[int, ...]) -> Codes:
+        """The code of every weight; where none is listed, the one nearest to zero."""
         entries = int(np.prod(shape)) if positions is None else positions.size
         codes = np.empty(shape, np.uint8)
         codes[...] = _spread(self.levels, _zero_codes(self.levels), shape)
-        codes = _placed(unpack(self.codes, self.levels.bits, entries), positions, codes)
-        return Part.on_levels(self.levels, codes, _absent(shape, positions))
+        return _placed(unpack(self.codes, self.levels.bits, entries), positions, codes)
+
+    def survivors(self, positions: Positions, matrix: tuple[int, int]) -> Survivors:
+        levels = self.levels
+        group = levels.grouping.size if levels.grouping.granularity == "group" else None
+        grids = Levels.affine(levels.scale, levels.zero_point, levels.bits, matrix, group)
+        return Survivors.from_positions(positions, unpack(self.codes, levels.bits, positions.size), matrix, grids)
+
+    def low_bit(self, positions: Positions | None, shape: tuple[int, ...]) -> lowbit.LowBit | None:
+        levels = self.levels
+        size = levels.grouping.size if levels.grouping.runs_per_row(shape) > 1 else 0
+        if size % INPUTS:
+            return None
+        codes = self._everywhere(positions, shape)
+        if positions is None or _has_zero_levels(levels).all():
+            flat = codes.reshape(shape[0], -1)
+            return lowbit.affine(flat, levels.bits, levels.scale, levels.zero_point, size=size)
+        if levels.bits == 8 or (levels.zero_point != levels.zero_point[:1]).any():
+            return None
+        # The grid as a table, one for all scales, and a level at zero added to it.
+        table = np.append(np.arange(2**levels.bits, dtype=np.float32) - levels.zero_point[0], np.float32(0))
+        flat = np.where(_absent(shape, positions), np.uint8(table.size - 1), codes).reshape(shape[0], -1)
+        scaled = lowbit.affine(flat, levels.bits + 1, levels.scale, np.zeros_like(levels.scale), size=size)
+        return replace(scaled, levels=lowbit.codebook(flat[:1], levels.bits + 1, table).levels, uniform=False)
 
     def arrays(self) -> tuple[Stored, ...]:
         stored = [Stored("codes", "codes", self.codes), Stored("scales", "scales", _as_bytes(self.levels.scale))]
@@ -199,13 +242,32 @@ class CodebookStream(Stream):
             codes, zero = np.where(added, np.uint8(0), codes), zero | added
         return Part.on_levels(self.levels, codes, zero)
 
+    def survivors(self, positions: Positions, matrix: tuple[int, int]) -> Survivors:
+        levels = Levels.codebook(self._table(), matrix)
+        return Survivors.from_positions(positions, self._unpacked(positions.size), matrix, levels)
+
+    def low_bit(self, positions: Positions | None, shape: tuple[int, ...]) -> lowbit.LowBit | None:
+        table, zero = self._table(), 0
+        if positions is not None:
+            if not (table == 0).any():
+                table = np.append(table, np.float32(0))
+            zero = int(np.flatnonzero(table == 0)[0])
+        if not 1 <= table.size <= _MOST_CENTROIDS:
+            return None
+        entries = int(np.prod(shape)) if positions is None else positions.size
+        codes = _placed(self._unpacked(entries), positions, np.full(shape, zero, np.uint8)).reshape(shape[0], -1)
+        return lowbit.codebook(codes, max(_width(table.size), 1), table)
+
+    def _table(self) -> Floats:
+        """The stored table: the centroids, and the added zero."""
+        return np.append(self.levels.centroids, np.zeros(int(self.zero_entry), np.float32))
+
     def _unpacked(self, entries: int) -> Codes:
         width = _width(self.levels.centroids.size + self.zero_entry)
         return unpack(self.codes, width, entries) if width else np.zeros(entries, np.uint8)
 
     def arrays(self) -> tuple[Stored, ...]:
-        table = np.append(self.levels.centroids, np.zeros(int(self.zero_entry), np.float32))
-        return Stored("codes", "codes", self.codes), Stored("codebook", "codebooks", _as_bytes(table))
+        return Stored("codes", "codes", self.codes), Stored("codebook", "codebooks", _as_bytes(self._table()))
 
     def fields(self) -> dict[str, Any]:
         return {"bits": self.levels.bits, "centroids": self.levels.centroids.size, "zero_entry": self.zero_entry}
@@ -302,11 +364,16 @@ def _spread(levels: Affine, per_group: NDArray[Any], shape: tuple[int, ...]) -> 
 
 def _zeros_on_grid(part: Part, levels: Affine) -> bool:
     """Whether every zero of `part` lies in a group whose grid has a level at zero."""
-    has_zero = levels.scale * (_zero_codes(levels) - levels.zero_point) == 0
+    has_zero = _has_zero_levels(levels)
     if has_zero.all():
         return True
     without = np.broadcast_to(_spread(levels, ~has_zero, part.shape), part.shape)
     return not ((part.values == 0) & without).any()
+
+
+def _has_zero_levels(levels: Affine) -> NDArray[np.bool_]:
+    """For each group, whether its grid has a level at zero."""
+    return levels.scale * (_zero_codes(levels) - levels.zero_point) == 0
 
 
 def _has_zero(levels: Codebook) -> bool:

@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.encoding import Stored
+from workbench.encoding import Convolution, Kernel, Stored
 from workbench.encodings._one_tensor import OneTensor, finite_values
+from workbench.encodings.products import survivors_only
 from workbench.encodings._stream import STREAMS, Positions, smallest_stream
 from workbench.encodings.reading import Reading
 from workbench.errors import FormatError
@@ -42,6 +43,9 @@ class Bitmap(OneTensor):
 
     def _part(self) -> Part:
         return self.stream.part(self.shape, _positions(self.bitmap, self.shape))
+
+    def _kernel(self, use: Convolution | None) -> Kernel:
+        return survivors_only(self.stream, _positions(self.bitmap, self.shape), self.shape, use)
 
     def arrays(self) -> tuple[Stored, ...]:
         return Stored("bitmap", "indices", self.bitmap), *self.stream.arrays()

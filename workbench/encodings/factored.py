@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, get_args
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench import shelf
-from workbench.encoding import Encoding, Stored
+from workbench.encoding import Convolution, Encoding, Kernel, Stored
 from workbench.encodings.choice import cheapest, smallest
 from workbench.encodings.reading import Reading
 from workbench.errors import FormatError, RecipeError
@@ -55,6 +55,10 @@ class Factored(Encoding):
 
     def decode(self) -> Form:
         return Form(tuple(one.decode().parts[0] for one in self.factors), self.product)
+
+    def kernels(self, uses: Sequence[Convolution | None]) -> tuple[Kernel | None, ...]:
+        pairs = zip(self.factors, uses, strict=True)
+        return tuple(kernel for factor, use in pairs for kernel in factor.kernels((use,)))
 
     def arrays(self) -> tuple[Stored, ...]:
         return tuple(

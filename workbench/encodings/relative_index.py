@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.encoding import Stored
+from workbench.encoding import Convolution, Kernel, Stored
 from workbench.encodings._one_tensor import OneTensor, finite_values
+from workbench.encodings.products import survivors_only
 from workbench.encodings._stream import STREAMS, Stream, smallest_stream
 from workbench.encodings.reading import MOST_WEIGHTS, Reading
 from workbench.errors import FormatError
@@ -47,6 +48,9 @@ class RelativeIndex(OneTensor):
 
     def _part(self) -> Part:
         return self.stream.part(self.shape, self._positions())
+
+    def _kernel(self, use: Convolution | None) -> Kernel:
+        return survivors_only(self.stream, self._positions(), self.shape, use)
 
     def _positions(self) -> NDArray[np.int64]:
         return np.cumsum(unpack(self.gaps, self.gap_bits, self.count).astype(np.int64) + 1) - 1

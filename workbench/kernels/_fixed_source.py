@@ -1,7 +1,7 @@
 """Source of the products of packed codes with activations in fixed point, by dot products of bytes.
 
-An activation is a whole number of up to 24 bits in digits of base 256, each a signed byte, times a factor that a span of
-inputs shares. Products of codes with one digit at a time are summed exactly.
+An activation is a whole number of up to 24 bits in digits of base 256, each a signed byte, times a factor that a span
+of inputs shares. Products of codes with one digit at a time are summed exactly.
 """
 
 from __future__ import annotations
@@ -15,18 +15,21 @@ def _sums(totals: str, digits: int, indent: str, sums_at: str) -> list[str]:
     """Source that joins the sums of all digits, without the zero point's share, to one number `t`."""
     lines = []
     for digit in reversed(range(digits)):
-        one = f"convert({totals.format(digit=digit)}, np.float32) - zero * spread(sums, {sums_at.format(digit=digit)}, 16)"
+        total, at = totals.format(digit=digit), sums_at.format(digit=digit)
+        one = f"convert({total}, np.float32) - zero * spread(sums, {at}, 16)"
         lines.append(f"{indent}t = {one}" if digit == digits - 1 else f"{indent}t = fma(t, base, {one})")
     return lines
 
 
-def gemv_source(name: str, bits: int, digits: int) -> str:
+def gemv_source(name: str, bits: int, digits: int, *, pairs: bool = False) -> str:
     """y = W x: kernel (packed, scale, zero_point, x, sums, factors, span, run, y, start, stop) on tiles start..stop−1.
 
-    packed [tiles · blocks · bits · 64]; scale, zero_point [tiles · runs · 16]; x uint32 [8 · blocks, digits], four inputs in
-    each; sums [spans, digits] of each digit over `span` blocks; factors [spans]; `run` spans share a scale.
+    packed [tiles · blocks · bits · 64]; scale, zero_point [tiles · runs · 16]; x uint32 [8 · blocks, digits], four
+    inputs in each; sums [spans, digits] of each digit over `span` blocks; factors [spans]; `run` spans share a scale.
+    pairs: for processors without VNNI but with AVX2, and codes of up to 4 bits.
     """
-    chains = 4 if digits == 1 else 2
+    chains = 1 if pairs else 4 if digits == 1 else 2
+    tiles = 1 if pairs else TILES
     lines = [
         f"def {name}(packed, scale, zero_point, x, sums, factors, span, run, y, start, stop):",
         f"    blocks = x.size // {ROWS * digits}",
@@ -34,42 +37,47 @@ def gemv_source(name: str, bits: int, digits: int) -> str:
         "    none = splat(np.float32(0), 16)",
         "    nothing = splat(np.int32(0), 16)",
         "    base = splat(np.float32(256), 16)",
-        f"    for first in range(start, stop, {TILES}):",
-        *(f"        tile{tile} = min(first + {tile}, stop - 1)" for tile in range(TILES)),
-        *(f"        total{tile} = none" for tile in range(TILES)),
+        f"    for first in range(start, stop, {tiles}):",
+        *(f"        tile{tile} = min(first + {tile}, stop - 1)" for tile in range(tiles)),
+        *(f"        total{tile} = none" for tile in range(tiles)),
         "        for group in range(runs):",
-        *(f"            part{tile} = none" for tile in range(TILES)),
+        *(f"            part{tile} = none" for tile in range(tiles)),
         "            for one in range(group * run, min(group * run + run, factors.size)):",
     ]
-    every = [(tile, digit, chain) for tile in range(TILES) for digit in range(digits) for chain in range(chains)]
+    every = [(tile, digit, chain) for tile in range(tiles) for digit in range(digits) for chain in range(chains)]
     lines += [f"                a{tile}_{digit}_{chain} = nothing" for tile, digit, chain in every]
     lines += ["                for block in range(one * span, min(one * span + span, blocks)):"]
     deep = " " * 20
-    lines += [f"{deep}at{tile} = (tile{tile} * blocks + block) * {64 * bits}" for tile in range(TILES)]
+    lines += [f"{deep}at{tile} = (tile{tile} * blocks + block) * {64 * bits}" for tile in range(tiles)]
     lines += [
         f"{deep}w{tile}_{at} = view(load(packed, at{tile} + {64 * at}, 64), np.uint32)"
         for at in range(bits)
-        for tile in range(TILES)
+        for tile in range(tiles)
     ]
     for row in range(ROWS):
-        lines += [f"{deep}c{tile} = {row_expression(bits, row, f'w{tile}_')}" for tile in range(TILES)]
+        lines += [f"{deep}c{tile} = {row_expression(bits, row, f'w{tile}_')}" for tile in range(tiles)]
         for digit in range(digits):
             lines += [f"{deep}v = spread(x, (block * {ROWS} + {row}) * {digits} + {digit}, 16)"]
-            for tile in range(TILES):
+            for tile in range(tiles):
                 total = f"a{tile}_{digit}_{row % chains}"
-                lines += [f"{deep}{total} = dot_u8_i8({total}, c{tile}, v)"]
+                if pairs:
+                    lines += [f"{deep}h{digit} {'=' if row == 0 else '+='} pairs_u8_i8(c{tile}, v)"]
+                else:
+                    lines += [f"{deep}{total} = dot_u8_i8({total}, c{tile}, v)"]
+    if pairs:  # the eight sums of two products of 4-bit codes with digits just fit into 16 bits
+        lines += [f"{deep}a0_{digit}_0 += neighbour_sums(h{digit})" for digit in range(digits)]
     shallow = " " * 16
     lines += [f"{shallow}v = spread(factors, one, 16)"]
-    for tile in range(TILES):
+    for tile in range(tiles):
         whole = "(" + " + ".join(f"a{tile}_{{digit}}_{chain}" for chain in range(chains)) + ")"
         lines += [f"{shallow}zero = load(zero_point, (tile{tile} * runs + group) * 16, 16)"]
         lines += _sums(whole, digits, shallow, f"one * {digits} + {{digit}}")
         lines += [f"{shallow}part{tile} = fma(t, v, part{tile})"]
     lines += [
         f"            total{tile} = fma(part{tile}, load(scale, (tile{tile} * runs + group) * 16, 16), total{tile})"
-        for tile in range(TILES)
+        for tile in range(tiles)
     ]
-    lines += [f"        store(y, tile{tile} * 16, total{tile})" for tile in range(TILES)]
+    lines += [f"        store(y, tile{tile} * 16, total{tile})" for tile in range(tiles)]
     return "\n".join([*lines, ""])
 
 
@@ -109,8 +117,8 @@ def gemm_source(name: str, bits: int, digits: int) -> str:
             f"{inmost}w{tile}_{at} = view(load(packed, at{tile} + {64 * at}, 64), np.uint32)" for at in range(bits)
         ]
         for row in range(ROWS):
-            to = f"((block - one * span) * {ROWS} + {row}) * {16 * TILES} + {16 * tile}"
-            lines += [f"{inmost}store(panel, {to}, {row_expression(bits, row, f'w{tile}_')})"]
+            to_panel = f"((block - one * span) * {ROWS} + {row}) * {16 * TILES} + {16 * tile}"
+            lines += [f"{inmost}store(panel, {to_panel}, {row_expression(bits, row, f'w{tile}_')})"]
     every = [(tile, digit, row) for row in range(step) for digit in range(digits) for tile in range(TILES)]
     lines += [
         f"{inner}for row in range(rows):",
@@ -132,11 +140,13 @@ def gemm_source(name: str, bits: int, digits: int) -> str:
         for tile in range(TILES):
             lines += [f"{inmost}zero = zero{tile}"]
             lines += _sums(f"a{tile}_{{digit}}_{row}", digits, inmost, f"(at * {digits} + {{digit}}) * {step} + {row}")
-            lines += [f"{inmost}t{tile} = t * (v * scale{tile})"]
+            lines += [f"{inmost}t{tile} = t * v"]
         # Both are read before one is written: the two tiles are the same one where their number is odd.
         lines += [f"{inmost}if one > 0:"]
-        lines += [f"{inmost}    t{tile} += load(y, {to[tile]}, 16)" for tile in range(TILES)]
-        lines += [f"{inmost}store(y, {to[tile]}, t{tile})" for tile in range(TILES)]
+        lines += [f"{inmost}    t{n} = fma(t{n}, scale{n}, load(y, {to[n]}, 16))" for n in range(TILES)]
+        lines += [f"{inmost}else:"]
+        lines += [f"{inmost}    t{n} = t{n} * scale{n}" for n in range(TILES)]
+        lines += [f"{inmost}store(y, {to[n]}, t{n})" for n in range(TILES)]
     return "\n".join([*lines, ""])
 
 

@@ -8,20 +8,29 @@ from __future__ import annotations
 
 from typing import Literal
 
+from workbench.kernels._features import wide
 from workbench.kernels.code_tiles import INPUTS
 from workbench.kernels.lanes import row_expression
 
 Way = Literal["permute", "convert", "gather"]
 
-TILES = 2  # decoded at once
 CHAINS = 4  # sums a tile in the product with one vector: an addition waits for four cycles, and two start in each
-BATCH = 8  # rows of the other matrix at once
+
+
+def tiles_at_once() -> int:
+    """Tiles decoded together: as many as the registers hold sums for."""
+    return 2 if wide() else 1
+
+
+def batch_at_once() -> int:
+    """Rows of the other matrix multiplied together."""
+    return 8 if wide() else 4
 
 
 def place(bits: int, k: int) -> int | None:
     """Lowest bit of the code of input k (0..31) in its 32-bit lane; None where two words share it."""
     row, byte = divmod(k, 4)
-    at, shift = divmod(row * bits, 8)
+    shift = row * bits % 8
     return 8 * byte + shift if shift + bits <= 8 else None
 
 
@@ -77,98 +86,101 @@ def gemv_source(name: str, way: Way, bits: int) -> str:
     packed [tiles · blocks · bits · 64]; levels [16] or [256]; scale, zero_point [tiles · runs · 16]; x [32 · blocks],
     scaled down by `left_in_place` for `convert`; sums [spans] of x over `span` blocks; `run` spans share a scale.
     """
+    tiles = tiles_at_once()
     lines = [
         f"def {name}(packed, levels, scale, zero_point, x, sums, span, run, y, start, stop):",
         f"    blocks = x.size // {INPUTS}",
         "    runs = (sums.size + run - 1) // run",
         "    none = splat(np.float32(0), 16)",
         *(["    table = load(levels, 0, 16)"] if way == "permute" else []),
-        f"    for first in range(start, stop, {TILES}):",
+        f"    for first in range(start, stop, {tiles}):",
     ]
-    for tile in range(TILES):
+    for tile in range(tiles):
         lines += [
             f"        tile{tile} = min(first + {tile}, stop - 1)",
             f"        total{tile} = none",
         ]
     lines += ["        for group in range(runs):"]
-    lines += [f"            part{tile} = none" for tile in range(TILES)]
+    lines += [f"            part{tile} = none" for tile in range(tiles)]
     lines += ["            for one in range(group * run, min(group * run + run, sums.size)):"]
-    lines += [f"                a{tile}_{chain} = none" for tile in range(TILES) for chain in range(CHAINS)]
+    lines += [f"                a{tile}_{chain} = none" for tile in range(tiles) for chain in range(CHAINS)]
     lines += ["                for block in range(one * span, min(one * span + span, blocks)):"]
     deep = " " * 20
-    lines += [f"{deep}at{tile} = (tile{tile} * blocks + block) * {64 * bits}" for tile in range(TILES)]
-    lines += _loads(bits, TILES, deep)
+    lines += [f"{deep}at{tile} = (tile{tile} * blocks + block) * {64 * bits}" for tile in range(tiles)]
+    lines += _loads(bits, tiles, deep)
     for k in range(INPUTS):
         if k % 4 == 0:
-            lines += _joined(bits, k // 4, TILES, deep)
+            lines += _joined(bits, k // 4, tiles, deep)
         lines += [f"{deep}v = spread(x, block * {INPUTS} + {k}, 16)"]
-        for tile in range(TILES):
+        for tile in range(tiles):
             chain = f"a{tile}_{k % CHAINS}"
             lines += [f"{deep}{chain} = fma({_decoded(way, bits, k, tile, in_place=True)}, v, {chain})"]
     lines += ["                v = spread(sums, one, 16)"]
-    for tile in range(TILES):
+    for tile in range(tiles):
         zero = f"load(zero_point, (tile{tile} * runs + group) * 16, 16)"
         whole = f"(a{tile}_0 + a{tile}_1) + (a{tile}_2 + a{tile}_3)"
         lines += [f"                part{tile} += {whole} - {zero} * v"]
     lines += [
         f"            total{tile} = fma(part{tile}, load(scale, (tile{tile} * runs + group) * 16, 16), total{tile})"
-        for tile in range(TILES)
+        for tile in range(tiles)
     ]
-    lines += [f"        store(y, tile{tile} * 16, total{tile})" for tile in range(TILES)]
+    lines += [f"        store(y, tile{tile} * 16, total{tile})" for tile in range(tiles)]
     return "\n".join([*lines, ""])
 
 
 def gemm_source(name: str, way: Way, bits: int) -> str:
-    """Y = X Wᵀ: kernel (packed, levels, scale, zero_point, run, x, rows, y, chunk, tiles, start, stop) on tiles.
+    """Y = X Wᵀ: kernel (packed, levels, scale, zero_point, run, x, rows, y, chunk, across, start, stop) on tiles.
 
-    scale, zero_point [tiles · runs · 16], shared by `run` blocks; x as `_interleave` writes it, `rows` groups of 8 rows; y [8 · rows, 16 · tiles]; `chunk` blocks are decoded at once.
+    packed, levels, scale, zero_point as in `gemv_source`, `run` blocks sharing a scale; x [rows, 32 · blocks, batch],
+    groups of `batch_at_once` rows; y [batch · rows, 16 · across]; `chunk` blocks are decoded at once.
     """
+    tiles, batch = tiles_at_once(), batch_at_once()
     lines = [
-        f"def {name}(packed, levels, scale, zero_point, run, x, rows, y, chunk, tiles, start, stop):",
-        f"    blocks = x.size // (rows * {BATCH * INPUTS})",
+        f"def {name}(packed, levels, scale, zero_point, run, x, rows, y, chunk, across, start, stop):",
+        f"    blocks = x.size // (rows * {batch * INPUTS})",
         "    runs = (blocks + run - 1) // run",
-        f"    memory = np.empty(chunk * {INPUTS * 16 * TILES} + 16, np.float32)",
+        f"    memory = np.empty(chunk * {INPUTS * 16 * tiles} + 16, np.float32)",
         "    panel = memory[(-memory.ctypes.data // 4) % 16 :]",
         *(["    table = load(levels, 0, 16)"] if way == "permute" else []),
         "    for wide in range(start, stop, 16):",
         "        for deep in range(0, blocks, chunk):",
         "            until = min(deep + chunk, blocks)",
-        f"            for first in range(wide, min(wide + 16, stop), {TILES}):",
+        f"            for first in range(wide, min(wide + 16, stop), {tiles}):",
     ]
     inner = " " * 16
-    lines += [f"{inner}tile{tile} = min(first + {tile}, stop - 1)" for tile in range(TILES)]
+    lines += [f"{inner}tile{tile} = min(first + {tile}, stop - 1)" for tile in range(tiles)]
     lines += [f"{inner}for block in range(deep, until):"]
     inmost = inner + "    "
-    for tile in range(TILES):
+    for tile in range(tiles):
         lines += [
             f"{inmost}at{tile} = (tile{tile} * blocks + block) * {64 * bits}",
             f"{inmost}group{tile} = (tile{tile} * runs + block // run) * 16",
             f"{inmost}scale{tile} = load(scale, group{tile}, 16)",
             f"{inmost}zero{tile} = load(zero_point, group{tile}, 16)",
         ]
-    lines += [f"{inmost}to = (block - deep) * {INPUTS * 16 * TILES}", *_loads(bits, TILES, inmost)]
+    lines += [f"{inmost}to = (block - deep) * {INPUTS * 16 * tiles}", *_loads(bits, tiles, inmost)]
     for k in range(INPUTS):
         if k % 4 == 0:
-            lines += _joined(bits, k // 4, TILES, inmost)
-        for tile in range(TILES):
+            lines += _joined(bits, k // 4, tiles, inmost)
+        for tile in range(tiles):
             value = f"({_decoded(way, bits, k, tile)} - zero{tile}) * scale{tile}"
-            lines += [f"{inmost}store(panel, to + {(k * TILES + tile) * 16}, {value})"]
+            lines += [f"{inmost}store(panel, to + {(k * tiles + tile) * 16}, {value})"]
     lines += [f"{inner}for row in range(rows):"]
-    sums = [(row, tile) for row in range(BATCH) for tile in range(TILES)]
+    sums = [(row, tile) for row in range(batch) for tile in range(tiles)]
     lines += [
         f"{inmost}if deep == 0:",
         *(f"{inmost}    a{row}_{tile} = splat(np.float32(0), 16)" for row, tile in sums),
     ]
     lines += [f"{inmost}else:"]
-    at = "(row * 8 + {row}) * (16 * tiles) + 16 * tile{tile}"
+    at = f"(row * {batch} + {{row}}) * (16 * across) + 16 * tile{{tile}}"
     lines += [f"{inmost}    a{row}_{tile} = load(y, {at.format(row=row, tile=tile)}, 16)" for row, tile in sums]
     lines += [
-        f"{inmost}at = (row * blocks + deep) * {INPUTS * BATCH}",
+        f"{inmost}at = (row * blocks + deep) * {INPUTS * batch}",
         f"{inmost}for k in range((until - deep) * {INPUTS}):",
-        *(f"{inmost}    b{tile} = load(panel, k * {16 * TILES} + {16 * tile}, 16)" for tile in range(TILES)),
+        *(f"{inmost}    b{tile} = load(panel, k * {16 * tiles} + {16 * tile}, 16)" for tile in range(tiles)),
     ]
-    for row in range(BATCH):
-        lines += [f"{inmost}    v = spread(x, at + k * {BATCH} + {row}, 16)"]
-        lines += [f"{inmost}    a{row}_{tile} = fma(b{tile}, v, a{row}_{tile})" for tile in range(TILES)]
+    for row in range(batch):
+        lines += [f"{inmost}    v = spread(x, at + k * {batch} + {row}, 16)"]
+        lines += [f"{inmost}    a{row}_{tile} = fma(b{tile}, v, a{row}_{tile})" for tile in range(tiles)]
     lines += [f"{inmost}store(y, {at.format(row=row, tile=tile)}, a{row}_{tile})" for row, tile in sums]
     return "\n".join([*lines, ""])

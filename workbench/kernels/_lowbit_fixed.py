@@ -1,7 +1,7 @@
 """Products of packed weights on a grid with activations in fixed point, through dot products of bytes (VNNI).
 
-An activation is digits of base 256 times a factor that a span of inputs shares: three digits hold what float32 does, one
-is the usual int8. Products of codes with digits are summed as whole numbers, exactly; the zero point is taken off each.
+An activation is digits of base 256 times a factor that a span of inputs shares: three digits hold what float32 does,
+one is the usual int8. Products of codes with digits are summed as whole numbers, exactly; the zero point is taken off.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from workbench.kernels._vector import (  # noqa: F401 (names in generated code)
     dot_u8_i8,
     fma,
     load,
+    neighbour_sums,
+    pairs_u8_i8,
     splat,
     spread,
     store,
@@ -34,16 +36,24 @@ from workbench.kernels.lowbit_weights import LowBit
 
 Floats = NDArray[np.float32]
 
-# Largest whole number that an activation becomes. Three digits, -128 to 127 each, would reach 8355711; rounding needs room.
+# Largest whole number that an activation becomes. Three digits, -128 to 127 each, reach 8355711; rounding needs room.
 _TOP = {1: np.float32(127), 3: np.float32(8355000)}
 # Inputs that share a factor: few where the factor must not cost accuracy, as many as the panel holds where it may.
 _SPAN_GEMV = {1: 1024, 3: 64}
 _SPAN_GEMM = {1: 1024, 3: 128}
 
 
-def fits(weights: LowBit) -> bool:
-    """Whether this processor multiplies bytes, and the weights are on a grid."""
-    return weights.uniform and wide() and has("avx512vnni")
+def fits(weights: LowBit, *, matrix: bool) -> bool:
+    """Whether the product with a matrix, or a vector, is made here: on a grid, by a processor that multiplies bytes."""
+    return weights.uniform and (_four_at_once() or (not matrix and _two_at_once(weights.bits)))
+
+
+def _four_at_once() -> bool:
+    return wide() and has("avx512vnni")
+
+
+def _two_at_once(bits: int) -> bool:
+    return bits <= 4 and has("avx2") and not wide()
 
 
 def span(weights: LowBit, inputs: int) -> int:
@@ -92,8 +102,9 @@ def gemm(weights: LowBit, x: Floats, digits: int, threads: int) -> Floats:
 
 def _kernel(product: str, bits: int, digits: int) -> Any:
     name = f"_{product}_{bits}_{digits}"
-    source = gemv_source if product == "gemv" else gemm_source
-    return generated(__name__, name, lambda: source(name, bits, digits))
+    if product == "gemm":
+        return generated(__name__, name, lambda: gemm_source(name, bits, digits))
+    return generated(__name__, name, lambda: gemv_source(name, bits, digits, pairs=not _four_at_once()))
 
 
 def _digits(

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from workbench.kernels import _threads
 from workbench.kernels._features import wide
-from workbench.kernels._float_source import BATCH, TILES, Way, gemm_source, gemv_source, left_in_place
+from workbench.kernels._float_source import (
+    Way,
+    batch_at_once,
+    gemm_source,
+    gemv_source,
+    left_in_place,
+    tiles_at_once,
+)
 from workbench.kernels._generate import generated
 from workbench.kernels._jit import jit
 from workbench.kernels._memory import aligned
@@ -49,21 +56,24 @@ def gemv(weights: LowBit, x: Floats, threads: int) -> Floats:
     function, run = _kernel("gemv", way, weights.bits), weights.run // (INPUTS * span)
     scales = weights.scale.reshape(-1), weights.zero_point.reshape(-1)
     arguments = (weights.packed.reshape(-1), weights.levels, *scales, padded, sums, span, run, y)
-    _threads.split(function, across, threads, *arguments, step=TILES)
+    _threads.split(function, across, threads, *arguments, step=tiles_at_once())
     return y
 
 
 def gemm(weights: LowBit, x: Floats, threads: int) -> Floats:
     """X Wᵀ for x [batch, in], as [batch or some rows more, 16 · tiles]."""
     across, blocks = weights.packed.shape[:2]
-    rows = -(-x.shape[0] // BATCH)
-    y = aligned((rows * BATCH, across * OUTPUTS), np.float32)
-    ordered = aligned(rows * BATCH * blocks * INPUTS, np.float32)
-    _threads.split(_interleave, rows, threads, x, blocks * INPUTS, ordered)
+    batch = batch_at_once()
+    rows = -(-x.shape[0] // batch)
+    y = aligned((rows * batch, across * OUTPUTS), np.float32)
+    ordered = aligned(rows * batch * blocks * INPUTS, np.float32)
+    _threads.split(_interleave, rows, threads, x, batch, blocks * INPUTS, ordered)
     function = _kernel("gemm", _way(weights), weights.bits)
     scales = weights.scale.reshape(-1), weights.zero_point.reshape(-1)
     sizes = weights.run // INPUTS, ordered, rows, y.reshape(-1), _CHUNK, across
-    _threads.split(function, across, threads, weights.packed.reshape(-1), weights.levels, *scales, *sizes, step=TILES)
+    _threads.split(
+        function, across, threads, weights.packed.reshape(-1), weights.levels, *scales, *sizes, step=tiles_at_once()
+    )
     return y
 
 
@@ -100,18 +110,19 @@ def _prepare(x, factors, span, padded, sums):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _interleave(x, width, ordered, start, stop):  # type: ignore[no-untyped-def]
-    """Groups of eight rows, of `width` inputs each, with the same input of all eight rows side by side."""
-    batch, inputs = x.shape
+def _interleave(x, batch, width, ordered, start, stop):  # type: ignore[no-untyped-def]
+    """Groups of `batch` rows, of `width` inputs each, with the same input of all rows of a group side by side."""
+    rows, inputs = x.shape
     for group in range(start, stop):
-        at = group * width * 8
-        if batch - group * 8 < 8 or inputs < width:
-            ordered[at : at + width * 8] = 0
-        if batch - group * 8 >= 8:
+        at = group * width * batch
+        there = min(batch, rows - group * batch)
+        if there < batch or inputs < width:
+            ordered[at : at + width * batch] = 0
+        if there == 8:  # a constant, so that eight rows are read side by side
             for k in range(inputs):
                 for row in range(8):
                     ordered[at + k * 8 + row] = x[group * 8 + row, k]
         else:
-            for row in range(batch - group * 8):
+            for row in range(there):
                 for k in range(inputs):
-                    ordered[at + k * 8 + row] = x[group * 8 + row, k]
+                    ordered[at + k * batch + row] = x[group * batch + row, k]

@@ -24,7 +24,7 @@ from workbench.kernels._features import has, wide
 
 LANES = 32  # outputs in a tile of weights
 NATIVE = wide() and has("avx512vpopcntdq")  # counting bits in 32-bit lanes, and logic of three inputs, are instructions
-ROWS = 6 if NATIVE else 1  # rows of the input that the registers hold counts for
+ROWS = 5 if NATIVE else 1  # rows of the input that the registers hold counts for
 _PAIRS_IN_A_BYTE = 31  # each adds at most 8
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)

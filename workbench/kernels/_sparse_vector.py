@@ -21,7 +21,7 @@ WIDEST = 64 if wide() else 32  # columns worked on at once: four registers, so t
 
 @intrinsic
 def lanes_of(typingctx, width):  # type: ignore[no-untyped-def]
-    """Eight for each element of the tuple `width`, as a constant: how a kernel takes a number of lanes from its caller."""
+    """Eight for each element of the tuple `width`, a constant: how a kernel takes a number of lanes from its caller."""
     if not isinstance(width, types.UniTuple):
         return None
     lanes = 8 * width.count
@@ -47,7 +47,7 @@ def scaling_of(typingctx, scaling):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def item(typingctx, array, index):  # type: ignore[no-untyped-def]
-    """The element of `array` at `index`, which is not negative; integers come as intp, bit for bit where they are 64 wide."""
+    """The element of `array` at `index`, which is not negative; an integer comes as intp."""
     if not (_contiguous(array) and isinstance(index, types.Integer)):
         return None
     result = types.intp if isinstance(array.dtype, types.Integer) else array.dtype
@@ -317,8 +317,8 @@ def permute32(typingctx, low, indices, high):  # type: ignore[no-untyped-def]
 def look_up(typingctx, codes, table, first, base, decoder):  # type: ignore[no-untyped-def]
     """Values of a vector of survivors: the vector itself where it is float32, else one level for each code.
 
-    first: int32 vector, where a lane's part of `table` begins; base: float32 vector, table[first]. decoder: a tuple whose
-    length says how (see `DECODERS`). Without avx512f, and for other than 16 lanes, `small` is done as `any`.
+    first: int32 vector, where a lane's part of `table` begins; base: float32 vector, table[first]. decoder: a tuple
+    whose length says how (see `DECODERS`). Without avx512f, and for other than 16 lanes, `small` is done as `any`.
     """
     if not (isinstance(codes, Vector) and _contiguous(table) and isinstance(decoder, types.UniTuple)):
         return None

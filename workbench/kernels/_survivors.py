@@ -40,7 +40,7 @@ class Levels:
     def affine(
         cls, scale: Floats, zero_point: Floats, bits: int, shape: tuple[int, int], group: int | None = None
     ) -> Levels:
-        """Levels on uniform grids: value = scale · (code − zero point), for codes of `bits` bits in a matrix of `shape`.
+        """Levels on uniform grids: value = scale · (code − zero point), codes of `bits` bits, in a matrix of `shape`.
 
         scale, zero_point: one number each (one grid), one a row, or [rows, groups] with runs of `group` columns.
         """
@@ -103,7 +103,8 @@ class Survivors:
     ) -> Survivors:
         """Survivors at `positions` of a matrix of `shape`; `values` are float32, or uint8 codes with `levels`.
 
-        Raises ValueError where positions do not ascend within the matrix, a code is outside the table, or shapes differ.
+        Raises ValueError where positions do not ascend within the matrix, a code is outside its table, or shapes
+        differ.
         """
         rows, columns = shape
         positions = np.ascontiguousarray(positions, np.int64).reshape(-1)
@@ -149,7 +150,7 @@ class Survivors:
         return counts
 
     def look_up(self) -> tuple[Floats, NDArray[np.int32], Floats]:
-        """table (16 entries or more), first and scale of the levels; values that are float32 already have a scale of 1."""
+        """table (16 entries or more), first and scale of the levels; float32 values have a scale of 1."""
         if self.levels is not None:
             table = self.levels.table
             return (

@@ -1,8 +1,8 @@
 """Vectors of numbers held in registers, for kernels that a compiler does not vectorise well by itself.
 
 A vector of any element and length works on every processor: LLVM cuts it into registers of the size that is there.
-Only `permute16` and `dot_u8_i8` are single instructions that the processor must have (see `_features`). All of this is
-for use inside compiled functions. Arrays must be C-contiguous, an index counts elements of the flattened array, and
+Only functions that say so need a feature of the processor (see `_features`). All of this is for use inside compiled
+functions. Arrays must be C-contiguous, an index counts elements of the flattened array, and
 nothing is checked. Where a function takes `lanes` or `dtype`, it is a constant.
 
     v = load(weights, i, 16)          # uint32 x 16
@@ -154,7 +154,7 @@ def store(typingctx, array, index, vector):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def stream(typingctx, array, index, vector):  # type: ignore[no-untyped-def]
-    """`store`, past the caches: for results larger than these. Must begin at a multiple of the vector's size in memory."""
+    """`store`, past the caches: for results larger than these. Must begin at a multiple of the vector's size."""
     if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(vector, Vector)):
         return None
     if array.dtype != vector.dtype:
@@ -373,3 +373,53 @@ def dot_u8_i8(typingctx, total, unsigned, signed):  # type: ignore[no-untyped-de
         return _call(context, builder, "llvm.x86.avx512.vpdpbusd.512", total, args)
 
     return total(total, unsigned, signed), codegen
+
+
+def _halves(builder: Any, vector: Any, lanes: int) -> list[Any]:
+    half = ir.VectorType(ir.IntType(32), lanes // 2)
+    undefined = ir.Constant(vector.type, ir.Undefined)
+    starts = (0, lanes // 2)
+    return [
+        builder.shuffle_vector(vector, undefined, ir.Constant(half, list(range(start, start + lanes // 2))))
+        for start in starts
+    ]
+
+
+def _by_halves(context: Any, builder: Any, name: str, result: Vector, args: Any, lanes: int) -> Any:
+    """A 512-bit operation as two of 256 bits."""
+    half = context.get_value_type(Vector(result.dtype, result.lanes // 2))
+    split = [_halves(builder, one, lanes) for one in args]
+    kind = ir.FunctionType(half, [one[0].type for one in split])
+    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    low, high = (builder.call(function, pair) for pair in zip(*split, strict=True))
+    every = ir.Constant(ir.VectorType(ir.IntType(32), result.lanes), list(range(result.lanes)))
+    return builder.shuffle_vector(low, high, every)
+
+
+@intrinsic
+def pairs_u8_i8(typingctx, unsigned, signed):  # type: ignore[no-untyped-def]
+    """Sums of two products of neighbouring bytes, int16 x 32, out of 32 bits x 16. Needs avx2; sums must fit."""
+    if any(not isinstance(one, Vector) or one.lanes != 16 or one.dtype.bitwidth != 32 for one in (unsigned, signed)):
+        return None
+    kind = Vector(types.int16, 32)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        octets = ir.VectorType(ir.IntType(8), 64)
+        args = [builder.bitcast(one, octets) for one in args]
+        return _by_halves(context, builder, "llvm.x86.avx2.pmadd.ub.sw", kind, args, 64)
+
+    return kind(unsigned, signed), codegen
+
+
+@intrinsic
+def neighbour_sums(typingctx, vector):  # type: ignore[no-untyped-def]
+    """Sums of two neighbours of int16 x 32, as int32 x 16. Needs avx2."""
+    if not isinstance(vector, Vector) or vector.key != (types.int16, 32):
+        return None
+    kind = Vector(types.int32, 16)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        ones = ir.Constant(args[0].type, [1] * 32)
+        return _by_halves(context, builder, "llvm.x86.avx2.pmadd.wd", kind, [args[0], ones], 32)
+
+    return kind(vector), codegen

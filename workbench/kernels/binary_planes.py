@@ -90,13 +90,16 @@ def pack_plane_weights(codes: Codes, bits: int) -> PlaneWeights:
     return PlaneWeights(words.reshape(len(words), bits, positions * width, LANES), sums, outputs, depth, kernel)
 
 
-def gemm_planes(x: PlaneRows, weights: PlaneWeights, threads: int = 1) -> Sums:
-    """[rows, outputs] = Σ x · w over the codes, int32, exact. Raises ValueError where the two do not fit."""
+def gemm_planes(x: PlaneRows, weights: PlaneWeights, threads: int = 1, out: Sums | None = None) -> Sums:
+    """[rows, outputs] = Σ x · w over the codes, int32, exact; written to `out` if given.
+
+    Raises ValueError where the two, or `out`, do not fit.
+    """
     if weights.kernel != (1, 1) or x.depth != weights.depth:
         raise ValueError(f"Rows of {x.depth} codes do not fit weights of {weights.depth} by {weights.kernel}.")
     bits, rows, width = x.words.shape
     runs = (np.arange(bits) * (rows * width))[:, None]
-    return _product(x.words, row_places(rows, width), runs, x.sums, weights, threads)
+    return _product(x.words, row_places(rows, width), runs, x.sums, weights, threads, out)
 
 
 def conv_planes(
@@ -133,13 +136,21 @@ def conv_planes(
 
 
 def _product(
-    x: Words, places: NDArray[np.int64], runs: NDArray[np.int64], sums: Sums, weights: PlaneWeights, threads: int
+    x: Words,
+    places: NDArray[np.int64],
+    runs: NDArray[np.int64],
+    sums: Sums,
+    weights: PlaneWeights,
+    threads: int,
+    out: Sums | None = None,
 ) -> Sums:
     """runs: [planes, stretches of words], see `_mismatches.sign_products`."""
     largest = weights.depth * weights.kernel[0] * weights.kernel[1] * (2 ** len(x) - 1) * (2**weights.bits - 1)
     if largest >= 2**31:
         raise ValueError(f"A sum of products of up to {largest} does not fit into 32 bits.")
-    y = np.empty((len(places), weights.outputs), np.int32)
+    y = aligned((len(places), weights.outputs), np.int32) if out is None else out
+    if y.shape != (len(places), weights.outputs) or y.dtype != np.int32 or not y.flags.c_contiguous:
+        raise ValueError(f"The product is int32 {(len(places), weights.outputs)} in C order; the array for it is not.")
     words = weights.words.shape[2] // runs.shape[1]
     paired = words_for(weights.depth) > 1
     units = -(-len(places) // ROWS) * len(weights.words)

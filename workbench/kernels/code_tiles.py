@@ -34,7 +34,7 @@ def pack_matrix(codes: Bytes, bits: int, *, threads: int = 1) -> Bytes:
     if codes.ndim != 2:
         raise ValueError(f"A matrix of codes is [out, in], not of {codes.ndim} dimensions.")
     lanes.check_width(bits)
-    across, down, *_ = shape = tiles_shape(*codes.shape, bits)
+    across, down, *_ = shape = tiles_shape(codes.shape[0], codes.shape[1], bits)
     padded = aligned_zeros((across * OUTPUTS, down * INPUTS), np.uint8)
     padded[: codes.shape[0], : codes.shape[1]] = codes
     rows = padded.view(np.uint32).reshape(across, OUTPUTS, down * lanes.ROWS)

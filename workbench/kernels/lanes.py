@@ -82,8 +82,8 @@ def quantise(
 ) -> Bytes:
     """Round `values` [n] or [rows, columns] to a uniform grid and pack the codes, in one pass over memory.
 
-    code = rint(value / scale + zero point), kept within 0..highest (default 2^bits − 1), in float32, halves to even; the
-    code of a NaN is unspecified. scale, zero_point: [1] for one grid, [rows] for one a row, or, with `size`,
+    code = rint(value / scale + zero point), kept within 0..highest (default 2^bits − 1), in float32, halves to even;
+    the code of a NaN is unspecified. scale, zero_point: [1] for one grid, [rows] for one a row, or, with `size`,
     [rows · ceil(columns / size)] for runs of `size` neighbours inside a row. Returns what `pack` makes of the codes.
     Raises ValueError for shapes that do not fit.
     """
@@ -154,9 +154,7 @@ def row_expression(bits: int, row: int, word: str = "w") -> str:
     at, shift = divmod(row * bits, 8)
     low = f"({word}{at} >> {shift})" if shift else f"{word}{at}"
     inside = 8 - shift
-    if bits < inside:
-        return f"({low} & {_each_byte(2**bits - 1)})"
-    if bits == inside:
+    if bits <= inside:
         return f"({low} & {_each_byte(2**bits - 1)})"
     high = _each_byte(2**bits - 2**inside)
     return f"({low} & {_each_byte(2**inside - 1)} | {word}{at + 1} << {inside} & {high})"

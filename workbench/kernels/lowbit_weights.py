@@ -18,8 +18,9 @@ Floats = NDArray[np.float32]
 class LowBit:
     """A matrix [outputs, inputs] of packed weights. Built by `affine` or `codebook`.
 
-    packed: codes, as `code_tiles` lays them out. scale, zero_point: [tiles, runs, 16]; all 1 and 0 for a codebook. levels: the
-    value of each code, [16] where codes have up to 4 bits, else [256]. run: neighbouring inputs that share a scale.
+    packed: codes, as `code_tiles` lays them out. scale, zero_point: [tiles, runs, 16]; all 1 and 0 for a codebook.
+    levels: the value of each code, [16] where codes have up to 4 bits, else [256]. run: neighbouring inputs that share
+    a scale.
     """
 
     outputs: int
@@ -64,7 +65,10 @@ def affine(codes: Bytes, bits: int, scale: Floats, zero_point: Floats, *, size: 
 
 
 def codebook(codes: Bytes, bits: int, centroids: Floats) -> LowBit:
-    """Weights centroids[code], for codes [out, in]; centroids: up to 2^bits. Raises ValueError for a code without one."""
+    """Weights centroids[code], for codes [out, in]; centroids: up to 2^bits.
+
+    Raises ValueError for a code without a centroid.
+    """
     centroids = np.asarray(centroids, np.float32).reshape(-1)
     if not 1 <= centroids.size <= 2**bits:
         raise ValueError(f"A codebook of {bits} bits has 1 to {2**bits} centroids, not {centroids.size}.")

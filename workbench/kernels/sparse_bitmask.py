@@ -58,7 +58,10 @@ class Bitmask:
 
     @classmethod
     def of(cls, survivors: Survivors) -> Bitmask:
-        """Codes are kept where each row has one scale and a code for 0. Raises ValueError for 2^31 survivors or more."""
+        """Codes are kept where each row has one scale and a code for 0.
+
+        Raises ValueError for 2^31 survivors or more.
+        """
         rows, columns = survivors.shape
         count = survivors.positions.size
         if count >= 2**31:
@@ -89,7 +92,8 @@ class Bitmask:
     def multiply(self, x: Floats, bias: Floats | None = None, threads: int = 1) -> Floats:
         """W @ x (+ bias), float32 [rows, columns] for x [inputs, columns], [rows] for x [inputs].
 
-        As in a dense product, a zero times NaN or infinity may be NaN where there is one column. Raises ValueError where x or the bias is of another type or shape.
+        As in a dense product, a zero times NaN or infinity may be NaN where there is one column.
+        Raises ValueError where x or the bias is of another type or shape.
         """
         flat, bias, y = operands(self.shape, x, bias)
         if not y.size:
@@ -108,8 +112,8 @@ class Bitmask:
         elif self.values.dtype == np.uint8 and _EXPANDS_CODES:
             # Byte j of the four in a 32-bit lane is a code of its own, so the operand is put in that order.
             padded = np.ascontiguousarray(padded.reshape(-1, 16, 4).transpose(0, 2, 1)).reshape(-1)
-            arguments = (*arrays, self.zero, bias, padded, y.reshape(-1), self.decoder)
-            _threads.split(_column_of_codes, rows, threads, *arguments)
+            last = (self.zero, bias, padded, y.reshape(-1), self.decoder)
+            _threads.split(_column_of_codes, rows, threads, *arrays, *last)
         else:
             _threads.split(_column_by_bits, rows, threads, *arrays, bias, padded, y.reshape(-1))
         return y

@@ -27,8 +27,8 @@ class BlockSparse:
     """A matrix [rows, inputs] in blocks of `height` rows × 1 column; the last block row is filled up with zeros.
 
     starts: int32 [block rows + 1], first block of each block row. indices: column of each block, uint16 where columns
-    fit, else uint32. values: [blocks, height] float32, or uint8 codes. table, first, scale: see `_survivors.Levels`, for
-    the rows with those filled up. decoder: see `_sparse_vector.DECODERS`.
+    fit, else uint32. values: [blocks · height] float32, or uint8 codes. table, first, scale: see `_survivors.Levels`,
+    for the rows with those filled up. decoder: see `_sparse_vector.DECODERS`.
     """
 
     shape: tuple[int, int]
@@ -43,7 +43,7 @@ class BlockSparse:
 
     @classmethod
     def of(cls, survivors: Survivors, height: int = 8) -> BlockSparse:
-        """A block is kept where any of its weights survives. Codes are kept where each row has one scale and a code for 0.
+        """A block is kept where one weight in it survives; codes are kept where each row has one scale and a zero code.
 
         Raises ValueError for a height other than 8 or 16.
         """
@@ -80,7 +80,8 @@ class BlockSparse:
     def multiply(self, x: Floats, bias: Floats | None = None, threads: int = 1) -> Floats:
         """W @ x (+ bias), float32 [rows, columns] for x [inputs, columns], [rows] for x [inputs].
 
-        As in a dense product, a zero in a block times NaN or infinity is NaN. Raises ValueError where x or the bias is of another type or shape.
+        As in a dense product, a zero in a block times NaN or infinity is NaN.
+        Raises ValueError where x or the bias is of another type or shape.
         """
         flat, bias, y = operands(self.shape, x, bias)
         if not y.size:

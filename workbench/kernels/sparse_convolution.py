@@ -1,10 +1,10 @@
 """Sparse convolution: a kernel [out, in / groups, kh, kw] of which few weights survive, over dense images.
 
 A weight multiplies a whole image plane, shifted by its place in the kernel (Park et al., Faster CNNs with direct sparse
-convolutions, ICLR 2017). Images are padded with zeros first, and split into one plane for each place modulo the stride, so
-that neighbouring outputs are neighbours in memory; the outputs of one plane are then computed as one long row, with the
-padding between two image rows computed, too, and dropped. Where many outputs share an input, the shifted planes of a panel
-of weights are copied to L1 first (im2col of one tile at a time); else they are read where they are.
+convolutions, ICLR 2017). Images are padded with zeros first, and split into one plane for each place modulo the stride,
+so that neighbouring outputs are neighbours in memory; the outputs of one plane are then computed as one long row, with
+the padding between two image rows computed, too, and dropped. Where outputs share an input, the shifted planes of a
+panel of weights are copied to L1 first (im2col of one tile at a time); else they are read where they are.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SHARED = 2  # survivors of one input that make copying it worth while
 
 @dataclass(frozen=True, eq=False)
 class SparseConvolution:
-    """A convolution with kernel `shape` [out, in / groups, kh, kw]; matrix: the kernel as [out, in / groups · kh · kw]."""
+    """A convolution; shape: [out, in / groups, kh, kw]; matrix: the kernel as [out, in / groups · kh · kw]."""
 
     shape: tuple[int, int, int, int]
     stride: Pair
@@ -125,16 +125,16 @@ class SparseConvolution:
             planes,
         )
         offsets = _offsets(self.shape[1:], self.stride, self.dilation, plane, pitch)
-        place = (planes, image, offsets, pitch, *size, np.ascontiguousarray(bias), y.reshape(-1))
+        place = (planes, image, offsets, pitch, *size)
+        ends = (place, np.ascontiguousarray(bias), y.reshape(-1))
         for left, count, width in tiles((size[0] - 1) * pitch + size[1]):
             if isinstance(self.matrix, PanelCsr):
-                matrix = self.matrix
-                stripes = -(-out // matrix.stripe)
-                arguments = (*matrix.arrays(), matrix.panel, matrix.stripe, *place, left, count, *matrix.ways(width))
-                _threads.split(_copied, x.shape[0] * count * stripes, threads, *arguments)
+                matrix, units = self.matrix, x.shape[0] * count * -(-out // self.matrix.stripe)
+                arguments = (matrix.arrays(), matrix.panel, matrix.stripe, *ends, left, count, matrix.ways(width))
+                _threads.split(_copied, units, threads, *arguments)
             else:
-                arrays = self.matrix.arrays()
-                arguments = (*arrays, *place, left, count, width, out // self.groups, image // self.groups)
+                part = (out // self.groups, image // self.groups)
+                arguments = (self.matrix.arrays(), *part, *ends, left, count, width)
                 _threads.split(_direct, x.shape[0] * out, threads, *arguments)
         return y
 
@@ -179,36 +179,10 @@ def _spread(x, height, width, step_y, step_x, pad_y, pad_x, rows, pitch, planes,
 
 
 @jit(fast_math=True)
-def _copied(  # type: ignore[no-untyped-def]
-    heads,
-    entries,
-    rows,
-    counts,
-    indices,
-    values,
-    table,
-    first,
-    scale,
-    panel,
-    stripe_rows,
-    planes,
-    image,
-    offsets,
-    pitch,
-    out_height,
-    out_width,
-    bias,
-    y,
-    left,
-    count,
-    width,
-    scaling,
-    decoder,
-    selectors,
-    start,
-    stop,
-):
+def _copied(matrix, panel, stripe_rows, place, bias, y, left, count, ways, start, stop):  # type: ignore[no-untyped-def]
     """Units start..stop of (image, tile, stripe), images outside; shifted planes are copied a panel at a time."""
+    planes, image, offsets, pitch, out_height, out_width = place
+    scale, width, scaling = matrix[8], ways[0], ways[1]
     lanes = lanes_of(width)
     stripes = -(-bias.size // stripe_rows)
     inputs = offsets.size
@@ -220,7 +194,8 @@ def _copied(  # type: ignore[no-untyped-def]
         number = unit // count
         at = left + unit % count * lanes
         for row in range(first_row, last_row):
-            store(tile_y, row * lanes, splat(item(bias, row) if scaling_of(scaling) == 0 else np.float32(0), lanes))
+            initial = item(bias, row) if scaling_of(scaling) == 0 else np.float32(0)
+            store(tile_y, row * lanes, splat(initial, lanes))
         for part in range(-(-inputs // panel)):
             to = 0
             for k in range(part * panel, min(inputs, (part + 1) * panel)):
@@ -228,10 +203,7 @@ def _copied(  # type: ignore[no-untyped-def]
                 to += lanes
             for stripe in range(low, high):
                 pair = part * stripes + stripe
-                add_rows(
-                    *(heads[pair], heads[pair + 1], entries[pair], rows, counts, indices, values, table, first, scale),
-                    *(stripe * stripe_rows, part, bias.size, tile_x, 0, tile_y, 0, width, scaling, decoder, selectors),
-                )
+                add_rows(matrix, pair, stripe * stripe_rows, part, bias.size, tile_x, 0, tile_y, 0, ways)
         if scaling_of(scaling) > 0:
             for row in range(first_row, last_row):
                 factor = splat(item(scale, row) if scaling_of(scaling) == 1 else np.float32(1), lanes)
@@ -256,30 +228,10 @@ def _crop(tile, first_row, last_row, y_0, at, pitch, out_height, out_width, y, w
 
 
 @jit(fast_math=True)
-def _direct(  # type: ignore[no-untyped-def]
-    starts,
-    indices,
-    values,
-    table,
-    first,
-    scale,
-    planes,
-    image,
-    offsets,
-    pitch,
-    out_height,
-    out_width,
-    bias,
-    y,
-    left,
-    count,
-    width,
-    group_rows,
-    group_planes,
-    start,
-    stop,
-):
+def _direct(matrix, group_rows, group_planes, place, bias, y, left, count, width, start, stop):  # type: ignore[no-untyped-def]
     """Output planes start..stop (of all images); the shifted planes are read where they are."""
+    starts, indices, values, table, first, scale = matrix
+    planes, image, offsets, pitch, out_height, out_width = place
     lanes = lanes_of(width)
     groups = scale.size // bias.size
     tile = scratch(lanes)

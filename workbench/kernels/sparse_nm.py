@@ -36,9 +36,9 @@ _PANEL = 128  # columns: their part of the dense operand stays in L1
 class NmSparse:
     """A matrix [rows, inputs] whose rows are runs of `m` columns with `n` slots each, n a power of two.
 
-    A row has `chunks` chunks of 16 slots, the last ones unused slots. values: [rows · chunks · 16] float32, or uint8 codes.
-    places: int64 [rows · chunks], four bits a slot, its column within the run: even slots in the low half, odd ones in the
-    high half. Unused slots hold a zero.
+    A row has `chunks` chunks of 16 slots, unused ones a zero. values: [rows · chunks · 16] float32, or uint8 codes.
+    places: int64 [rows · chunks], four bits a slot, its column within the run: even slots in the low half, odd ones in
+    the high half.
     table, first, scale: see `_survivors.Levels`. decoder: see `_sparse_vector.DECODERS`.
     """
 
@@ -100,8 +100,9 @@ class NmSparse:
             padded = aligned_zeros(whole + 2 * _CHUNK, np.float32)
             padded[:inputs] = flat
             one_window = wide() and self.m == 2 * self.n and self.n <= _CHUNK
-            arguments = (*arrays, self.n, self.m, bias, padded, y.reshape(-1), self.decoder)
-            _threads.split(_column_halved if one_window else _column, rows, threads, *arguments)
+            column = _column_halved if one_window else _column
+            last = (self.n, self.m, bias, padded, y.reshape(-1), self.decoder)
+            _threads.split(column, rows, threads, *arrays, *last)
             return y
         slots = (0,) * (1 + (self.n - 1).bit_length())
         for run in tiles(x.shape[1]):

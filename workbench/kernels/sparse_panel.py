@@ -1,7 +1,7 @@
-"""Unstructured sparse × dense by panels: the columns of the matrix in panels whose part of the dense operand stays in L1.
+"""Unstructured sparse × dense by panels: columns in panels whose part of the dense operand stays in L1.
 
-Within a panel the rows stand in order of their number of survivors, so that the loop over them runs equally often from one
-row to the next and its end is foreseen. A row's column is a byte within its panel.
+Within a panel the rows stand in order of their number of survivors, so that the loop over them runs equally often from
+one row to the next and its end is foreseen. A survivor's column is a byte within its panel.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from workbench.kernels._vector import fma, load, splat, store
 PANEL = 128  # columns: 32 KiB of the dense operand at 64 columns of float32
 STRIPE = 512  # rows: the unit that threads share out, and within which rows are sorted
 
-# Which of eight values to spread over a vector. An argument of the kernels: of a constant, the compiler would make loads.
+# Which of eight values to spread over a vector. An argument of the kernels: a constant would be compiled to loads.
 SELECTORS = as_aligned(np.repeat(np.arange(8, dtype=np.int32), 16))
 
 
@@ -120,13 +120,12 @@ class PanelCsr:
         if not y.size:
             return y
         stripes = -(-self.shape[0] // self.stripe)
+        arguments = (self.arrays(), self.panel, self.stripe, self.shape[1], bias, flat, y.reshape(-1))
         if column_count(x) == 1:
-            arguments = (*self.arrays(), self.panel, self.stripe, self.shape[1], bias, flat, y.reshape(-1))
             _threads.split(_column, stripes, threads, *arguments)
             return y
-        for at, count, width in tiles(x.shape[1]):
-            arguments = (*self.arrays(), self.panel, self.stripe, self.shape[1], bias, flat, y.reshape(-1))
-            _threads.split(_columns, count * stripes, threads, *arguments, x.shape[1], at, *self.ways(width))
+        for left, count, width in tiles(x.shape[1]):
+            _threads.split(_columns, count * stripes, threads, *arguments, x.shape[1], left, self.ways(width))
         return y
 
     def ways(self, width: tuple[int, ...]) -> tuple[Any, ...]:
@@ -182,32 +181,9 @@ def _place(positions, survivors, columns, panel, cursors, indices, values):  # t
 
 
 @jit(fast_math=True)
-def _columns(  # type: ignore[no-untyped-def]
-    heads,
-    entries,
-    rows,
-    counts,
-    indices,
-    values,
-    table,
-    first,
-    scale,
-    panel,
-    stripe_rows,
-    inputs,
-    bias,
-    x,
-    y,
-    columns,
-    left,
-    width,
-    scaling,
-    decoder,
-    selectors,
-    start,
-    stop,
-):
+def _columns(matrix, panel, stripe_rows, inputs, bias, x, y, columns, left, ways, start, stop):  # type: ignore[no-untyped-def]
     """Units start..stop of (tile, stripe) pairs, tiles outside, the first tile beginning at column `left`."""
+    width, scaling = ways[0], ways[1]
     lanes = lanes_of(width)
     stripes = -(-bias.size // stripe_rows)
     in_place = columns == lanes  # the tile is all there is
@@ -220,71 +196,34 @@ def _columns(  # type: ignore[no-untyped-def]
         shift = 0 if in_place else first_row  # row r of the tile is row r + shift of the matrix
         column = left + tile * lanes
         for row in range(first_row, last_row):
-            store(
-                tile_y,
-                (row - shift) * lanes,
-                splat(item(bias, row) if scaling_of(scaling) == 0 else np.float32(0), lanes),
-            )
+            initial = item(bias, row) if scaling_of(scaling) == 0 else np.float32(0)
+            store(tile_y, (row - shift) * lanes, splat(initial, lanes))
         for number in range(-(-inputs // panel)):
             if not x_in_place:
                 fill(tile_x, x, columns, column, number * panel, min(inputs, (number + 1) * panel), width)
             x_0 = number * panel if x_in_place else 0
             for stripe in range(low, high):
                 pair = number * stripes + stripe
-                add_rows(
-                    *(heads[pair], heads[pair + 1], entries[pair], rows, counts, indices, values, table, first, scale),
-                    *(
-                        stripe * stripe_rows,
-                        number,
-                        bias.size,
-                        tile_x,
-                        x_0,
-                        tile_y,
-                        shift,
-                        width,
-                        scaling,
-                        decoder,
-                        selectors,
-                    ),
-                )
-        finish(tile_y, first_row, last_row, shift, scale, bias, y, columns, column, width, scaling)
+                add_rows(matrix, pair, stripe * stripe_rows, number, bias.size, tile_x, x_0, tile_y, shift, ways)
+        finish(tile_y, first_row, last_row, shift, matrix[8], bias, y, columns, column, width, scaling)
 
 
 @jit(fast_math=True)
-def add_rows(  # type: ignore[no-untyped-def]
-    head,
-    tail,
-    at,
-    rows,
-    counts,
-    indices,
-    values,
-    table,
-    first,
-    scale,
-    row_0,
-    number,
-    height,
-    x,
-    x_0,
-    y,
-    shift,
-    width,
-    scaling,
-    decoder,
-    selectors,
-):
+def add_rows(matrix, pair, row_0, number, height, x, x_0, y, shift, ways):  # type: ignore[no-untyped-def]
     """Add the product of a (panel, stripe) pair and `x` to `y`.
 
-    x: [.., lanes], the panel's columns from row x_0 on. y: [.., lanes], row r of the matrix in row r − shift. row_0: first
-    row of the stripe; number: of the panel; height: rows of the matrix.
+    x: [.., lanes], the panel's columns from row x_0 on. y: [.., lanes], row r of the matrix in row r − shift. row_0:
+    first row of the stripe; number: of the panel; height: rows of the matrix. matrix, ways: see `PanelCsr`.
     """
+    heads, entries, rows, counts, indices, values, table, first, scale = matrix
+    width, scaling, decoder, selectors = ways
+    at = entries[pair]
     lanes = lanes_of(width)
     x_0 *= lanes
     s, t, u, v = load(selectors, 0, 16), load(selectors, 16, 16), load(selectors, 32, 16), load(selectors, 48, 16)
     ss, tt, uu, vv = load(selectors, 64, 16), load(selectors, 80, 16), load(selectors, 96, 16), load(selectors, 112, 16)
     groups = scale.size // height
-    for listed in range(head, tail):
+    for listed in range(heads[pair], heads[pair + 1]):
         row = row_0 + item(rows, listed)
         to = (row - shift) * lanes
         which = row
@@ -299,7 +238,7 @@ def add_rows(  # type: ignore[no-untyped-def]
         for _ in range(count >> 3):
             word = word_at(indices, at)
             eight = take(values, table, at, begin, decoder)
-            w = taken(values, table, at + 0, begin, decoder, eight, s, lanes)
+            w = taken(values, table, at, begin, decoder, eight, s, lanes)
             even = fma(w, load(x, x_0 + (word & 255) * lanes, lanes), even)
             w = taken(values, table, at + 1, begin, decoder, eight, t, lanes)
             odd = fma(w, load(x, x_0 + ((word >> 8) & 255) * lanes, lanes), odd)
@@ -349,26 +288,9 @@ def finish(tile, start, stop, shift, scale, bias, y, columns, column, width, sca
 
 
 @jit(fast_math=True)
-def _column(
-    heads,
-    entries,
-    rows,
-    counts,
-    indices,
-    values,
-    table,
-    first,
-    scale,
-    panel,
-    stripe_rows,
-    inputs,
-    bias,
-    x,
-    y,
-    start,
-    stop,
-):  # type: ignore[no-untyped-def]
+def _column(matrix, panel, stripe_rows, inputs, bias, x, y, start, stop):  # type: ignore[no-untyped-def]
     """Stripes start..stop of a single column."""
+    heads, entries, rows, counts, indices, values, table, first, scale = matrix
     stripes = -(-bias.size // stripe_rows)
     groups = scale.size // bias.size
     for row in range(start * stripe_rows, min(stop * stripe_rows, bias.size)):

@@ -19,7 +19,7 @@ function createTile(label, words) {
   const change = make("p", { className: "cwb-change" });
   const details = make("ul", { className: "cwb-details" });
   const originalValue = make("span");
-  const was = make("p", { className: "cwb-original" }, make("span", { text: "Original" }), originalValue, original.badge);
+  const was = make("p", { className: "cwb-original" }, make("span", { text: "Original" }), original.badge, originalValue);
   const bar = make("div", { className: "cwb-bar", "aria-hidden": "true" });
   const parts = make("ul", { className: "cwb-parts" });
   const titleId = newId("tile");
@@ -45,11 +45,13 @@ function createTile(label, words) {
 
   return {
     root,
-    show(tile, current) {
+    show(tile, current, failed) {
       const known = tile.value !== null;
+      root.dataset.failed = String(failed);
       root.dataset.key = tile.key;
-      root.dataset.current = String(current && known);
-      root.setAttribute("aria-busy", String(!current));
+      const answered = current && (known || Boolean(tile.note));
+      root.dataset.current = String(answered);
+      root.setAttribute("aria-busy", String(!answered && !failed));
       showBadge(tile.badge);
       if (known) {
         setText(value, tile.value);
@@ -91,7 +93,7 @@ function createTiles(link, catalogue) {
       }
       // Another network's figures are not even worth dimming.
       if (model !== position.model) tiles.get(tile.key).forget();
-      tiles.get(tile.key).show(tile, current && (tile.key !== "accuracy" || tile.value !== null || Boolean(tile.note)));
+      tiles.get(tile.key).show(tile, current, Boolean(state.error));
     }
     model = position.model;
     const notes = state.tiles.filter((tile) => tile.note).map((tile) => `${tile.label}: ${tile.note}`);
@@ -99,7 +101,7 @@ function createTiles(link, catalogue) {
     setText(kind, state.kind);
     kind.title = catalogue.words[state.kind] ?? "";
     setShown(kind, Boolean(state.kind));
-    setText(recipe, current ? state.recipe : "Measuring…");
+    setText(recipe, current ? state.recipe : state.error ? "Not measured" : "Measuring…");
   });
 
   return make(

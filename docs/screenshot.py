@@ -1,0 +1,50 @@
+"""Makes the pictures of the README: `python docs/screenshot.py` starts the dashboard, moves it and photographs it.
+
+Needs Chromium or Chrome on the PATH and the test requirements.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "docs" / "screenshots"
+# Stops visited before the picture is taken, so that the trade-off plot has something to show.
+VISITED = [(sparsity, bits) for bits in (9, 6, 5, 4, 3) for sparsity in (0, 20, 40, 50, 60, 65)]
+SHOWN = (50, 5)
+
+
+def main() -> None:
+    sys.path.insert(0, str(ROOT))
+    from tests.browser.conftest import ARGUMENTS, CHROMIUM
+    from tests.browser.front_ends import serve
+    from tests.browser.panel_page import PanelPage
+
+    PICTURES.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serve("voila", Path(folder)) as voila,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1680, "height": 1000}, color_scheme="light")
+        voila.open(page)
+        panel = PanelPage(page)
+        panel.root.get_by_label("Network").select_option("lenet-5/mnist")
+        panel.settle()
+        for sparsity, bits in [*VISITED, SHOWN]:
+            panel.slider("Bits").fill(str(bits))
+            panel.slider("Sparsity").fill(str(sparsity))
+            panel.settle()
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function("(scheme) => document.querySelector('.cwb').dataset.theme === scheme", arg=scheme)
+            page.wait_for_timeout(1500)  # the plot is drawn a little after the rest
+            page.screenshot(path=PICTURES / f"dashboard-{scheme}.png", full_page=True)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

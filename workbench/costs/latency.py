@@ -1,0 +1,201 @@
+"""Seconds of one inference, measured here and now: packed kernels beside dense torch (catalogue ME-08).
+
+Batch size 1, both sides in turn in one process, on as many threads as torch uses. What is compiled is compiled before the
+clock starts.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from workbench.compressed import Stopped
+from workbench.encoding import Convolution, Kernel
+from workbench.encodings.products import PackedMatrix, SparseMatrix
+from workbench.form import Form
+from workbench.kernels import lowbit
+from workbench.kernels._survivors import Survivors
+from workbench.kernels.lowbit_convolution import LowBitConvolution
+from workbench.kernels.sparse_convolution import SparseConvolution
+from workbench.kernels.sparse_csr import RowCsr
+from workbench.report import Latency
+from workbench.runtime import PackedConv2d, PackedLinear
+
+if TYPE_CHECKING:
+    from workbench.compressed import CompressedModel
+
+BUDGET = 0.3  # seconds of measuring
+_WHOLE = 1 / 3  # of them for the network as a whole, the rest for its layers
+_FEWEST = 5  # timings of each candidate, whatever the budget
+_SKIP_ZEROS = (SparseMatrix, SparseConvolution)
+
+
+@dataclass(frozen=True)
+class LayerLatency:
+    """All calls of one layer in one inference. note: why the kernel brings nothing, or ""."""
+
+    dense: Latency
+    packed: Latency
+    note: str
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """dense: the network as it came, in torch. packed: the compressed network on its encodings."""
+
+    dense: Latency
+    packed: Latency
+    by_layer: Mapping[str, LayerLatency]
+
+
+def measure(
+    compressed: CompressedModel, budget: float = BUDGET, *, cancelled: Callable[[], bool] = lambda: False
+) -> Latencies:
+    """Latency of a compressed network and of its layers. budget: seconds, shared out evenly; slow layers may exceed it.
+
+    Raises Stopped as soon as `cancelled` says so between two layers.
+    """
+    model = compressed.model
+    dense, packed = copy.deepcopy(model.module), compressed.packed()
+    image = _image(compressed)
+    with torch.inference_mode():
+        inputs = _inputs(dense, [layer.name for layer in model.layers], image)
+        whole = _interleaved((lambda: dense(image), lambda: packed(image)), budget * _WHOLE)
+        by_layer = {}
+        for layer in model.layers:
+            if cancelled():
+                raise Stopped
+            was, now = dense.get_submodule(layer.name), packed.get_submodule(layer.name)
+            calls = inputs[layer.name]
+            times = _interleaved(
+                (lambda was=was, calls=calls: _run(was, calls), lambda now=now, calls=calls: _run(now, calls)),  # type: ignore[misc]
+                budget * (1 - _WHOLE) / len(model.layers),
+            )
+            note = _note(compressed.forms[layer.name], now, len(calls), *times)
+            by_layer[layer.name] = LayerLatency(*times, note)
+    return Latencies(*whole, by_layer)
+
+
+def _image(compressed: CompressedModel) -> torch.Tensor:
+    """A test image where there are any; else noise."""
+    model = compressed.model
+    if model.data is not None:
+        return model.data.split("test").inputs()[:1]
+    return torch.rand(1, *model.input_shape, generator=torch.Generator().manual_seed(0))
+
+
+def _inputs(module: nn.Module, names: Iterable[str], image: torch.Tensor) -> dict[str, list[torch.Tensor]]:
+    """What each layer is called with in one inference; a call of a layer that shares its weight is that one's own."""
+    found: dict[str, list[torch.Tensor]] = {name: [] for name in names}
+    hooks = [
+        module.get_submodule(name).register_forward_pre_hook(lambda _, x, name=name: found[name].append(x[0].clone()))  # type: ignore[misc]
+        for name in found
+    ]
+    module(image)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def _run(module: nn.Module, calls: list[torch.Tensor]) -> None:
+    for x in calls:
+        module(x)
+
+
+def _interleaved(candidates: tuple[Callable[[], Any], ...], seconds: float) -> tuple[Latency, ...]:
+    """Median and quartiles of each candidate, which take turns so that drift hits all alike."""
+    for one in candidates:
+        one(), one()  # compiles, and fills caches
+    times: list[list[float]] = [[] for _ in candidates]
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        end = perf_counter() + seconds
+        while len(times[0]) < _FEWEST or perf_counter() < end:
+            for one, taken in zip(candidates, times, strict=True):
+                start = perf_counter()
+                one()
+                taken.append(perf_counter() - start)
+    finally:
+        if collecting:
+            gc.enable()
+    threads = torch.get_num_threads()
+    quartiles = (np.percentile(taken, (25, 50, 75)).tolist() for taken in times)
+    return tuple(Latency(median, low=low, high=high, threads=threads) for low, median, high in quartiles)
+
+
+def _note(form: Form, module: nn.Module, calls: int, dense: Latency, packed: Latency) -> str:
+    """Why a compressed layer is no faster than dense torch; "" where it is, or where nothing was compressed."""
+    tensors = list(module) if isinstance(module, nn.Sequential) else [module]
+    kernels = [one.kernel for one in tensors if isinstance(one, PackedLinear | PackedConv2d)]
+    weights = sum(part.values.size for part in form.parts)
+    zeros = 1 - sum(part.nonzeros for part in form.parts) / weights if weights else 0.0
+    if not kernels and form.product is None:
+        if not zeros:
+            return ""
+        return f"Stored as float32: its {zeros:.0%} zeros are too few for a smaller encoding, so torch multiplies it."
+    if packed.median <= dense.median:
+        return ""
+    if packed.low is not None and dense.high is not None and packed.low <= dense.high:
+        return "No difference to dense torch beyond the spread of the measurements."
+    alone = calls * sum(_call(kernel) for kernel in kernels)
+    if alone >= dense.median or alone > packed.median / 2:
+        return f"Too small to gain: the call itself takes {_micro(alone)}, dense torch in all {_micro(dense.median)}."
+    share = (dense.median - alone) / (packed.median - alone)  # of the work that would take as long as dense torch
+    if form.rank is not None:
+        return (
+            f"Dense torch is faster here: rank {form.rank} is above this machine's break-even "
+            f"of about {int(form.rank * share)} for this shape."
+        )
+    if isinstance(kernels[0], _SKIP_ZEROS):
+        return (
+            f"Dense torch is faster here: {zeros:.0%} zeros are below this machine's break-even "
+            f"of about {1 - (1 - zeros) * share:.0%} for this shape."
+        )
+    return (
+        f"Dense torch is faster here: {weights * 4 / 1000:,.0f} kB of float32 weights are read sooner "
+        f"than {max(part.bits for part in form.parts)}-bit codes are decoded."
+    )
+
+
+def _micro(seconds: float) -> str:
+    return f"{1e6 * seconds:,.0f} µs"
+
+
+_calls: dict[type, float] = {}
+
+
+def _call(kernel: Kernel) -> float:
+    """Seconds that a call of such a kernel takes with next to nothing to do."""
+    kind = type(kernel)
+    if kind not in _calls:
+        smallest = _SMALLEST[kind]()
+        x = np.zeros((1, 1, 1, 1) if kind in (LowBitConvolution, SparseConvolution) else (1, 1), np.float32)
+        bias = np.zeros(1, np.float32)
+        _calls[kind] = _interleaved((lambda: smallest.multiply(x, bias),), 2e-3)[0].median
+    return _calls[kind]
+
+
+def _one_code() -> lowbit.LowBit:
+    return lowbit.affine(np.zeros((1, 1), np.uint8), 4, np.ones(1, np.float32), np.zeros(1, np.float32))
+
+
+def _one_survivor() -> Survivors:
+    return Survivors.from_dense(np.ones((1, 1), np.float32))
+
+
+_ONCE = Convolution()
+_SMALLEST: dict[type, Callable[[], Kernel]] = {
+    PackedMatrix: lambda: PackedMatrix(_one_code()),
+    SparseMatrix: lambda: SparseMatrix(RowCsr.of(_one_survivor())),
+    LowBitConvolution: lambda: LowBitConvolution((1, 1, 1, 1), _ONCE.stride, _ONCE.padding, _ONCE.dilation, _one_code()),
+    SparseConvolution: lambda: SparseConvolution.of(_one_survivor(), (1, 1, 1, 1)),
+}
