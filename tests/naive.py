@@ -191,10 +191,9 @@ def quantized(value: float, scale: float, zero_point: float, highest: int) -> in
     return int(min(max(step, 0), highest))
 
 
-def product(x: NDArray[np.float32], weights: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """X Wᵀ, and the same of all magnitudes, which bounds the error of any order of summation."""
-    y, magnitude = np.zeros((len(x), len(weights))), np.zeros((len(x), len(weights)))
+def product(x: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float64]:
+    """X Wᵀ, one product at a time."""
+    y = np.zeros((len(x), len(weights)))
     for row, output in np.ndindex(*y.shape):
-        terms = [a * b for a, b in zip(x[row].tolist(), weights[output].tolist(), strict=True)]
-        y[row, output], magnitude[row, output] = sum(terms), sum(abs(term) for term in terms)
-    return y, magnitude
+        y[row, output] = sum(a * b for a, b in zip(x[row].tolist(), weights[output].tolist(), strict=True))
+    return y

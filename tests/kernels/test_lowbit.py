@@ -6,10 +6,10 @@ import pytest
 from tests import naive
 from workbench.kernels import _lowbit_fixed, _lowbit_float, lowbit
 
-ACCURACY = 1e-6  # of the sum of all magnitudes; a float32 sum of these lengths is about as good
+ACCURACY = 1e-6  # of the sum of all magnitudes, the zero point's share included; float32 is about as good
 SHAPES = [(1, 1), (1, 70), (17, 1), (16, 64), (35, 131)]
 GRIDS = ["tensor", "channel", "group 64", "group 32"]
-Made = tuple[lowbit.LowBit, np.ndarray]
+Made = tuple[lowbit.LowBit, np.ndarray, np.ndarray]  # packed; values; what a value is the difference of
 
 
 def _grid(shape: tuple[int, int], bits: int, grid: str, seed: int = 0) -> Made:
@@ -19,53 +19,53 @@ def _grid(shape: tuple[int, int], bits: int, grid: str, seed: int = 0) -> Made:
     runs = -(-shape[1] // size) if size else 1
     count = 1 if grid == "tensor" else shape[0] * runs
     scale = random.uniform(0.01, 1, count).astype(np.float32)
-    zero_point = random.uniform(0, 2**bits - 1, count).astype(np.float32)
-    zero_point = np.rint(zero_point) if bits > 1 else zero_point
+    if bits > 1:
+        zero_point = random.integers(0, 2**bits, count).astype(np.float32)
+    else:  # between the two levels
+        zero_point = random.uniform(0.3, 0.7, count).astype(np.float32)
     index = np.arange(shape[0])[:, None] * runs + np.arange(shape[1])[None] // (size or shape[1])
     group = index if count > 1 else np.zeros(shape, np.int64)
     values = np.array(naive.affine(codes, scale, zero_point, group), np.float32).reshape(shape)
-    return lowbit.affine(codes, bits, scale, zero_point, size=size), values
+    reach = np.array(naive.affine(codes, scale, -zero_point, group), np.float32).reshape(shape)
+    return lowbit.affine(codes, bits, scale, zero_point, size=size), values, reach
 
 
 def _codebook(shape: tuple[int, int], bits: int) -> Made:
     random = np.random.default_rng(1)
     centroids = random.standard_normal(max(1, 2**bits - 1)).astype(np.float32)
     codes = random.integers(0, centroids.size, shape).astype(np.uint8)
-    return lowbit.codebook(codes, bits, centroids), centroids[codes]
+    return lowbit.codebook(codes, bits, centroids), centroids[codes], np.abs(centroids[codes])
 
 
-def _agree(found: np.ndarray, x: np.ndarray, values: np.ndarray) -> None:
-    expected, magnitude = naive.product(x, values)
-    assert found.dtype == np.float32 and found.shape == expected.shape
-    assert (np.abs(found - expected) <= ACCURACY * magnitude).all()
+def _agree(found: np.ndarray, x: np.ndarray, values: np.ndarray, reach: np.ndarray) -> None:
+    assert found.dtype == np.float32 and found.shape == (len(x), len(values))
+    assert (np.abs(found - naive.product(x, values)) <= ACCURACY * naive.product(np.abs(x), reach)).all()
 
 
-def _all_products_agree(weights: lowbit.LowBit, values: np.ndarray) -> None:
+def _all_products_agree(weights: lowbit.LowBit, values: np.ndarray, reach: np.ndarray) -> None:
     x = np.random.default_rng(2).standard_normal((9, values.shape[1])).astype(np.float32) + 0.5
     for batch in (1, 9):
-        _agree(lowbit.gemm(weights, x[:batch]), x[:batch], values)
-    _agree(lowbit.gemv(weights, x[0])[None], x[:1], values)
-    _agree(_lowbit_float.gemv(weights, x[0], 1)[None, : weights.outputs], x[:1], values)
-    _agree(_lowbit_float.gemm(weights, x, 1)[:9, : weights.outputs], x, values)
+        _agree(lowbit.gemm(weights, x[:batch]), x[:batch], values, reach)
+    _agree(lowbit.gemv(weights, x[0])[None], x[:1], values, reach)
+    _agree(_lowbit_float.gemv(weights, x[0], 1)[None, : weights.outputs], x[:1], values, reach)
+    _agree(_lowbit_float.gemm(weights, x, 1)[:9, : weights.outputs], x, values, reach)
     rounded = _lowbit_fixed.rounded(weights, x)
-    _agree(lowbit.gemm_int8(weights, x), rounded, values)
-    _agree(lowbit.gemv_int8(weights, x[0])[None], rounded[:1], values)
     assert np.abs(rounded - x).max() <= np.abs(x).max() / 127 / 2 * 1.0001
+    _agree(lowbit.gemm_int8(weights, x), rounded, values, reach)
+    _agree(lowbit.gemv_int8(weights, x[0])[None], rounded[:1], values, reach)
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
 @pytest.mark.parametrize("grid", GRIDS)
 def test_weights_on_a_grid(bits: int, grid: str) -> None:
     for shape in SHAPES:
-        weights, values = _grid(shape, bits, grid)
-        _all_products_agree(weights, values)
+        _all_products_agree(*_grid(shape, bits, grid))
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_weights_in_a_codebook(bits: int) -> None:
     for shape in SHAPES:
-        weights, values = _codebook(shape, bits)
-        _all_products_agree(weights, values)
+        _all_products_agree(*_codebook(shape, bits))
 
 
 @pytest.mark.parametrize("bits", [1, 4, 8])
@@ -85,10 +85,10 @@ def test_all_codes_alike(bits: int, code: str) -> None:
 
 @pytest.mark.parametrize("size", [1e-30, 1e30])
 def test_extreme_activations(size: float) -> None:
-    weights, values = _grid((20, 200), 4, "channel")
+    weights, *values = _grid((20, 200), 4, "channel")
     x = np.random.default_rng(4).standard_normal((9, 200)).astype(np.float32) * np.float32(size)
-    _agree(lowbit.gemm(weights, x), x, values)
-    _agree(lowbit.gemv(weights, x[0])[None], x[:1], values)
+    _agree(lowbit.gemm(weights, x), x, *values)
+    _agree(lowbit.gemv(weights, x[0])[None], x[:1], *values)
 
 
 def test_extreme_scales() -> None:
@@ -96,11 +96,13 @@ def test_extreme_scales() -> None:
     scale = np.array([1e-30, 1e-5, 1e5, 1e30], np.float32)
     weights = lowbit.affine(codes, 4, scale, np.full(4, 7, np.float32))
     x = np.random.default_rng(6).standard_normal((2, 80)).astype(np.float32)
-    _agree(lowbit.gemm(weights, x), x, scale[:, None] * (codes - np.float32(7)))
+    reach = scale[:, None] * (codes + np.float32(7))
+    _agree(lowbit.gemm(weights, x), x, scale[:, None] * (codes - np.float32(7)), reach)
+    _agree(lowbit.gemv(weights, x[0])[None], x[:1], scale[:, None] * (codes - np.float32(7)), reach)
 
 
 def test_activations_of_zero_give_zero() -> None:
-    weights, _ = _grid((35, 131), 4, "group 64")
+    weights, *_ = _grid((35, 131), 4, "group 64")
     for product in (lowbit.gemm, lowbit.gemm_int8):
         assert not product(weights, np.zeros((9, 131), np.float32)).any()
     for product in (lowbit.gemv, lowbit.gemv_int8):
@@ -109,7 +111,7 @@ def test_activations_of_zero_give_zero() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_spoils_its_row_alone(bad: float) -> None:
-    weights, _ = _grid((35, 131), 4, "channel")
+    weights, *_ = _grid((35, 131), 4, "channel")
     x = np.ones((9, 131), np.float32)
     good = lowbit.gemm(weights, x)
     x[4, 100] = bad
@@ -121,7 +123,7 @@ def test_what_is_not_finite_spoils_its_row_alone(bad: float) -> None:
 
 @pytest.mark.parametrize("made", [_grid((100, 300), 3, "group 64"), _codebook((100, 300), 6)])
 def test_threads_change_nothing(made: Made) -> None:
-    weights, _ = made
+    weights, *_ = made
     x = np.random.default_rng(7).standard_normal((40, 300)).astype(np.float32)
     for product in (lowbit.gemm, lowbit.gemm_int8):
         assert (product(weights, x, threads=2) == product(weights, x)).all()
@@ -138,13 +140,13 @@ def test_an_empty_matrix(shape: tuple[int, int]) -> None:
 
 
 def test_an_empty_batch() -> None:
-    weights, _ = _grid((35, 131), 4, "channel")
+    weights, *_ = _grid((35, 131), 4, "channel")
     for product in (lowbit.gemm, lowbit.gemm_int8):
         assert product(weights, np.ones((0, 131), np.float32)).shape == (0, 35)
 
 
 def test_memory_held_is_the_codes_and_scales() -> None:
-    weights, _ = _grid((128, 512), 3, "channel")
+    weights, *_ = _grid((128, 512), 3, "channel")
     assert weights.packed.nbytes == 128 * 512 * 3 // 8
     assert weights.nbytes == weights.packed.nbytes + 2 * 128 * 4 + 16 * 4
     assert (weights.codes == np.random.default_rng(0).integers(0, 8, (128, 512))).all()

@@ -61,7 +61,7 @@ def test_the_dashboard_serves_its_notebook_and_nothing_else():
     notebook, *others = dashboard_arguments(8123, no_browser=True)
     assert Path(notebook).name == "dashboard.ipynb"
     assert Path(notebook).is_file()
-    assert others == ["--port=8123", "--no-browser"]
+    assert others == ["--port=8123", "--Voila.port_retries=0", "--no-browser"]
 
 
 def test_the_lab_listens_on_loopback_in_the_notebooks_folder():

@@ -39,17 +39,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def dashboard_arguments(port: int | None, no_browser: bool) -> list[str]:
     """Voila's command line."""
-    return [str(shipped_notebooks() / "dashboard.ipynb"), *_common(port, no_browser)]
+    return [str(shipped_notebooks() / "dashboard.ipynb"), *_common("Voila", port, no_browser)]
 
 
 def lab_arguments(notebooks: Path | None, port: int | None, no_browser: bool) -> list[str]:
     """JupyterLab's command line."""
     folder = notebooks or notebooks_to_edit()
-    return [f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1", *_common(port, no_browser)]
+    return [f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1", *_common("ServerApp", port, no_browser)]
 
 
-def _common(port: int | None, no_browser: bool) -> list[str]:
-    return [*([f"--port={port}"] if port is not None else []), *(["--no-browser"] if no_browser else [])]
+def _common(server: str, port: int | None, no_browser: bool) -> list[str]:
+    """A port that was asked for is taken or nothing; without one, the next free one after the usual is."""
+    on_port = [] if port is None else [f"--port={port}", f"--{server}.port_retries=0"]
+    return [*on_port, *(["--no-browser"] if no_browser else [])]
 
 
 def _dashboard(arguments: list[str]) -> None:

@@ -1,12 +1,11 @@
 """What the processor that kernels are compiled for can do, as LLVM names it (`avx512f`, `avx512vnni`, ...).
 
 `NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES` are honoured: a processor named there, other than this one, has the features
-listed there, `avx2` where it has that, and is otherwise taken to have nothing beyond what portable code uses.
+listed there and is otherwise taken to have nothing beyond what portable code uses.
 """
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Any
 
@@ -30,7 +29,7 @@ def features() -> frozenset[str]:
     """Names of the processor's features."""
     if _settings.CPU_FEATURES is not None or _settings.CPU_NAME is not None:
         listed = [one.strip() for one in (_settings.CPU_FEATURES or "").split(",")]
-        return frozenset(one.removeprefix("+") for one in listed if one.startswith("+")) | _of_named_processor()
+        return frozenset(one.removeprefix("+") for one in listed if one.startswith("+"))
     try:
         found = llvm.get_host_cpu_features()
     except RuntimeError:
@@ -38,18 +37,6 @@ def features() -> frozenset[str]:
     return frozenset(
         name for name, there in found.items() if there and (_settings.ENABLE_AVX or not name.startswith("avx"))
     )
-
-
-def _of_named_processor() -> frozenset[str]:
-    """`avx2`, where the processor named has it; LLVM lists the features of no other processor, but compiles for it."""
-    llvm.initialize_native_target()  # Numba does so when it first compiles, which may be later
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=_settings.CPU_NAME or "", features=_settings.CPU_FEATURES or ""
-    )
-    addition = "define <8 x i32> @f(<8 x i32> %a, <8 x i32> %b) { %c = add <8 x i32> %a, %b\nret <8 x i32> %c }"
-    compiled = machine.emit_assembly(llvm.parse_assembly(addition))
-    return frozenset({"avx2"} if re.search(r"vpaddd\s+%ymm", compiled) else ())
 
 
 def has(*names: str) -> bool:

@@ -21,15 +21,13 @@ def _sums(totals: str, digits: int, indent: str, sums_at: str) -> list[str]:
     return lines
 
 
-def gemv_source(name: str, bits: int, digits: int, *, pairs: bool = False) -> str:
+def gemv_source(name: str, bits: int, digits: int) -> str:
     """y = W x: kernel (packed, scale, zero_point, x, sums, factors, span, run, y, start, stop) on tiles start..stop−1.
 
     packed [tiles · blocks · bits · 64]; scale, zero_point [tiles · runs · 16]; x uint32 [8 · blocks, digits], four
     inputs in each; sums [spans, digits] of each digit over `span` blocks; factors [spans]; `run` spans share a scale.
-    pairs: for processors without VNNI but with AVX2, and codes of up to 4 bits.
     """
-    chains = 1 if pairs else 4 if digits == 1 else 2
-    tiles = 1 if pairs else TILES
+    chains = 4 if digits == 1 else 2
     lines = [
         f"def {name}(packed, scale, zero_point, x, sums, factors, span, run, y, start, stop):",
         f"    blocks = x.size // {ROWS * digits}",
@@ -37,47 +35,42 @@ def gemv_source(name: str, bits: int, digits: int, *, pairs: bool = False) -> st
         "    none = splat(np.float32(0), 16)",
         "    nothing = splat(np.int32(0), 16)",
         "    base = splat(np.float32(256), 16)",
-        f"    for first in range(start, stop, {tiles}):",
-        *(f"        tile{tile} = min(first + {tile}, stop - 1)" for tile in range(tiles)),
-        *(f"        total{tile} = none" for tile in range(tiles)),
+        f"    for first in range(start, stop, {TILES}):",
+        *(f"        tile{tile} = min(first + {tile}, stop - 1)" for tile in range(TILES)),
+        *(f"        total{tile} = none" for tile in range(TILES)),
         "        for group in range(runs):",
-        *(f"            part{tile} = none" for tile in range(tiles)),
+        *(f"            part{tile} = none" for tile in range(TILES)),
         "            for one in range(group * run, min(group * run + run, factors.size)):",
     ]
-    every = [(tile, digit, chain) for tile in range(tiles) for digit in range(digits) for chain in range(chains)]
+    every = [(tile, digit, chain) for tile in range(TILES) for digit in range(digits) for chain in range(chains)]
     lines += [f"                a{tile}_{digit}_{chain} = nothing" for tile, digit, chain in every]
     lines += ["                for block in range(one * span, min(one * span + span, blocks)):"]
     deep = " " * 20
-    lines += [f"{deep}at{tile} = (tile{tile} * blocks + block) * {64 * bits}" for tile in range(tiles)]
+    lines += [f"{deep}at{tile} = (tile{tile} * blocks + block) * {64 * bits}" for tile in range(TILES)]
     lines += [
         f"{deep}w{tile}_{at} = view(load(packed, at{tile} + {64 * at}, 64), np.uint32)"
         for at in range(bits)
-        for tile in range(tiles)
+        for tile in range(TILES)
     ]
     for row in range(ROWS):
-        lines += [f"{deep}c{tile} = {row_expression(bits, row, f'w{tile}_')}" for tile in range(tiles)]
+        lines += [f"{deep}c{tile} = {row_expression(bits, row, f'w{tile}_')}" for tile in range(TILES)]
         for digit in range(digits):
             lines += [f"{deep}v = spread(x, (block * {ROWS} + {row}) * {digits} + {digit}, 16)"]
-            for tile in range(tiles):
+            for tile in range(TILES):
                 total = f"a{tile}_{digit}_{row % chains}"
-                if pairs:
-                    lines += [f"{deep}h{digit} {'=' if row == 0 else '+='} pairs_u8_i8(c{tile}, v)"]
-                else:
-                    lines += [f"{deep}{total} = dot_u8_i8({total}, c{tile}, v)"]
-    if pairs:  # the eight sums of two products of 4-bit codes with digits just fit into 16 bits
-        lines += [f"{deep}a0_{digit}_0 += neighbour_sums(h{digit})" for digit in range(digits)]
+                lines += [f"{deep}{total} = dot_u8_i8({total}, c{tile}, v)"]
     shallow = " " * 16
     lines += [f"{shallow}v = spread(factors, one, 16)"]
-    for tile in range(tiles):
+    for tile in range(TILES):
         whole = "(" + " + ".join(f"a{tile}_{{digit}}_{chain}" for chain in range(chains)) + ")"
         lines += [f"{shallow}zero = load(zero_point, (tile{tile} * runs + group) * 16, 16)"]
         lines += _sums(whole, digits, shallow, f"one * {digits} + {{digit}}")
         lines += [f"{shallow}part{tile} = fma(t, v, part{tile})"]
     lines += [
         f"            total{tile} = fma(part{tile}, load(scale, (tile{tile} * runs + group) * 16, 16), total{tile})"
-        for tile in range(tiles)
+        for tile in range(TILES)
     ]
-    lines += [f"        store(y, tile{tile} * 16, total{tile})" for tile in range(tiles)]
+    lines += [f"        store(y, tile{tile} * 16, total{tile})" for tile in range(TILES)]
     return "\n".join([*lines, ""])
 
 

@@ -23,8 +23,6 @@ from workbench.kernels._vector import (  # noqa: F401 (names in generated code)
     dot_u8_i8,
     fma,
     load,
-    neighbour_sums,
-    pairs_u8_i8,
     splat,
     spread,
     store,
@@ -43,17 +41,9 @@ _SPAN_GEMV = {1: 1024, 3: 64}
 _SPAN_GEMM = {1: 1024, 3: 128}
 
 
-def fits(weights: LowBit, *, matrix: bool) -> bool:
-    """Whether the product with a matrix, or a vector, is made here: on a grid, by a processor that multiplies bytes."""
-    return weights.uniform and (_four_at_once() or (not matrix and _two_at_once(weights.bits)))
-
-
-def _four_at_once() -> bool:
-    return wide() and has("avx512vnni")
-
-
-def _two_at_once(bits: int) -> bool:
-    return bits <= 4 and has("avx2") and not wide()
+def fits(weights: LowBit) -> bool:
+    """Whether this processor multiplies bytes, and the weights are on a grid."""
+    return weights.uniform and wide() and has("avx512vnni")
 
 
 def span(weights: LowBit, inputs: int) -> int:
@@ -102,9 +92,8 @@ def gemm(weights: LowBit, x: Floats, digits: int, threads: int) -> Floats:
 
 def _kernel(product: str, bits: int, digits: int) -> Any:
     name = f"_{product}_{bits}_{digits}"
-    if product == "gemm":
-        return generated(__name__, name, lambda: gemm_source(name, bits, digits))
-    return generated(__name__, name, lambda: gemv_source(name, bits, digits, pairs=not _four_at_once()))
+    source = gemv_source if product == "gemv" else gemm_source
+    return generated(__name__, name, lambda: source(name, bits, digits))
 
 
 def _digits(

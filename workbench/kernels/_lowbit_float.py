@@ -70,10 +70,9 @@ def gemm(weights: LowBit, x: Floats, threads: int) -> Floats:
     _threads.split(_interleave, rows, threads, x, batch, blocks * INPUTS, ordered)
     function = _kernel("gemm", _way(weights), weights.bits)
     scales = weights.scale.reshape(-1), weights.zero_point.reshape(-1)
-    sizes = weights.run // INPUTS, ordered, rows, y.reshape(-1), _CHUNK, across
-    _threads.split(
-        function, across, threads, weights.packed.reshape(-1), weights.levels, *scales, *sizes, step=tiles_at_once()
-    )
+    run = weights.run // INPUTS
+    arguments = (weights.packed.reshape(-1), weights.levels, *scales, run, ordered, rows, y.reshape(-1), _CHUNK, across)
+    _threads.split(function, across, threads, *arguments, step=tiles_at_once())
     return y
 
 

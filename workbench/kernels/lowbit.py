@@ -1,10 +1,11 @@
 """Products of weights packed to 1-8 bits with activations: y = W x and Y = X Wᵀ, decoded on the way, never in memory.
 
-With float32 activations a result is as accurate as a float32 product. Where the weights are on a grid and the processor
-multiplies bytes (VNNI; AVX2 for one vector and up to 4 bits), activations are taken as whole numbers of 24 bits times a
-factor that a run of 64 inputs (128 in a product of matrices) shares: off by 2^-24 of the run's largest at most, and
-summed exactly inside the run; runs whose largest is below 1e-31 count as zero. With int8 activations they are rounded
-to 8 bits, which is less accurate by far and faster.
+With float32 activations a result is as accurate as a float32 product of codes and zero points, taken one from the other.
+Where the processor multiplies bytes (VNNI) and
+the weights are on a grid, activations are taken as whole numbers of 24 bits times a factor that a run of 64 inputs (128
+in a product of matrices) shares: off by 2^-24 of the run's largest at most, and summed exactly inside the run; a run
+whose largest is below 1e-31 counts as zero. With int8 activations they are rounded to 8 bits: faster, and less accurate
+by far.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def gemv(weights: LowBit, x: Floats, *, threads: int = 1) -> Floats:
     x = _vector(weights, x)
     if not weights.packed.size:
         return np.zeros(weights.outputs, np.float32)
-    if _lowbit_fixed.fits(weights, matrix=False):
+    if _lowbit_fixed.fits(weights):
         return _lowbit_fixed.gemv(weights, x, 3, threads)[: weights.outputs]
     return _lowbit_float.gemv(weights, x, threads)[: weights.outputs]
 
@@ -38,7 +39,7 @@ def gemv_int8(weights: LowBit, x: Floats, *, threads: int = 1) -> Floats:
     x = _vector(weights, x)
     if not weights.packed.size:
         return np.zeros(weights.outputs, np.float32)
-    if _lowbit_fixed.fits(weights, matrix=False):
+    if _lowbit_fixed.fits(weights):
         return _lowbit_fixed.gemv(weights, x, 1, threads)[: weights.outputs]
     return _lowbit_float.gemv(weights, _lowbit_fixed.rounded(weights, x[None])[0], threads)[: weights.outputs]
 
@@ -48,7 +49,7 @@ def gemm(weights: LowBit, x: Floats, *, threads: int = 1) -> Floats:
     x = _matrix(weights, x)
     if not weights.packed.size or not x.shape[0]:
         return np.zeros((x.shape[0], weights.outputs), np.float32)
-    if _lowbit_fixed.fits(weights, matrix=True):
+    if _lowbit_fixed.fits(weights):
         y = _lowbit_fixed.gemm(weights, x, 3, threads)
     else:
         y = _lowbit_float.gemm(weights, x, threads)
@@ -60,7 +61,7 @@ def gemm_int8(weights: LowBit, x: Floats, *, threads: int = 1) -> Floats:
     x = _matrix(weights, x)
     if not weights.packed.size or not x.shape[0]:
         return np.zeros((x.shape[0], weights.outputs), np.float32)
-    if _lowbit_fixed.fits(weights, matrix=True):
+    if _lowbit_fixed.fits(weights):
         y = _lowbit_fixed.gemm(weights, x, 1, threads)
     else:
         y = _lowbit_float.gemm(weights, _lowbit_fixed.rounded(weights, x), threads)

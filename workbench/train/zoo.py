@@ -23,8 +23,8 @@ from workbench.models import zoo
 from workbench.models.normalize import Normalize
 from workbench.train.loop import Settings, accuracy, fit
 
-# The LeNets are trained briefly and with strong weight decay: longer training with augmentation gives about half a point
-# more, and networks whose every weight is in use, so that pruning and low rank ruin them at once (docs/decisions.md).
+# The LeNets are trained briefly and with strong weight decay. Longer training with augmentation gives half a point
+# more, and networks whose every weight is in use, which pruning and low rank ruin at once (docs/decisions.md).
 SETTINGS = {
     "lenet-300-100/mnist": Settings(
         epochs=20, optimiser="adamw", learning_rate=1.5e-3, weight_decay=0.3, average=0.999,

@@ -32,25 +32,36 @@ function createLayerRow(link, catalogue, name) {
     make("td", { className: "cwb-layer-action" }, toggle),
   );
 
-  const controls = catalogue.sliders.map((slider) => createOverride(link, slider, name));
+  // Made when it is first opened: a network may have a hundred layers.
+  let controls = [];
   const clear = make("button", {
     type: "button", text: "Follow all sliders again",
     onclick: () => link.change((position) => delete position.overrides[name]),
   });
-  const editor = make(
-    "tr",
-    { id: editorId, className: "cwb-editor", hidden: true },
-    make("td", { colspan: LAYER_COLUMNS.length }, make("div", { role: "group", "aria-label": `Sliders of layer ${name}` }, ...controls.map((one) => one.root), clear)),
-  );
+  const group = make("div", { role: "group", "aria-label": `Sliders of layer ${name}` }, clear);
+  const editor = make("tr", { id: editorId, className: "cwb-editor", hidden: true }, make("td", { colspan: LAYER_COLUMNS.length }, group));
 
   function open(wanted) {
+    if (wanted && !controls.length) {
+      controls = catalogue.sliders.map((slider) => createOverride(link, slider, name));
+      group.prepend(...controls.map((one) => one.root));
+      follow(link.position);
+    }
     setShown(editor, wanted);
     toggle.setAttribute("aria-expanded", String(wanted));
     setText(toggle, wanted ? "Close" : "Adjust");
   }
 
+  function follow(position) {
+    const own = position.overrides[name] ?? {};
+    setShown(apart, Object.keys(own).length > 0);
+    clear.setAttribute("aria-disabled", String(Object.keys(own).length === 0));
+    for (const control of controls) control.follow(position, own);
+  }
+
   return {
     rows: [row, remark, editor],
+    follow,
     show(facts) {
       setText(kind, facts.kind);
       setText(note, facts.note);
@@ -66,12 +77,6 @@ function createLayerRow(link, catalogue, name) {
       row.classList.toggle("cwb-above", facts.above_break_even);
       bar.style.setProperty("--cwb-was", facts.original_share);
       bar.style.setProperty("--cwb-now", facts.share);
-    },
-    follow(position) {
-      const own = position.overrides[name] ?? {};
-      setShown(apart, Object.keys(own).length > 0);
-      clear.setAttribute("aria-disabled", String(Object.keys(own).length === 0));
-      for (const control of controls) control.follow(position, own);
     },
   };
 }
