@@ -29,7 +29,7 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1680, "height": 1000}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1480, "height": 1080}, color_scheme="light")
         voila.open(page)
         panel = PanelPage(page)
         panel.root.get_by_label("Network").select_option("lenet-5/mnist")
@@ -38,11 +38,12 @@ def main() -> None:
             panel.slider("Bits").fill(str(bits))
             panel.slider("Sparsity").fill(str(sparsity))
             panel.settle()
+        page.evaluate("() => document.activeElement.blur()")
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             page.wait_for_function("(scheme) => document.querySelector('.cwb').dataset.theme === scheme", arg=scheme)
             page.wait_for_timeout(1500)  # the plot is drawn a little after the rest
-            page.screenshot(path=PICTURES / f"dashboard-{scheme}.png", full_page=True)
+            page.screenshot(path=PICTURES / f"dashboard-{scheme}.png")
         browser.close()
 
 

@@ -160,7 +160,7 @@ def fake_quantized(weight: float, scale: float, zero_point: float, highest: int)
 
 
 def lanes(codes: list[int], bits: int) -> list[bytes]:
-    """The groups of 512 codes, packed: column j of 64 holds codes j, 64 + j, 128 + j, ... as a number of 8·bits bits."""
+    """The groups of 512 codes, packed: column j of 64 holds codes j, 64 + j, 128 + j, ... as one number of bits · 8."""
     groups = []
     for first in range(0, len(codes), 512):
         group = [*codes[first : first + 512], *[0] * 512][:512]

@@ -25,11 +25,11 @@ def loaded(*arguments: str) -> Any:
 
 
 def untimed(report: Any) -> Any:
-    """The report without what no two measurements share."""
+    """The report without what no two measurements share, and without what a file does not tell: the steps' remarks."""
     for side in ("original", "compressed"):
         assert report[side].pop("latency")["median"] > 0
     for row in report["layers"]:
-        for field in ("dense_latency", "latency", "latency_note"):
+        for field in ("dense_latency", "latency", "latency_note", "note"):
             row.pop(field)
     return report
 
@@ -99,6 +99,17 @@ def test_methods_can_be_chosen_and_the_table_is_readable() -> None:
     assert "accuracy (%)" in table and "fc1" in table
 
 
+def test_breakeven_has_a_row_for_each_shape() -> None:
+    result = loaded("bench", "breakeven", MODEL)
+    assert result["machine"]["cores"] >= 1
+    assert [row["shape"] for row in result["rows"]] == [[300, 784], [100, 300], [10, 100]]
+    for row in result["rows"]:
+        assert row["columns"] == row["threads"] == 1
+        assert "F.linear" in row["sparsity"]
+        assert all(zeros is None or 0 <= zeros <= 0.99 for zeros in row["sparsity"].values())
+        assert 0 <= row["rank"] <= min(row["shape"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -113,6 +124,7 @@ def test_methods_can_be_chosen_and_the_table_is_readable() -> None:
         (("measure", MODEL, "--recipe", "missing.json"), "No such file or directory: missing.json"),
         (("measure", MODEL, "--recipe", "x.json", "--bits", "4"), "either --recipe or the sliders"),
         (("evaluate", "missing.cwb"), "missing.cwb"),
+        (("bench", "breakeven", "lenet-9/mnist"), "There is no model 'lenet-9/mnist'"),
         (("export", MODEL, "--to", "/nowhere/net.cwb"), "/nowhere"),
     ],
 )

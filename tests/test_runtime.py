@@ -13,10 +13,10 @@ from torch import nn
 from workbench import runtime
 from workbench.compressed import CompressedModel, compress
 from workbench.encoding import Convolution
+from workbench.encodings.choice import named
 from workbench.errors import ModelError
 from workbench.evaluate.accuracy import BATCH, class_balanced_order
 from workbench.form import Affine, Form, Grouping, Part
-from workbench.encodings.choice import named
 from workbench.methods.factorize.spatial_svd import SpatialSVD
 from workbench.methods.factorize.svd import SVD
 from workbench.methods.prune.magnitude import Magnitude
@@ -123,12 +123,13 @@ def payload(compressed: CompressedModel) -> int:
 
 def weight_bytes(module: nn.Module) -> int:
     """What is held but for the biases, which are no part of an encoding."""
-    biases = [one.bias.nbytes for one in module.modules() if isinstance(one, nn.Linear | runtime.PackedLinear)]
+    layers = [one for one in module.modules() if isinstance(one, nn.Linear | runtime.PackedLinear)]
+    biases = [one.bias.nbytes for one in layers if one.bias is not None]
     return runtime.nbytes(module) - sum(biases)
 
 
-# Bytes held over bytes encoded. A survivor's index is a byte in memory (two in rows) and half of one on disk, its code a
-# byte and b bits; the zero point is held beside each scale; one bit and zeros take two bits in memory.
+# Bytes held over bytes encoded. A survivor's index is a byte in memory (two in rows) and half of one on disk, its code
+# a byte and b bits; the zero point is held beside each scale; one bit and zeros take two bits in memory.
 @pytest.mark.parametrize(
     ("recipe", "most"),
     [

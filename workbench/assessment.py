@@ -44,8 +44,8 @@ def assess(
 
     images: how many test images accuracy is counted on, all by default; the first ones in class-balanced order.
     latency: whether to measure it, too: a third of a second, and more where a kernel must be compiled first. No two
-    measurements are equal. progress: called with the share of images run, 0..1. Raises DeviceError, DataError, and Stopped where `cancelled`
-    says so.
+    measurements are equal. progress: called with the share of images run, 0..1. Raises DeviceError, DataError, and
+    Stopped where `cancelled` says so.
     """
     report = costs(compressed, device)
     image_count(compressed.model, images)

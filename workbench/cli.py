@@ -181,6 +181,29 @@ def interaction(as_json: bool) -> None:
     click.echo(json.dumps(result, indent=2)) if as_json else _print_rows(rows, ("model", *STAGES), False)
 
 
+@bench.command()
+@click.argument("models", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def breakeven(models: tuple[str, ...], as_json: bool) -> None:
+    """Sparsity and rank at which each shape of MODELS' layers (all networks by default) begins to gain here."""
+    for name in models:
+        zoo.entry(name)  # a wrong name is known before torch is loaded
+    from workbench.bench.breakeven import run
+
+    result = run(models, progress=lambda case: click.echo(case, err=True))
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+        return
+    rows = [
+        {"matrix": f"{row['shape'][0]}×{row['shape'][1]}", "columns": row["columns"]}
+        | {f"zeros, {name}": "never" if zeros is None else f"{zeros:.0%}" for name, zeros in row["sparsity"].items()}
+        | {"rank": row["rank"], "by count": row["rank_by_count"], "layers": ", ".join(row["layers"])}
+        for row in result["rows"]
+    ]
+    headings = {column: column for column in rows[0]}
+    _print_rows([headings, *rows], headings, False)
+
+
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def dashboard(arguments: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 from typing import Literal
 
+from workbench import warmup
 from workbench.assessment import DEFAULT_DEVICE, accuracies, costs, image_count, with_accuracy
 from workbench.compressed import CompressedModel, compress
 from workbench.device import Device
@@ -71,6 +72,7 @@ class Session:
         self._compressed: CompressedModel | None = None
         self._worker = Thread(target=self._work, name="workbench-session", daemon=True)
         self._worker.start()
+        warmup.start()
 
     @property
     def model(self) -> Model:

@@ -4,6 +4,7 @@ import copy
 import time
 
 import pytest
+import torch
 
 import workbench
 from tests.widgets.reports import IMAGES
@@ -245,3 +246,25 @@ def test_it_can_be_displayed(page):
     bundle = page.dashboard._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == page.panel.model_id
+
+
+def test_a_recipe_that_fails_in_the_engine_is_a_sentence_and_shows_no_figure_as_its_own():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Conv2d(4, 4, 3, groups=4), torch.nn.Flatten(), torch.nn.Linear(16, 4))
+    session = workbench.Session(workbench.Model.from_module(module, torch.zeros(1, 4, 4, 4), name="depthwise"))
+    dashboard = Dashboard(session)
+    try:
+        page = Page(dashboard)
+        session.wait(60)
+        page.move(lambda position: position["overrides"].update({"0": {"rank": 50}}))
+        with pytest.raises(workbench.WorkbenchError):
+            session.wait(60)
+        assert page.state["stage"] == "error"
+        assert "layer '0'" in page.state["error"]
+        assert not page.state["fresh"]
+        page.move(lambda position: position["overrides"].clear())
+        state = page.settled()
+        assert (state["error"], state["fresh"]) == ("", True)
+    finally:
+        dashboard.close()
+        session.close()

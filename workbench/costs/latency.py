@@ -1,7 +1,7 @@
 """Seconds of one inference, measured here and now: packed kernels beside dense torch (catalogue ME-08).
 
-Batch size 1, both sides in turn in one process, on as many threads as torch uses. What is compiled is compiled before the
-clock starts.
+Batch size 1, both sides in turn in one process, on as many threads as torch uses. What is compiled is compiled before
+the clock starts.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import copy
 import gc
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -68,20 +69,17 @@ def measure(
     image = _image(compressed)
     with torch.inference_mode():
         inputs = _inputs(dense, [layer.name for layer in model.layers], image)
-        whole = _interleaved((lambda: dense(image), lambda: packed(image)), budget * _WHOLE)
+        was_whole, now_whole = _interleaved((lambda: dense(image), lambda: packed(image)), budget * _WHOLE)
         by_layer = {}
         for layer in model.layers:
             if cancelled():
                 raise Stopped
-            was, now = dense.get_submodule(layer.name), packed.get_submodule(layer.name)
-            calls = inputs[layer.name]
-            times = _interleaved(
-                (lambda was=was, calls=calls: _run(was, calls), lambda now=now, calls=calls: _run(now, calls)),  # type: ignore[misc]
-                budget * (1 - _WHOLE) / len(model.layers),
-            )
-            note = _note(compressed.forms[layer.name], now, len(calls), *times)
-            by_layer[layer.name] = LayerLatency(*times, note)
-    return Latencies(*whole, by_layer)
+            module, calls = packed.get_submodule(layer.name), inputs[layer.name]
+            candidates = (partial(_run, dense.get_submodule(layer.name), calls), partial(_run, module, calls))
+            was, now = _interleaved(candidates, budget * (1 - _WHOLE) / len(model.layers))
+            note = _note(compressed.forms[layer.name], module, len(calls), was, now)
+            by_layer[layer.name] = LayerLatency(was, now, note)
+    return Latencies(was_whole, now_whole, by_layer)
 
 
 def _image(compressed: CompressedModel) -> torch.Tensor:
@@ -96,7 +94,7 @@ def _inputs(module: nn.Module, names: Iterable[str], image: torch.Tensor) -> dic
     """What each layer is called with in one inference; a call of a layer that shares its weight is that one's own."""
     found: dict[str, list[torch.Tensor]] = {name: [] for name in names}
     hooks = [
-        module.get_submodule(name).register_forward_pre_hook(lambda _, x, name=name: found[name].append(x[0].clone()))  # type: ignore[misc]
+        module.get_submodule(name).register_forward_pre_hook(lambda _, x, name=name: found[name].append(x[0].clone()))
         for name in found
     ]
     module(image)
@@ -196,6 +194,8 @@ _ONCE = Convolution()
 _SMALLEST: dict[type, Callable[[], Kernel]] = {
     PackedMatrix: lambda: PackedMatrix(_one_code()),
     SparseMatrix: lambda: SparseMatrix(RowCsr.of(_one_survivor())),
-    LowBitConvolution: lambda: LowBitConvolution((1, 1, 1, 1), _ONCE.stride, _ONCE.padding, _ONCE.dilation, _one_code()),
+    LowBitConvolution: lambda: LowBitConvolution(
+        (1, 1, 1, 1), _ONCE.stride, _ONCE.padding, _ONCE.dilation, _one_code()
+    ),
     SparseConvolution: lambda: SparseConvolution.of(_one_survivor(), (1, 1, 1, 1)),
 }

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.encoding import Convolution, Encoding, Kernel, Stored
-from workbench.encodings.products import every_weight
 from workbench.encodings._stream import Stream
+from workbench.encodings.products import every_weight
 from workbench.encodings.reading import Reading
 from workbench.errors import FormatError, RecipeError
 from workbench.form import Form, Part

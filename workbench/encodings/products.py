@@ -1,7 +1,7 @@
 """From what an encoding stores to the kernel that multiplies with it.
 
-Of the layouts that hold a tensor the one that takes the fewest bytes is chosen: the packed network is to stay as small in
-memory as it is on disk, and at batch 1 a product waits for the bytes of its weights.
+Of the layouts that hold a tensor the one that takes the fewest bytes is chosen: the packed network is to stay as small
+in memory as it is on disk, and at batch 1 a product waits for the bytes of its weights.
 """
 
 from __future__ import annotations
@@ -85,13 +85,17 @@ def _smallest(kernels: Iterator[Kernel] | tuple[Kernel, ...]) -> Kernel:
     return min(kernels, key=lambda one: one.nbytes)
 
 
-def _packed(stream: Stream, positions: Positions | None, shape: tuple[int, ...], use: Convolution | None) -> Kernel | None:
+def _packed(
+    stream: Stream, positions: Positions | None, shape: tuple[int, ...], use: Convolution | None
+) -> Kernel | None:
     """All weights as codes, or None where the kernels cannot take them so."""
     if use is not None and use.groups > 1:
         return None
     weights = stream.low_bit(positions, shape)
-    if weights is None or use is None:
-        return weights and PackedMatrix(weights)
+    if weights is None:
+        return None
+    if use is None:
+        return PackedMatrix(weights)
     return LowBitConvolution(_four(shape), use.stride, use.padding, use.dilation, weights)
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from workbench.encoding import Convolution, Kernel, Stored
 from workbench.encodings._one_tensor import OneTensor, finite_values
-from workbench.encodings.products import survivors_only
 from workbench.encodings._stream import STREAMS, Stream, smallest_stream
+from workbench.encodings.products import survivors_only
 from workbench.encodings.reading import MOST_WEIGHTS, Reading
 from workbench.errors import FormatError
 from workbench.form import Part

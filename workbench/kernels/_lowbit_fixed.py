@@ -67,7 +67,7 @@ def gemv(weights: LowBit, x: Floats, digits: int, threads: int) -> Floats:
     across, blocks = weights.packed.shape[:2]
     width = span(weights, _SPAN_GEMV[digits])
     numbers, sums, factors = _digits(x[None], blocks, width, digits, 1, 1)
-    y = aligned(across * OUTPUTS, np.float32)
+    y = np.empty(across * OUTPUTS, np.float32)
     run = max(1, weights.run // width) if weights.run < weights.inputs else factors.size
     scales = weights.scale.reshape(-1), weights.zero_point.reshape(-1)
     arguments = (weights.packed.reshape(-1), *scales, numbers, sums, factors, width // INPUTS, run, y)
@@ -102,7 +102,7 @@ def _digits(
     """x [batch, in] in digits, `step` rows side by side: numbers, sums and factors as `gemm_source` takes them."""
     rows, spans = -(-x.shape[0] // step), -(-blocks * INPUTS // width)
     numbers = aligned(rows * ROWS * blocks * digits * step, np.uint32)
-    sums, factors = aligned(rows * spans * digits * step, np.float32), aligned(rows * spans * step, np.float32)
+    sums, factors = np.empty(rows * spans * digits * step, np.float32), np.empty(rows * spans * step, np.float32)
     arguments = (x, x.view(np.uint32), width, spans, digits, step, _TOP[digits], numbers, sums, factors)
     _threads.split(_to_digits, rows, threads, *arguments)
     return numbers, sums, factors

@@ -49,9 +49,9 @@ _CHUNK = 8  # blocks in a panel: 8 · 32 · 32 floats are 32 KiB
 def gemv(weights: LowBit, x: Floats, threads: int) -> Floats:
     """W x for x [in], as [16 · tiles]."""
     across, blocks = weights.packed.shape[:2]
-    y = aligned(across * OUTPUTS, np.float32)
+    y = np.empty(across * OUTPUTS, np.float32)
     way, span = _way(weights), _SPAN if weights.run % (INPUTS * _SPAN) == 0 else 1
-    padded, sums = aligned(blocks * INPUTS, np.float32), aligned(-(-blocks // span), np.float32)
+    padded, sums = aligned(blocks * INPUTS, np.float32), np.empty(-(-blocks // span), np.float32)
     _prepare(x, _factors(way, weights.bits), span * INPUTS, padded, sums)
     function, run = _kernel("gemv", way, weights.bits), weights.run // (INPUTS * span)
     scales = weights.scale.reshape(-1), weights.zero_point.reshape(-1)

@@ -1,11 +1,10 @@
 """Products of weights packed to 1-8 bits with activations: y = W x and Y = X Wᵀ, decoded on the way, never in memory.
 
-With float32 activations a result is as accurate as a float32 product of codes and zero points, taken one from the other.
-Where the processor multiplies bytes (VNNI) and
-the weights are on a grid, activations are taken as whole numbers of 24 bits times a factor that a run of 64 inputs (128
-in a product of matrices) shares: off by 2^-24 of the run's largest at most, and summed exactly inside the run; a run
-whose largest is below 1e-31 counts as zero. With int8 activations they are rounded to 8 bits: faster, and less accurate
-by far.
+With float32 activations a result is as accurate as the float32 difference of two products, of the codes and of the
+zero points. Where the processor multiplies bytes (VNNI) and the weights are on a grid, activations are taken as whole
+numbers of 24 bits times a factor that a run of 64 inputs (128 in a product of matrices) shares: off by 2^-24 of the
+run's largest at most, and summed exactly inside the run; a run whose largest is below 1e-31 counts as zero. With int8
+activations they are rounded to 8 bits: faster, and less accurate by far.
 """
 
 from __future__ import annotations

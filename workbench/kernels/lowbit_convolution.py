@@ -1,8 +1,8 @@
-"""Convolution with weights packed to 1-8 bits: the inputs of some hundred outputs at a time as a matrix, then a product.
+"""Convolution with weights packed to 1-8 bits: inputs of some hundred outputs at a time as a matrix, then a product.
 
-That matrix (im2col) is made for one tile of outputs after another, in the order in which the product reads it, so it takes
-a megabyte and not kh · kw times the images. Activations stay float32: a convolution has few outputs a pixel, and turning
-its inputs into whole numbers, as `lowbit.gemm` does for many outputs, would cost more than the product.
+That matrix (im2col) is made for one tile of outputs after another, in the order in which the product reads it, so it
+takes a megabyte and not kh · kw times the images. Activations stay float32: a convolution has few outputs a pixel, and
+turning its inputs into whole numbers, as `lowbit.gemm` does for many outputs, would cost more than the product.
 """
 
 from __future__ import annotations
@@ -93,9 +93,10 @@ class LowBitConvolution:
         for first in range(0, pixels, tile):
             count = min(tile, pixels - first)
             groups = -(-count // batch)
+            rows = ordered[: groups * batch * width]
             place = (image, pitch, *self.stride, *size, first, pixels)
-            _threads.split(_gather, groups, threads, planes.reshape(-1), offsets, *place, batch, width, ordered)
-            found = _product(self.weights, ordered, groups, threads)
+            _threads.split(_gather, groups, threads, planes.reshape(-1), offsets, *place, batch, width, rows)
+            found = _product(self.weights, rows, groups, threads)
             _scatter(found, count, np.ascontiguousarray(bias), size[0] * size[1], first, y.reshape(-1))
         return y
 
@@ -130,7 +131,21 @@ def _offsets(kernel: tuple[int, int, int], dilation: Pair, height: int, width: i
 
 @jit
 def _gather(  # type: ignore[no-untyped-def]
-    planes, offsets, image, pitch, step_y, step_x, out_height, out_width, first, pixels, batch, width, ordered, start, stop
+    planes,
+    offsets,
+    image,
+    pitch,
+    step_y,
+    step_x,
+    out_height,
+    out_width,
+    first,
+    pixels,
+    batch,
+    width,
+    ordered,
+    start,
+    stop,
 ):
     """Groups start..stop of `batch` outputs of a tile that begins at output `first` of all images: [width, batch] each.
 

@@ -73,9 +73,8 @@ function createHeader(link, catalogue) {
     make("div", { className: "cwb-actions" }, reset, exporter),
     summary,
     make("div", { className: "cwb-progress" }, status, bar, cancel),
-    error,
     remark,
     notes,
   );
-  return { root, saved };
+  return { root, error, saved };
 }

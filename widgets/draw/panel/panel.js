@@ -31,6 +31,7 @@ function render({ model, el, signal: given }) {
   const plot = createPlot(model, root, signal);
   root.append(
     header.root,
+    header.error,
     make(
       "div",
       { className: "cwb-body" },

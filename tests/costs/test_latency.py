@@ -1,0 +1,87 @@
+"""Latency: both sides of every layer, in time, and a reason wherever the kernel brings nothing."""
+
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from workbench.assessment import assess
+from workbench.compressed import Stopped, compress
+from workbench.costs.latency import _call, _note, measure
+from workbench.encodings.products import PackedMatrix
+from workbench.form import Form
+from workbench.model import Model
+from workbench.recipe import Recipe
+from workbench.report import Latency
+from workbench.runtime import PackedLinear
+
+
+def model() -> Model:
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 64), nn.ReLU(), nn.Linear(64, 10))
+    return Model.from_module(layers, torch.zeros(1, 1, 8, 8))
+
+
+def packed_layer(recipe: Recipe) -> tuple[Form, nn.Module]:
+    compressed = compress(model(), recipe)
+    return compressed.forms["2"], compressed.packed().get_submodule("2")
+
+
+def around(median: float) -> Latency:
+    return Latency(median, low=0.99 * median, high=1.01 * median, threads=1)
+
+
+def test_every_layer_is_measured_on_both_sides_within_the_budget() -> None:
+    compressed = compress(model(), Recipe.sliders(sparsity=0.9, bits=4))
+    measure(compressed, budget=0.01)  # compiles
+    start = time.perf_counter()
+    found = measure(compressed, budget=0.3)
+    assert time.perf_counter() - start < 3  # of which 0.3 s are measuring
+    assert list(found.by_layer) == ["0", "2", "4"]
+    for one in (found, *found.by_layer.values()):
+        for side in (one.dense, one.packed):
+            assert side.low is not None and side.high is not None
+            assert 0 < side.low <= side.median <= side.high
+            assert side.threads == torch.get_num_threads()
+
+
+def test_the_report_has_it_only_when_asked() -> None:
+    compressed = compress(model(), Recipe.sliders(bits=4))
+    assert assess(compressed).compressed.latency is None
+    report = assess(compressed, latency=True)
+    assert report.original is not None and report.original.latency is not None
+    assert report.compressed.latency is not None and report.compressed.latency.badge == "measured"
+    assert all(row.latency is not None and row.dense_latency is not None for row in report.layers)
+
+
+def test_it_can_be_cancelled() -> None:
+    with pytest.raises(Stopped):
+        measure(compress(model(), Recipe.sliders(bits=4)), cancelled=lambda: True)
+
+
+def test_a_layer_that_gains_or_was_not_compressed_needs_no_reason() -> None:
+    form, layer = packed_layer(Recipe.sliders(bits=4))
+    assert _note(form, layer, 1, around(2e-3), around(1e-3)) == ""
+    assert _note(*packed_layer(Recipe()), 1, around(1e-3), around(2e-3)) == ""
+
+
+def test_each_reason_names_what_is_behind_it() -> None:
+    form, layer = packed_layer(Recipe.sliders(bits=4))
+    assert isinstance(layer, PackedLinear) and isinstance(layer.kernel, PackedMatrix)
+    call = _call(layer.kernel)
+    assert 0 < call < 1e-2
+    assert "Too small to gain: the call itself takes" in _note(form, layer, 1, around(call / 2), around(2 * call))
+    assert "beyond the spread" in _note(form, layer, 1, around(1e-2), around(1.01e-2))
+    assert "4-bit codes are decoded" in _note(form, layer, 1, around(0.5), around(1.0))
+    pruned = packed_layer(Recipe.sliders(sparsity=0.6))
+    zeros = 1 - pruned[0].parts[0].nonzeros / pruned[0].parts[0].values.size
+    needed = 1 - (1 - zeros) / 2  # half the survivors take half the time
+    assert f"{zeros:.0%} zeros are below this machine's break-even of about {needed:.0%}" in _note(
+        *pruned, 1, around(0.5), around(1.0)
+    )
+    assert "rank 32 is above this machine's break-even of about 16" in _note(
+        *packed_layer(Recipe.sliders(rank=0.5)), 1, around(0.5), around(1.0)
+    )
+    few = packed_layer(Recipe.sliders(sparsity=0.01))
+    assert "zeros are too few for a smaller encoding" in _note(*few, 1, around(1e-3), around(1e-3))

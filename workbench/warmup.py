@@ -1,0 +1,88 @@
+"""Compiles the kernels in the background, or loads them from disk, before the first slider move needs them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from itertools import product
+from threading import Lock, Thread
+
+import numpy as np
+
+from workbench.encoding import Convolution, Encoding
+from workbench.encodings.choice import named
+from workbench.errors import RecipeError
+from workbench.form import Affine, Codebook, Form, Grouping, Levels, Part, symmetric_zero_point
+
+_log = logging.getLogger(__name__)
+_lock = Lock()
+_started = False
+_SHAPE = (8, 4, 3, 3)
+
+
+def start() -> Thread | None:
+    """Warm up once in this process, on a daemon thread; None where that has begun already. Errors are logged only."""
+    global _started
+    with _lock:
+        if _started:
+            return None
+        _started = True
+    thread = Thread(target=_run, name="workbench-warmup", daemon=True)
+    thread.start()
+    return thread
+
+
+def warm_up() -> None:
+    """Store and read small tensors in every encoding first, which a move needs; then multiply with each at batch 1."""
+    stored = [encoding for form in _forms() for encoding in _encodings(form)]
+    for encoding in stored:
+        encoding.decode()
+    for encoding in stored:
+        for groups in (None, 1, 2):
+            use = None if groups is None else Convolution(padding=(1, 1), groups=groups)
+            (kernel,) = encoding.kernels((use,))
+            if kernel is not None:
+                for inputs in [(1, _SHAPE[1] * 9)] if groups is None else _images(_SHAPE[1] * groups):
+                    kernel.multiply(np.ones(inputs, np.float32), np.zeros(_SHAPE[0], np.float32))
+
+
+def _run() -> None:
+    try:
+        warm_up()
+    except Exception:  # nothing depends on it: a kernel that was not warmed is compiled when it is first called
+        _log.exception("the kernels could not be warmed up")
+
+
+def _images(channels: int) -> list[tuple[int, ...]]:
+    """One image for each width of vector that a sparse convolution works in."""
+    return [(1, channels, size, size) for size in (2, 3, 4, 6)]
+
+
+def _forms() -> Iterator[Form]:
+    """Weights on every kind of levels and width, all there, half of them zero, and nearly all zero."""
+    rng = np.random.default_rng(0)
+    for kept, bits in product((1.0, 0.5, 0.05), (32, *range(1, 9))):
+        alive = rng.random(_SHAPE) < kept
+        if bits == 32:
+            yield Form((Part.of(np.where(alive, rng.standard_normal(_SHAPE, np.float32), np.float32(0))),))
+            continue
+        for levels in _levels(bits):
+            codes = rng.integers(0, 2**bits - 1, _SHAPE, np.uint8)
+            yield Form((Part.on_levels(levels, codes, ~alive),))
+
+
+def _levels(bits: int) -> Iterator[Levels]:
+    for granularity in ("tensor", "channel", "group"):
+        grouping = Grouping(granularity)
+        count = grouping.count(_SHAPE)
+        point = np.full(count, symmetric_zero_point(bits), np.float32)
+        yield Affine(bits, grouping, np.ones(count, np.float32), point, True)
+    yield Codebook(bits, np.arange(1, 2**bits + 1, dtype=np.float32))
+
+
+def _encodings(form: Form) -> Iterator[Encoding]:
+    for name in ("dense", "affine", "codebook", "bitmap", "relative-index"):
+        try:
+            yield named(name, form)
+        except RecipeError:  # cannot hold it without loss
+            continue
