@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "screenshots"
@@ -32,8 +32,10 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1480, "height": 1080}, color_scheme="light")
         voila.open(page)
         panel = PanelPage(page)
-        panel.root.get_by_label("Network").select_option("lenet-5/mnist")
+        network = panel.root.get_by_label("Network")
+        network.select_option("lenet-5/mnist")
         panel.settle()
+        expect(network).to_have_value("lenet-5/mnist")  # and not refused
         for sparsity, bits in [*VISITED, SHOWN]:
             panel.slider("Bits").fill(str(bits))
             panel.slider("Sparsity").fill(str(sparsity))

@@ -17,7 +17,7 @@ from workbench.form import Affine, Codebook, Form, Grouping, Levels, Part, symme
 _log = logging.getLogger(__name__)
 _lock = Lock()
 _started = False
-_SHAPE = (8, 4, 3, 3)
+_SHAPE = (32, 64, 3, 3)  # large enough that each sparse layout is the smallest somewhere
 
 
 def start() -> Thread | None:
@@ -59,9 +59,9 @@ def _images(channels: int) -> list[tuple[int, ...]]:
 
 
 def _forms() -> Iterator[Form]:
-    """Weights on every kind of levels and width, all there, half of them zero, and nearly all zero."""
+    """Weights on every kind of levels and width, all there, half of them zero, most and nearly all zero."""
     rng = np.random.default_rng(0)
-    for kept, bits in product((1.0, 0.5, 0.05), (32, *range(1, 9))):
+    for kept, bits in product((1.0, 0.5, 0.12, 0.02), (32, *range(1, 9))):
         alive = rng.random(_SHAPE) < kept
         if bits == 32:
             yield Form((Part.of(np.where(alive, rng.standard_normal(_SHAPE, np.float32), np.float32(0))),))
