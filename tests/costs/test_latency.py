@@ -73,7 +73,7 @@ def test_each_reason_names_what_is_behind_it() -> None:
     assert 0 < call < 1e-2
     assert "Too small to gain: the call itself takes" in _note(form, layer, 1, around(call / 2), around(2 * call))
     assert "beyond the spread" in _note(form, layer, 1, around(1e-2), around(1.01e-2))
-    assert "4-bit codes are decoded" in _note(form, layer, 1, around(0.5), around(1.0))
+    assert "4 bits save memory traffic and no arithmetic" in _note(form, layer, 1, around(0.5), around(1.0))
     pruned = packed_layer(Recipe.sliders(sparsity=0.6))
     zeros = 1 - pruned[0].parts[0].nonzeros / pruned[0].parts[0].values.size
     needed = 1 - (1 - zeros) / 2  # half the survivors take half the time

@@ -79,7 +79,7 @@ def test_the_costs_come_before_the_accuracy_and_name_no_accuracy_of_another_reci
     page.panel.observe(lambda change: seen.append(change.new), "state")
     page.move(slide(sparsity=30))
     page.settled()
-    first = next(state for state in seen if state["seq"] == 1)
+    first = next(state for state in seen if state["seq"] == 1 and state["fresh"])
     assert first["stage"] == "costs"
     assert first["tiles"][0]["value"] is None
     assert first["tiles"][1]["value"] is not None
@@ -93,16 +93,29 @@ def test_an_overtaken_move_is_dropped(page):
     assert page.settled()["position"]["stops"]["sparsity"] == 60
 
 
-def test_until_a_move_is_answered_no_state_carries_its_number(page):
+def test_figures_are_fresh_only_when_they_are_the_newest_moves(page):
     seen = []
     page.panel.observe(lambda change: seen.append(change.new), "state")
     for sparsity in range(20, 60, 5):
         page.move(slide(sparsity=sparsity))
     page.settled()
     for state in seen:
-        if state["seq"] == page.seq:
-            assert state["recipe"] == f"sparsity 55{NBSP}%"
-    assert seen[-1]["seq"] == page.seq
+        if state["fresh"]:
+            assert state["recipe"] == f"sparsity {state['position']['stops']['sparsity']}{NBSP}%"
+    assert (seen[-1]["seq"], seen[-1]["fresh"]) == (page.seq, True)
+
+
+def test_a_move_made_before_the_first_figures_are_there_is_heard(lenet):
+    session = workbench.Session(lenet, images=IMAGES)
+    dashboard = Dashboard(session)
+    try:
+        page = Page(dashboard)
+        page.seq = page.state["seq"]
+        page.move(slide(bits=3))
+        assert page.settled()["recipe"] == "3 bits"
+    finally:
+        dashboard.close()
+        session.close()
 
 
 @pytest.mark.parametrize(

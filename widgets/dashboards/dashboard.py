@@ -129,7 +129,7 @@ class Dashboard:
         return screen(
             self._position,
             self._report,
-            seq=self._seq if answered or self._refusal else self._seq - 1,
+            seq=self._seq,
             move=self._last.move,
             stage=self._last.stage,
             progress=self._last.progress,

@@ -55,8 +55,8 @@ def screen(
 ) -> dict[str, Any]:
     """The page's state.
 
-    seq: number of the page's last move that this answers. move: the session's. fresh: whether `report` is that of
-    `position`. error: a sentence, or "". foreign: whether the recipe has no position.
+    seq: number of the newest move that the page has sent. move: the session's. fresh: whether `report` is that of
+    `position`, which follows from that move. error: a sentence, or "". foreign: whether the recipe has no position.
     """
     return {
         "seq": seq,

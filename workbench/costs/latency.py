@@ -154,13 +154,16 @@ def _note(form: Form, module: nn.Module, calls: int, dense: Latency, packed: Lat
             f"of about {int(form.rank * share)} for this shape."
         )
     if isinstance(kernels[0], _SKIP_ZEROS):
+        needed = 1 - (1 - zeros) * share
+        if needed > 0.99:
+            return f"Dense torch is faster here: {zeros:.0%} zeros gain too little on this shape, as would any number."
         return (
             f"Dense torch is faster here: {zeros:.0%} zeros are below this machine's break-even "
-            f"of about {1 - (1 - zeros) * share:.0%} for this shape."
+            f"of about {needed:.0%} for this shape."
         )
     return (
-        f"Dense torch is faster here: {weights * 4 / 1000:,.0f} kB of float32 weights are read sooner "
-        f"than {max(part.bits for part in form.parts)}-bit codes are decoded."
+        f"Dense torch is faster here: {max(part.bits for part in form.parts)} bits save memory traffic and no "
+        f"arithmetic, and the layer has {weights * 4 / 1000:,.0f} kB of float32 weights only."
     )
 
 

@@ -19,7 +19,7 @@ function createLink(model, signal) {
 
   function tell({ silent = false }) {
     const now = state();
-    // A report counts as current only when it answers the newest move of this page.
+    // Figures count as current only when the kernel has heard the newest move of this page, and they are that move's.
     const current = now.seq >= seq && now.fresh;
     for (const listener of listeners) listener({ state: now, position, current, silent });
   }
