@@ -1,4 +1,4 @@
-"""Compiles the kernels in the background, or loads them from disk, before the first slider move needs them."""
+"""Compiles in the background, or loads from disk, the kernels that a slider move needs, before the first one does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from threading import Lock, Thread
 
 import numpy as np
 
-from workbench.encoding import Convolution, Encoding
+from workbench.encoding import Encoding
 from workbench.encodings.choice import named
 from workbench.errors import RecipeError
 from workbench.form import Affine, Codebook, Form, Grouping, Levels, Part, symmetric_zero_point
@@ -17,7 +17,7 @@ from workbench.form import Affine, Codebook, Form, Grouping, Levels, Part, symme
 _log = logging.getLogger(__name__)
 _lock = Lock()
 _started = False
-_SHAPE = (32, 64, 3, 3)  # large enough that each sparse layout is the smallest somewhere
+_SHAPE = (4, 16, 3, 3)
 
 
 def start() -> Thread | None:
@@ -33,17 +33,14 @@ def start() -> Thread | None:
 
 
 def warm_up() -> None:
-    """Store and read small tensors in every encoding first, which a move needs; then multiply with each at batch 1."""
-    stored = [encoding for form in _forms() for encoding in _encodings(form)]
-    for encoding in stored:
-        encoding.decode()
-    for encoding in stored:
-        for groups in (None, 1, 2):
-            use = None if groups is None else Convolution(padding=(1, 1), groups=groups)
-            (kernel,) = encoding.kernels((use,))
-            if kernel is not None:
-                for inputs in [(1, _SHAPE[1] * 9)] if groups is None else _images(_SHAPE[1] * groups):
-                    kernel.multiply(np.ones(inputs, np.float32), np.zeros(_SHAPE[0], np.float32))
+    """Store small tensors in every encoding and read them back, which is all that a move needs.
+
+    The products of the packed runtime are left to their first call: compiling them all takes minutes, during which the
+    compiler would hold up the moves themselves.
+    """
+    for form in _forms():
+        for encoding in _encodings(form):
+            encoding.decode()
 
 
 def _run() -> None:
@@ -51,11 +48,6 @@ def _run() -> None:
         warm_up()
     except Exception:  # nothing depends on it: a kernel that was not warmed is compiled when it is first called
         _log.exception("the kernels could not be warmed up")
-
-
-def _images(channels: int) -> list[tuple[int, ...]]:
-    """One image for each width of vector that a sparse convolution works in."""
-    return [(1, channels, size, size) for size in (2, 3, 4, 6)]
 
 
 def _forms() -> Iterator[Form]:
