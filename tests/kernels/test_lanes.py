@@ -105,9 +105,11 @@ def test_quantised_and_back(bits: int, shape: tuple[int, ...], size: int) -> Non
 
 
 def test_extreme_values_are_clipped() -> None:
-    values = np.array([np.inf, -np.inf, 3e38, -3e38, 1e-45, -0.0], np.float32)
+    values = np.array([np.inf, -np.inf, 3e38, -3e38, 1e-45, -0.0, np.nan], np.float32)
     one = np.ones(1, np.float32)
-    assert unpack(quantise(values, 4, one, 5 * one), 4, 6).tolist() == [15, 0, 15, 0, 5, 5]
+    for repeated in (1, 16):  # one by one, and as a vector
+        codes = unpack(quantise(np.repeat(values, repeated), 4, one, 5 * one), 4, 7 * repeated)
+        assert codes.tolist() == np.repeat([15, 0, 15, 0, 5, 5, 0], repeated).tolist()
 
 
 @pytest.mark.parametrize("bits", WIDTHS)

@@ -20,6 +20,7 @@ from workbench.kernels._vector import (
     spread,
     store,
     view,
+    within,
 )
 
 random = np.random.default_rng(0)
@@ -65,16 +66,18 @@ def _floats(a, b, y):  # type: ignore[no-untyped-def]
     store(y, 16, (v - w) * 2)
     store(y, 32, convert(convert(v * 1000, np.int32), np.float32))
     store(y, 48, view(view(v, np.uint32) ^ np.uint32(1 << 31), np.float32))
+    store(y, 64, v / w)
+    store(y, 80, within(v, splat(np.float32(-0.5), 16), splat(np.float32(0.5), 16)))
     return lane_sum(v)
 
 
 def test_floats() -> None:
-    y = np.zeros(64, np.float32)
+    y = np.zeros(96, np.float32)
     total = _floats(FLOATS, FLOATS[::-1].copy(), y)
     v, w = FLOATS[1:], FLOATS[::-1][1:]
-    found = y.reshape(4, 16)
+    found = y.reshape(6, 16)
     assert np.allclose(found[0], v.astype(np.float64) * w + v, rtol=1e-6)
-    assert (found[1:] == [(v - w) * 2, np.trunc(v * 1000), -v]).all()
+    assert (found[1:] == [(v - w) * 2, np.trunc(v * 1000), -v, v / w, np.clip(v, -0.5, 0.5)]).all()
     assert total == pytest.approx(v.sum(), rel=1e-5)
 
 

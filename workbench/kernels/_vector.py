@@ -58,10 +58,11 @@ def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
 # Operators: between two vectors of one type, or a vector and a number, which is converted to the vector's element.
 
 # Name in llvmlite's builder for unsigned integers, for signed ones and for floats.
-_OPERATIONS: dict[str, tuple[str, str, str | None]] = {
+_OPERATIONS: dict[str, tuple[str | None, str | None, str | None]] = {
     "add": ("add", "add", "fadd"),
     "sub": ("sub", "sub", "fsub"),
     "mul": ("mul", "mul", "fmul"),
+    "truediv": (None, None, "fdiv"),
     "and": ("and_", "and_", None),
     "or": ("or_", "or_", None),
     "xor": ("xor", "xor", None),
@@ -70,11 +71,11 @@ _OPERATIONS: dict[str, tuple[str, str, str | None]] = {
 }
 
 
-def _operation(names: tuple[str, str, str | None], kind: Vector) -> str | None:
+def _operation(names: tuple[str | None, str | None, str | None], kind: Vector) -> str | None:
     return names[2] if _is_float(kind) else names[kind.dtype.signed]
 
 
-def _register(symbol: Any, names: tuple[str, str, str | None]) -> None:
+def _register(symbol: Any, names: tuple[str | None, str | None, str | None]) -> None:
     class Operator(AbstractTemplate):
         def generic(self, args: Any, kws: Any) -> Any:
             kind = next((one for one in args if isinstance(one, Vector)), None)
@@ -303,6 +304,20 @@ def fma(typingctx, a, b, c):  # type: ignore[no-untyped-def]
         return _call(context, builder, f"llvm.fmuladd.{_suffix(a)}", a, args)
 
     return a(a, b, c), codegen
+
+
+@intrinsic
+def within(typingctx, vector, low, high):  # type: ignore[no-untyped-def]
+    """Every lane of a vector of floats, but at least `low` and at most `high`, vectors as well; a NaN becomes `low`."""
+    if not (isinstance(vector, Vector) and _is_float(vector) and vector == low == high):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        vector, low, high = args
+        raised = builder.select(builder.fcmp_ordered(">", vector, low), vector, low)
+        return builder.select(builder.fcmp_ordered("<", raised, high), raised, high)
+
+    return vector(vector, low, high), codegen
 
 
 @intrinsic

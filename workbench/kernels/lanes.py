@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from workbench.kernels import _threads
 from workbench.kernels._generate import generated
+from workbench.kernels._jit import jit
 from workbench.kernels._memory import aligned
-from workbench.kernels._vector import lane_or, load, splat, store, view  # noqa: F401 (names in generated code)
+from workbench.kernels._vector import convert, lane_or, load, splat, store, view, within  # noqa: F401 (generated code)
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -83,7 +84,7 @@ def quantise(
     """Round `values` [n] or [rows, columns] to a uniform grid and pack the codes, in one pass over memory.
 
     code = rint(value / scale + zero point), kept within 0..highest (default 2^bits − 1), in float32, halves to even;
-    the code of a NaN is unspecified. scale, zero_point: [1] for one grid, [rows] for one a row, or, with `size`,
+    a NaN becomes 0. scale, zero_point: [1] for one grid, [rows] for one a row, or, with `size`,
     [rows · ceil(columns / size)] for runs of `size` neighbours inside a row. Returns what `pack` makes of the codes.
     Raises ValueError for shapes that do not fit.
     """
@@ -230,21 +231,19 @@ _STRETCHES = """
             stretch = column // run
             until = min(last, row * columns + min(columns, (stretch + 1) * run))
             index = 0 if scale.size == 1 else row * ((columns + run - 1) // run) + stretch
-            step, zero = scale[index], zero_point[index]
-            for i in range(at - first, until - first):
-                {body}
+            {call}
             at = until
 """
 
 
 def _quantise_source(bits: int) -> str:
-    body = "codes[i] = np.uint8(np.int32(min(max(np.rint(values[first + i] / step + zero), np.float32(0)), highest)))"
+    call = "_rounded(values, at, until, scale[index], zero_point[index], highest, codes, at - first)"
     return "\n".join(
         [
             f"def _quantise_{bits}(values, highest, scale, zero_point, columns, run, packed, start, stop):",
             f"    codes = np.zeros({GROUP}, np.uint8)",
             "    for group in range(start, stop):",
-            _STRETCHES.format(group=GROUP, body=body),
+            _STRETCHES.format(group=GROUP, call=call),
             "        codes[last - first :] = 0",
             *_packing(bits, "0", "        "),
             "",
@@ -253,17 +252,49 @@ def _quantise_source(bits: int) -> str:
 
 
 def _dequantise_source(bits: int) -> str:
-    body = "values[first + i] = step * (np.float32(codes[i]) - zero)"
+    call = "_decoded(codes, at - first, values, at, until, scale[index], zero_point[index])"
     return "\n".join(
         [
             f"def _dequantise_{bits}(packed, scale, zero_point, columns, run, values, start, stop):",
             f"    codes = np.empty({GROUP}, np.uint8)",
             "    for group in range(start, stop):",
             *_unpacking(bits, "0", "        "),
-            _STRETCHES.format(group=GROUP, body=body),
+            _STRETCHES.format(group=GROUP, call=call),
             "",
         ]
     )
+
+
+# Added to a float32 from 0 to 2^22, it leaves the nearest whole number, halves to even, in the low bits.
+_ROUNDING = np.float32(1.5 * 2**23)
+
+
+@jit
+def _rounded(values, at, until, step, zero, highest, codes, to):  # type: ignore[no-untyped-def]
+    """Codes of values at..until − 1, written from codes[to] on."""
+    steps, zeros = splat(step, 16), splat(zero, 16)
+    low, high, rounding = splat(np.float32(0), 16), splat(highest, 16), splat(_ROUNDING, 16)
+    while at + 16 <= until:
+        number = within(load(values, at, 16) / steps + zeros, low, high) + rounding
+        store(codes, to, convert(view(number, np.uint32), np.uint8))
+        at += 16
+        to += 16
+    for i in range(until - at):
+        number = np.rint(values[at + i] / step + zero)
+        codes[to + i] = np.uint8(np.int32(min(highest, number if number > 0 else np.float32(0))))
+
+
+@jit
+def _decoded(codes, source, values, at, until, step, zero):  # type: ignore[no-untyped-def]
+    """Values at..until − 1 out of the codes from codes[source] on."""
+    steps, zeros = splat(step, 16), splat(zero, 16)
+    while at + 16 <= until:
+        code = convert(convert(load(codes, source, 16), np.int32), np.float32)
+        store(values, at, (code - zeros) * steps)
+        at += 16
+        source += 16
+    for i in range(until - at):
+        values[at + i] = step * (np.float32(codes[source + i]) - zero)
 
 
 def _runs(shape: tuple[int, ...], scale: Floats, zero_point: Floats, size: int) -> tuple[Floats, Floats, int, int]:
