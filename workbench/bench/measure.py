@@ -6,10 +6,11 @@ import gc
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 LEAST_TIMED = 2e-4  # seconds; shorter calls are repeated inside one timing until they take this long
+PAUSE = 0.01  # seconds in which the threads of the candidate before, which wait for work by spinning, fall asleep
 ROUNDS = 25
 
 
@@ -44,7 +45,8 @@ def interleaved(
 ) -> dict[str, float]:
     """Median seconds of one call of each candidate.
 
-    Every round times every candidate once, in turn. Slow candidates get fewer rounds: a round is skipped for one that
+    Every round times every candidate once, in turn, after a pause and a call that is not timed: so none pays for the
+    caches and the threads of the one before it. Slow candidates get fewer rounds: a round is skipped for one that
     has used its share of `budget` seconds, but each is timed three times at least. Garbage collection waits meanwhile.
     """
     calls = {name: _calls(one) for name, one in candidates.items()}
@@ -57,6 +59,8 @@ def interleaved(
             for name, one in candidates.items():
                 if round_ >= 3 and spent[name] > budget / len(candidates):
                     continue
+                sleep(PAUSE)
+                one()
                 taken = _timed(one, calls[name])
                 times[name].append(taken / calls[name])
                 spent[name] += taken
