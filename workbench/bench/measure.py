@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from time import perf_counter, sleep
 from typing import Any
 
-LEAST_TIMED = 2e-4  # seconds; shorter calls are repeated inside one timing until they take this long
+LEAST_TIMED = 2e-3  # seconds; shorter calls are repeated inside one timing until they take this long
 PAUSE = 0.01  # seconds in which the threads of the candidate before, which wait for work by spinning, fall asleep
 ROUNDS = 25
 
