@@ -66,7 +66,7 @@ def page(result: dict[str, Any]) -> str:
         "",
         "Made by `workbench bench kernels --markdown docs/kernels.md`; do not edit by hand.",
         "",
-        f"Processor {about['processor']} ({', '.join(about['features'])}), {about['cores']} cores; "
+        f"A processor of {about['cores']} cores with {', '.join(about['features'])}; "
         f"torch {about['torch']}, Numba {about['numba']}, NumPy {about['numpy']}, Python {about['python']}.",
         "",
         "Each line is the median of interleaved runs in one process. A ratio is the opponent's time over the kernel's: "
