@@ -13,7 +13,7 @@ from workbench.models import zoo
 from workbench.recipe import Recipe
 from workbench.session import Session, Update
 
-MOVES = 20
+MOVES = 10
 STAGES = ("costs", "accuracy", "exact")
 
 
