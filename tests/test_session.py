@@ -195,6 +195,23 @@ def test_another_model_starts_from_the_empty_recipe(slow: Session) -> None:
     assert slow.report is not None and slow.report.model == "other"
 
 
+def test_the_same_weights_under_another_name_and_on_other_images_are_not_mixed_up() -> None:
+    torch.manual_seed(4)
+    module = Slow()
+    one = Model.from_module(module, torch.zeros(1, 1, 4, 4), data(600), "one")
+    rng = np.random.default_rng(9)
+    images = rng.normal(size=(700, 1, 4, 4)).astype(np.float32)
+    other_data = Dataset.from_arrays("other", test=(images, rng.integers(0, 4, 700)))
+    other = Model.from_module(module, torch.zeros(1, 1, 4, 4), other_data, "a much longer name")
+    recipe = Recipe.sliders(bits=2)
+    for model, count in ((one, 600), (other, 700)):
+        report = assess(workbench.compress(model, recipe))
+        assert report.original is not None and report.original.accuracy is not None
+        assert report.original.accuracy.images == count
+        assert report.original.accuracy.value == assess(workbench.compress(model, Recipe())).compressed.accuracy.value  # type: ignore[union-attr]
+        assert report.original.size == workbench.compress(model, Recipe()).size
+
+
 def test_a_model_without_data_has_costs_and_no_accuracy() -> None:
     session = Session(Model.from_module(nn.Linear(8, 4), torch.zeros(1, 8)))
     session.recipe = Recipe.sliders(sparsity=0.5)

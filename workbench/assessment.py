@@ -27,6 +27,7 @@ from workbench.report import Accuracy, Badge, Figures, LayerRow, Report
 
 DEFAULT_DEVICE = "horowitz-45nm"
 _originals: Cache[CompressedModel] = Cache(ceiling=2**26)
+_inputs: Cache[NDArray[np.float32]] = Cache(ceiling=2**26)
 _chosen: Cache[Split] = Cache(ceiling=2**26)
 _original_answers: Cache[NDArray[np.int64]] = Cache(ceiling=2**24)
 
@@ -94,7 +95,8 @@ def original(compressed: CompressedModel) -> CompressedModel | None:
     """The uncompressed network that the figures are compared with; None for a file whose network is not in the zoo."""
     model = compressed.model
     if not compressed.from_file:
-        return _originals.get(model.digest, lambda: compress(model, Recipe()))
+        judged = None if model.data is None else model.data.split("test").digest
+        return _originals.get((model.digest, model.name, judged), lambda: compress(model, Recipe()))
     if model.name not in zoo.names():
         return None
     return _originals.get(model.name, lambda: compress(load(model.name), Recipe()))
@@ -122,21 +124,22 @@ def accuracies(
     if count == 0:
         return
     split = _selection(compressed.model, images)
-    inputs, labels = split.inputs(), split.labels
+    labels = split.labels
+    inputs = torch.from_numpy(_inputs.get((split.digest,), lambda: split.inputs().numpy()))
     reference = original(compressed)
     known = None if reference is None else _known_answers(reference, len(_selection(compressed.model, None)))[:count]
     unchanged = reference is not None and not compressed.from_file and not compressed.recipe.steps
-    modules = {id(one): one.to_torch() for one in (compressed, reference) if one is not None}
+    module = None if unchanged else compressed.to_torch()
+    uncompressed: torch.nn.Module | None = None
     found = np.full(count, -1, np.int64)
     for start in range(0, count, BATCH):
         if cancelled():
             raise Stopped
         batch = slice(start, min(start + BATCH, count))
         if known is not None and reference is not None and (known[batch] < 0).any():
-            known[batch] = _batch(modules[id(reference)], inputs[batch])
-        found[batch] = (
-            known[batch] if unchanged and known is not None else _batch(modules[id(compressed)], inputs[batch])
-        )
+            uncompressed = uncompressed or reference.to_torch()
+            known[batch] = _batch(uncompressed, inputs[batch])
+        found[batch] = known[batch] if module is None and known is not None else _batch(module, inputs[batch])
         yield (
             None if known is None else _counted(known, labels, "measured"),
             _estimate(found, known, labels, "measured" if unchanged else "simulated"),
@@ -144,7 +147,8 @@ def accuracies(
         )
 
 
-def _batch(module: torch.nn.Module, inputs: torch.Tensor) -> NDArray[np.int64]:
+def _batch(module: torch.nn.Module | None, inputs: torch.Tensor) -> NDArray[np.int64]:
+    assert module is not None
     return next(answers(module, inputs))
 
 

@@ -10,6 +10,7 @@ import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ class Device:
         """The device of that name. Raises DeviceError for an unknown one, naming the known ones."""
         if name not in cls.names():
             raise DeviceError(f"There is no device {name!r}; the known ones are: {', '.join(cls.names())}.")
-        return cls.read(FOLDER / f"{name}.toml")
+        return _shipped(name)
 
     @classmethod
     def read(cls, path: str | Path) -> Device:
@@ -134,6 +135,12 @@ class Device:
             high=max(run.energy.high / run.macs.value for run in self.measured),
             source=first.energy.source,
         )
+
+
+@cache
+def _shipped(name: str) -> Device:
+    """Read once: every move of a live session asks for its device."""
+    return Device.read(FOLDER / f"{name}.toml")
 
 
 @dataclass(frozen=True)
