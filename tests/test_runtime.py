@@ -2,6 +2,7 @@
 
 import gc
 import tracemalloc
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from workbench.compressed import CompressedModel, compress
 from workbench.encoding import Convolution
 from workbench.encodings.choice import named
 from workbench.errors import ModelError
-from workbench.evaluate.accuracy import BATCH, class_balanced_order
+from workbench.evaluate.order import BATCH, class_balanced_order
 from workbench.form import Affine, Form, Grouping, Part
 from workbench.methods.factorize.spatial_svd import SpatialSVD
 from workbench.methods.factorize.svd import SVD
@@ -41,10 +42,13 @@ RECIPES = {
     "half zeros, 1 bit": (Magnitude(sparsity=0.5), Uniform(bits=1)),
     "half zeros, 8 bits": (Magnitude(sparsity=0.5), Uniform(bits=8)),
     "90 % zeros, 4 bits": (Magnitude(sparsity=0.9), Uniform(bits=4)),
+    "90 % zeros, 8 bits": (Magnitude(sparsity=0.9), Uniform(bits=8)),
+    "80 % zeros, k-means 4": (Magnitude(sparsity=0.8), KMeans(bits=4)),
     "90 % zeros, k-means 3": (Magnitude(sparsity=0.9), KMeans(bits=3)),
     "all zeros": (Magnitude(sparsity=1.0),),
     "half rank": (SVD(rank=0.5),),
     "half rank, half zeros, 4 bits": (SVD(rank=0.5), Magnitude(sparsity=0.5), Uniform(bits=4)),
+    "half rank, 80 % zeros, 4 bits": (SVD(rank=0.5), Magnitude(sparsity=0.8), Uniform(bits=4)),
     "spatial rank, 2 bits": (SpatialSVD(rank=0.5), Uniform(bits=2)),
 }
 
@@ -97,10 +101,14 @@ def test_scores_and_answers_are_those_of_the_simulated_network(name: str, recipe
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["4 bits", "90 % zeros, 4 bits", "half rank, half zeros, 4 bits", "half zeros"])
 @pytest.mark.parametrize("name", zoo.names())
-def test_answers_agree_on_every_test_image(name: str, recipe: str) -> None:
+def test_answers_agree_on_every_test_image(
+    name: str, recipe: str, record_property: Callable[[str, object], None]
+) -> None:
     data = network(name).data
     assert data is not None
-    assert agree(compressed_by(name, recipe), images(name, len(data.split("test")))) <= 20
+    ties = agree(compressed_by(name, recipe), images(name, len(data.split("test"))))
+    record_property("ties", ties)
+    assert ties <= 20
 
 
 @pytest.mark.parametrize("encoding", ["dense", "bitmap", "relative-index"])
@@ -128,28 +136,47 @@ def weight_bytes(module: nn.Module) -> int:
     return runtime.nbytes(module) - sum(biases)
 
 
-# Bytes held over bytes encoded. A survivor's index is a byte in memory (two in rows) and half of one on disk, its code
-# a byte and b bits; the zero point is held beside each scale; one bit and zeros take two bits in memory.
-@pytest.mark.parametrize(
-    ("recipe", "most"),
-    [
-        ("1 bit", 1.15),
-        ("2 bits, groups", 1.35),
-        ("4 bits", 1.1),
-        ("8 bits, tensor", 1.05),
-        ("k-means 5", 1.1),
-        ("half zeros", 1.05),
-        ("90 % zeros", 1.2),
-        ("half zeros, 8 bits", 1.1),
-        ("half zeros, 1 bit", 1.45),
-        ("90 % zeros, 4 bits", 2.3),
-        ("half rank", 1.0),
-        ("half rank, half zeros, 4 bits", 1.45),
-    ],
-)
-def test_memory_held_is_about_the_encoded_bytes(recipe: str, most: float) -> None:
+def held_and_encoded(compressed: CompressedModel) -> dict[str, tuple[int, int, int]]:
+    """Of each layer: bytes that its packed weights take, bytes of its encoding, and the number of tensors."""
+    module, found = compressed.packed(), {}
+    for name, encoding in compressed.encodings.items():
+        layer = module.get_submodule(name)
+        tensors = list(layer) if isinstance(layer, nn.Sequential) else [layer]
+        held = sum(
+            one.kernel.nbytes if isinstance(one, runtime.PackedLinear | runtime.PackedConv2d) else one.weight.nbytes
+            for one in tensors
+        )
+        found[name] = held, sum(stored.data.nbytes for stored in encoding.arrays()), len(tensors)
+    return found
+
+
+SMALL = [
+    "1 bit",
+    "4 bits",
+    "4 bits, asymmetric",
+    "k-means 5",
+    "half zeros",
+    "90 % zeros, 4 bits",
+    "90 % zeros, 8 bits",
+    "80 % zeros, k-means 4",
+    "half rank, 80 % zeros, 4 bits",
+]
+
+
+@pytest.mark.parametrize("recipe", SMALL)
+@pytest.mark.parametrize("name", zoo.names())
+def test_memory_held_is_the_encoded_bytes(name: str, recipe: str) -> None:
+    """Each layer's own, and where its blocks of rows begin: 32 bytes where there is one block, 16 for each other."""
+    layers = held_and_encoded(compressed_by(name, recipe))
+    for layer, (held, encoded, tensors) in layers.items():
+        assert held <= 1.15 * encoded + 48 * tensors, layer
+    assert sum(held for held, _, _ in layers.values()) <= 1.08 * sum(encoded for _, encoded, _ in layers.values())
+
+
+@pytest.mark.parametrize("recipe", ["2 bits, groups", "8 bits, tensor", "90 % zeros", "half zeros, 1 bit", "half rank"])
+def test_memory_held_of_a_wide_layer(recipe: str) -> None:
     compressed = compress(wide(), Recipe(tuple(Step(method) for method in RECIPES[recipe])))
-    assert weight_bytes(compressed.packed()) <= most * payload(compressed)
+    assert weight_bytes(compressed.packed()) <= 1.05 * payload(compressed)
 
 
 @pytest.mark.parametrize("recipe", ["4 bits", "90 % zeros", "90 % zeros, 4 bits", "half zeros, 1 bit"])

@@ -13,7 +13,8 @@ import workbench
 from workbench.assessment import assess
 from workbench.data.datasets import Dataset
 from workbench.errors import DataError, DeviceError, RecipeError, WorkbenchError
-from workbench.evaluate.accuracy import BATCH
+from workbench.evaluate.order import BATCH
+from workbench.evaluate.restart import Evaluator
 from workbench.model import Model
 from workbench.recipe import Recipe
 from workbench.session import Session, Update
@@ -103,9 +104,9 @@ def test_the_interval_narrows_and_progress_grows_until_exact(slow: Session) -> N
     running = [update for update in seen if update.stage == "accuracy"]
     widths = [one.report.compressed.accuracy.high - one.report.compressed.accuracy.low for one in running]  # type: ignore[union-attr]
     assert [update.stage for update in seen] == ["costs", *["accuracy"] * (len(running)), "exact"]
-    assert [update.progress for update in running] == pytest.approx(
-        [k * BATCH / IMAGES for k in range(1, IMAGES // BATCH)]
-    )
+    shares = [update.progress for update in running]
+    assert shares[0] == BATCH / IMAGES and len(shares) >= 3
+    assert shares == sorted(set(shares)) and shares[-1] < 1
     assert widths[-1] < 0.7 * widths[0]
 
 
@@ -130,6 +131,83 @@ def test_cancel_keeps_what_is_known_and_the_session_goes_on(slow: Session) -> No
     slow.recipe = Recipe.sliders(bits=2)
     slow.wait(30)
     assert seen[-1].stage == "exact"
+
+
+def test_latency_is_measured_when_asked_after_the_accuracy_and_belongs_to_one_recipe(slow: Session) -> None:
+    seen: list[Update] = []
+    slow.observe(seen.append)
+    slow.recipe = Recipe.sliders(bits=4)
+    move = slow.measure_latency()
+    slow.wait(60)
+    ours = [update for update in seen if update.move == move]
+    stages = [update.stage for update in ours]
+    first = stages.index("latency")
+    assert "accuracy" not in stages[first:] and stages[first - 1] == stages[-1] == "exact"
+    assert set(stages[first:-1]) == {"latency"}
+    shares = [update.progress for update in ours[first:-1]]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    before, after = ours[first - 1].report, ours[-1].report
+    assert before is not None and before.compressed.latency is None
+    assert after is not None and after.compressed.latency is not None and after is slow.report
+    assert after.original is not None and after.original.latency is not None
+    assert after.layers[0].latency is not None
+    assert after.compressed.accuracy == before.compressed.accuracy
+    slow.recipe = Recipe.sliders(bits=5)
+    slow.wait(30)
+    assert slow.report is not None and slow.report.compressed.latency is None
+
+
+def test_a_newer_move_or_a_cancel_ends_the_measurement_of_latency(slow: Session) -> None:
+    slow.wait(30)
+    seen: list[Update] = []
+    begun = threading.Event()
+
+    def observe(update: Update) -> None:
+        seen.append(update)
+        if update.stage == "latency":
+            begun.set()
+
+    def block(module: nn.Module, inputs: object) -> None:
+        begun.wait(30)
+        time.sleep(0.3)  # as a compiler would
+
+    slow.observe(observe)
+    slow.model.module.register_forward_pre_hook(block)
+    slow.measure_latency()
+    assert begun.wait(30)
+    slow.cancel()
+    slow.wait(30)
+    assert seen[-1].stage == "exact"
+    assert seen[-1].report is not None and seen[-1].report.compressed.latency is None
+    begun.clear()
+    slow.measure_latency()
+    assert begun.wait(30)
+    slow.recipe = Recipe.sliders(sparsity=0.5)
+    slow.wait(60)
+    assert (seen[-1].stage, seen[-1].move) == ("exact", 1)
+    assert all(update.report is None or update.report.compressed.latency is None for update in seen)
+
+
+def test_latency_of_a_network_that_cannot_run_packed_is_a_sentence_and_keeps_the_report() -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(8, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(x) if self.fc.__class__ is nn.Linear else self.fc(x.double())
+
+    session = Session(Model.from_module(Mixed(), torch.zeros(1, 8), name="mixed"))
+    session.recipe = Recipe.sliders(bits=4)
+    session.wait(30)
+    report = session.report
+    seen: list[Update] = []
+    session.observe(seen.append)
+    session.measure_latency()
+    session.wait(60)
+    assert "Latency of mixed could not be measured" in (seen[-1].error or "")
+    assert (seen[-1].stage, seen[-1].report) == ("exact", report)
+    session.close()
 
 
 def test_bad_moves_are_refused_at_once_and_change_nothing(slow: Session) -> None:
@@ -220,3 +298,79 @@ def test_a_model_without_data_has_costs_and_no_accuracy() -> None:
     assert session.report.compressed.accuracy is None
     assert session.report.compressed.effective_macs == 16
     session.close()
+
+
+def _answered(session: Session, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Every batch that the session's networks are given from now on."""
+    batches: list[int] = []
+    original = Evaluator.answers
+    monkeypatch.setattr(Evaluator, "answers", lambda self, batch: batches.append(batch) or original(self, batch))
+    return batches
+
+
+def _quiet(batches: list[int], seconds: float = 0.6, at_most: float = 60.0) -> None:
+    """Until no batch has been run for a while."""
+    end = time.monotonic() + at_most
+    seen = -1
+    while seen != len(batches) and time.monotonic() < end:
+        seen = len(batches)
+        time.sleep(seconds)
+
+
+def test_a_position_that_comes_back_is_not_run_again(slow: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = Recipe.sliders(bits=2, sparsity=0.31), Recipe()
+    reports = []
+    for recipe in (first, second):
+        slow.recipe = recipe
+        slow.wait(30)
+        reports.append(slow.report)
+    batches = _answered(slow, monkeypatch)
+    slow.recipe = first
+    slow.wait(30)
+    assert slow.report == reports[0]
+    assert batches == []
+
+
+def test_the_positions_beside_are_prepared_while_the_user_looks(slow: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow.recipe = Recipe.sliders(sparsity=0.4, bits=3)
+    slow.wait(30)
+    batches = _answered(slow, monkeypatch)
+    slow.recipe = Recipe.sliders(sparsity=0.41, bits=3)
+    slow.wait(30)
+    assert len(batches) == IMAGES // BATCH
+    _quiet(batches)
+    assert len(batches) == 4 * IMAGES // BATCH  # it and two positions on either side, one of which was known
+    batches.clear()
+    slow.recipe = Recipe.sliders(sparsity=0.42, bits=3)
+    slow.wait(30)
+    assert batches == []
+    assert slow.report == assess(workbench.compress(slow.model, slow.recipe))
+
+
+def test_preparing_gives_way_to_a_move(slow: Session) -> None:
+    slow.recipe = Recipe.sliders(sparsity=0.5, bits=2)
+    slow.wait(30)
+    slow.recipe = Recipe.sliders(sparsity=0.51, bits=2)
+    slow.wait(30)
+    time.sleep(0.3)  # it has begun to prepare
+    seen: list[Update] = []
+    slow.observe(seen.append)
+    start = time.monotonic()
+    slow.recipe = Recipe.sliders(bits=7)
+    while not seen and time.monotonic() < start + 30:
+        time.sleep(0.001)
+    assert seen[0].stage == "costs" and seen[0].newest
+    slow.wait(30)
+    assert seen[-1].stage == "exact"
+
+
+def test_activations_are_kept_within_the_memory_that_was_given() -> None:
+    model = workbench.load("lenet-5/mnist")
+    for width, budget in ((6, 0), (7, 3_000_000)):
+        session = Session(model, images=2000, activations=budget)
+        for bits in (5, 4, 3):
+            session.recipe = Recipe.sliders(bits=width, overrides={"fc1": {"bits": bits}})
+            session.wait(60)
+        assert session._examiner.nbytes <= budget
+        assert (session._examiner.nbytes > 2_000_000) == (budget > 0)
+        session.close()

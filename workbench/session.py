@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Condition, Thread
+from time import perf_counter
 from typing import Literal
 
 from workbench import warmup
-from workbench.assessment import DEFAULT_DEVICE, accuracies, costs, image_count, with_accuracy
-from workbench.compressed import CompressedModel, compress
+from workbench.assessment import DEFAULT_DEVICE, costs, with_accuracy, with_latency
+from workbench.compressed import CompressedModel, Stopped, compress
+from workbench.costs import latency
 from workbench.device import Device
 from workbench.errors import WorkbenchError
+from workbench.evaluate.restart import BUDGET
+from workbench.examiner import Examiner, image_count
 from workbench.model import Model
+from workbench.neighbours import neighbours
 from workbench.recipe import Recipe
+from workbench.rehearsal import rehearse
 from workbench.report import Report
 
-Stage = Literal["costs", "accuracy", "exact", "cancelled", "error"]
+Stage = Literal["costs", "accuracy", "exact", "cancelled", "error", "latency"]
 _log = logging.getLogger(__name__)
+_EVERY = 0.04  # seconds between two estimates, faster than which an eye cannot follow
+_LOOKS = 0.15  # seconds without a move after which the user is taken to look
+_AHEAD = 5.0  # seconds of preparing what may come next
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,8 @@ class Update:
     move: its number. newest: whether no later move had arrived when this was sent. stage: "costs" comes first (size,
     operations and energy are exact, accuracy unknown), then "accuracy" while images are run, then "exact"; or
     "cancelled" with what was known by then, or "error" with a sentence. progress: share of the images run, 0..1.
+    Where latency was asked for, "latency" follows, its progress the share of layers whose kernels are ready, and then
+    the stage that the move had ended with once more, its report with the latency or `error` with a sentence.
     """
 
     move: int
@@ -54,19 +65,32 @@ class Session:
     """
 
     def __init__(
-        self, model: Model, device: str = DEFAULT_DEVICE, images: int | None = None, recipe: Recipe | None = None
+        self,
+        model: Model,
+        device: str = DEFAULT_DEVICE,
+        images: int | None = None,
+        recipe: Recipe | None = None,
+        activations: int = BUDGET,
     ) -> None:
-        """images: how many test images accuracy is counted on. Raises RecipeError, DeviceError, DataError."""
+        """images: how many test images accuracy is counted on. activations: bytes of them to keep between two moves.
+
+        Raises RecipeError, DeviceError, DataError.
+        """
         recipe = recipe or Recipe()
         _check(model, recipe, device, images)
         self.images = images
         self._observers: list[Callable[[Update], None]] = []
+        self._examiner = Examiner(activations)
         self._changed = Condition()
-        self._newest = _Move(0, model, recipe, device)
+        self._newest = self._begun = _Move(0, model, recipe, device)
         self._waiting: _Move | None = self._newest
+        self._prepared: dict[tuple[Model, str, str], tuple[CompressedModel, Report]] = {}
+        self._pause = 0.0  # seconds to wait for a move before something is prepared
         self._finished = -1
         self._failure: str | None = None
         self._stopped = -1  # moves up to this number were cancelled
+        self._timed: _Move | None = None  # the newest one, while its latency is asked for
+        self._sent: Update | None = None
         self._closed = False
         self._report: Report | None = None
         self._compressed: CompressedModel | None = None
@@ -121,21 +145,39 @@ class Session:
             device = device or current.device
             _check(model, recipe, device, self.images)
             self._newest = self._waiting = _Move(current.number + 1, model, recipe, device)
+            self._timed = None
+            self._changed.notify_all()
+            return self._newest.number
+
+    def measure_latency(self) -> int:
+        """Have the latency of the newest move measured once it is finished, and return its number.
+
+        A newer move supersedes it. Kernels that were never used are compiled first, which may take a minute.
+        """
+        with self._changed:
+            self._timed = self._newest
+            self._stopped = min(self._stopped, self._newest.number - 1)
             self._changed.notify_all()
             return self._newest.number
 
     def wait(self, timeout: float | None = None) -> None:
-        """Until the newest move is finished. Raises TimeoutError, and WorkbenchError where the move failed."""
+        """Until the newest move is finished, its latency included where it was asked for.
+
+        Raises TimeoutError, and WorkbenchError where the move failed.
+        """
         with self._changed:
-            if not self._changed.wait_for(lambda: self._finished >= self._newest.number or self._closed, timeout):
+            if not self._changed.wait_for(
+                lambda: (self._finished >= self._newest.number and self._timed is None) or self._closed, timeout
+            ):
                 raise TimeoutError(f"Move {self._newest.number} was not finished within {timeout} seconds.")
             if self._failure is not None:
                 raise WorkbenchError(self._failure)
 
     def cancel(self) -> None:
-        """Stop counting accuracy for every move made so far; what is known stays."""
+        """Stop counting accuracy and measuring latency for every move made so far; what is known stays."""
         with self._changed:
             self._stopped = self._newest.number
+            self._changed.notify_all()
 
     def observe(self, callback: Callable[[Update], None]) -> Callable[[], None]:
         """Call `callback` on the worker thread with every update. Returns the function that ends this."""
@@ -150,42 +192,114 @@ class Session:
         self._worker.join()
 
     def _work(self) -> None:
+        ahead: Iterator[None] | None = None  # what to do while the user looks
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting is not None or self._closed)
-                if self._closed or self._waiting is None:
+                self._changed.wait_for(
+                    lambda: self._waiting or self._timed or self._closed, None if ahead is None else self._pause
+                )
+                if self._closed:
                     return
-                move, self._waiting = self._waiting, None
-            failure = None
-            try:
-                self._run(move)
-            except WorkbenchError as error:
-                failure = str(error)
-            except Exception as error:  # the session goes on whatever a user's module does
-                _log.exception("move %d failed", move.number)
-                failure = f"{move.model.name} could not be run with this recipe: {type(error).__name__}: {error}"
-            if failure is not None:
-                self._send(move, "error", None, 0.0, failure)
-            with self._changed:
-                self._finished, self._failure = move.number, failure
-                self._changed.notify_all()
+                move, timed, self._waiting = self._waiting, self._timed, None
+            if move is not None:
+                before, self._begun = self._begun, move
+                exact = self._follow(move)
+                self._pause = _LOOKS
+                ahead = self._prepare(before, move) if exact and before.model is move.model else None
+            elif timed is not None:
+                if self._sent is not None and self._compressed is not None:
+                    self._time(timed, self._sent, self._compressed)
+            elif ahead is not None:
+                self._pause = 0.0
+                try:
+                    next(ahead)
+                except StopIteration:
+                    ahead = None
+                except Exception:  # it will be heard of if the user really goes there
+                    _log.debug("a position could not be prepared", exc_info=True)
+                    ahead = None
 
-    def _run(self, move: _Move) -> None:
-        compressed = compress(move.model, move.recipe)
-        report = costs(compressed, move.device)
+    def _follow(self, move: _Move) -> bool:
+        """Send everything about a move. Returns whether it went to its end."""
+        failure, exact = None, False
+        try:
+            exact = self._run(move)
+        except WorkbenchError as error:
+            failure = str(error)
+        except Exception as error:  # the session goes on whatever a user's module does
+            _log.exception("move %d failed", move.number)
+            failure = f"{move.model.name} could not be run with this recipe: {type(error).__name__}: {error}"
+        if failure is not None:
+            self._send(move, "error", None, 0.0, failure)
+        with self._changed:
+            self._finished, self._failure = move.number, failure
+            self._changed.notify_all()
+        return exact
+
+    def _run(self, move: _Move) -> bool:
+        prepared = self._prepared.get((move.model, move.device, move.recipe.digest))
+        self._prepared.clear()
+        compressed = prepared[0] if prepared else compress(move.model, move.recipe)
+        report = prepared[1] if prepared else costs(compressed, move.device)
         self._compressed = compressed
         self._send(move, "costs", report, 0.0)
-        share = 1.0
-        for was, now, share in accuracies(compressed, self.images):
-            report = with_accuracy(report, was, now)
-            if share < 1.0:
-                self._send(move, "accuracy", report, share)
-            if share < 1.0 and (self._waiting is not None or self._closed):
-                return
-            if share < 1.0 and self._stopped >= move.number:
-                self._send(move, "cancelled", report, share)
-                return
-        self._send(move, "exact", report, share)
+        due = 0.0
+        for standing in self._examiner.accuracies(compressed, self.images):
+            if standing.share == 1.0:
+                report = with_accuracy(report, standing)
+                break
+            giving_way, cancelled = self._waiting is not None or self._closed, self._stopped >= move.number
+            if cancelled or perf_counter() >= due:
+                report, due = with_accuracy(report, standing), perf_counter() + _EVERY
+                self._send(move, "cancelled" if cancelled and not giving_way else "accuracy", report, standing.share)
+            if giving_way or cancelled:
+                return False
+        self._send(move, "exact", report, 1.0)
+        return True
+
+    def _time(self, move: _Move, ended: Update, compressed: CompressedModel) -> None:
+        """Measure a finished move. ended: its last update, about `compressed`, which is sent again with the latency."""
+        report, failure = ended.report, ended.error
+
+        def given_up() -> bool:
+            return self._timed is not move or self._stopped >= move.number or self._closed
+
+        try:
+            if report is not None:
+                rehearse(compressed, given_up, lambda share: self._send(move, "latency", ended.report, share))
+                report = with_latency(report, latency.measure(compressed, cancelled=given_up))
+        except Stopped:
+            pass
+        except Exception as error:  # the figures that are known stay
+            _log.exception("latency of move %d could not be measured", move.number)
+            failure = f"Latency of {move.model.name} could not be measured: {type(error).__name__}: {error}"
+        if move is self._newest:
+            self._send(move, ended.stage, report, ended.progress, failure)
+        with self._changed:
+            if self._timed is move:
+                self._timed = None
+            self._changed.notify_all()
+
+    def _prepare(self, before: _Move, now: _Move) -> Iterator[None]:
+        """Work out the positions beside the one that was moved to, a little between two yields; most likely one first.
+
+        What is found is where the next move looks: reports here, answers in the examiner's memory.
+        """
+        end = perf_counter() + _AHEAD
+        runs = []
+        for recipe in neighbours(before.recipe, now.recipe):
+            found = compress(now.model, recipe)
+            self._prepared[now.model, now.device, recipe.digest] = found, costs(found, now.device)
+            runs.append(self._examiner.accuracies(found, self.images))
+            yield
+        for run in runs:  # the first images of each position, then the rest
+            next(run, None)
+            yield
+        for run in runs:
+            for _ in run:
+                if perf_counter() > end:
+                    return
+                yield
 
     def _send(
         self, move: _Move, stage: Stage, report: Report | None, progress: float, error: str | None = None
@@ -193,6 +307,8 @@ class Session:
         if report is not None:
             self._report = report
         update = Update(move.number, move.number == self._newest.number, stage, report, progress, error)
+        if stage != "latency":
+            self._sent = update
         for observer in tuple(self._observers):
             try:
                 observer(update)

@@ -23,11 +23,12 @@ def simulated(model: Model, forms: Mapping[str, Form]) -> nn.Module:
             with torch.no_grad():
                 cast(torch.Tensor, target.weight).copy_(torch.from_numpy(form.parts[0].values.copy()))
         else:
-            replace(module, target, _product(layer, form, target))
+            replace(module, target, product(layer, form, target))
     return module
 
 
-def _product(layer: Layer, form: Form, original: Any) -> nn.Sequential:
+def product(layer: Layer, form: Form, original: Any) -> nn.Sequential:
+    """The two torch layers that a product stands for, in the place of `original`."""
     first, second = (nn.Parameter(torch.from_numpy(part.values.copy()), requires_grad=False) for part in form.parts)
     rank, out = len(first), len(second)
     pair: list[nn.Linear] | list[nn.Conv2d]

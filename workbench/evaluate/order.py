@@ -1,4 +1,4 @@
-"""Accuracy counted on held-out images, in one fixed order and in batches of one fixed size.
+"""The one order and the one batch size in which test images are run.
 
 Two runs of the same weights must agree to the last image, whoever asks: a float sum may round differently in a batch of
 another size, so every batch has BATCH images (the last one is filled up with repeats whose answers are dropped), and an
@@ -7,17 +7,13 @@ image stands at the same place of the same batch whether it is run among the fir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from workbench.data.datasets import Split
-from workbench.errors import DataError, ModelError
+from workbench.errors import DataError
 
-BATCH = 500
+BATCH = 100  # few enough for the activations of a batch to stay in the processor's cache
 
 
 def class_balanced_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -53,38 +49,3 @@ def selection(split: Split, images: int | None = None) -> Split:
         raise DataError(f"The {split.name} split has {len(split):,} images; {images:,} of them cannot be used.")
     order = class_balanced_order(split.labels)[:images]
     return Split(split.name, split.images[order], split.labels[order])
-
-
-def answers(
-    module: nn.Module, inputs: torch.Tensor, cancelled: Callable[[], bool] | None = None
-) -> Iterator[NDArray[np.int64]]:
-    """Predicted labels of `inputs` [N, ...], batch by batch; ends between two batches once `cancelled()` is true.
-
-    Raises ModelError where the module is in training mode, fails on the images or does not give one row of scores an
-    image.
-    """
-    if module.training:
-        raise ModelError("The network is in training mode, so its answers are not final; call its eval() first.")
-    for start in range(0, len(inputs), BATCH):
-        if cancelled is not None and cancelled():
-            return
-        batch = inputs[start : start + BATCH]
-        wanted = len(batch)
-        if wanted < BATCH:
-            batch = batch[torch.arange(BATCH) % wanted]
-        yield _predict(module, batch)[:wanted].numpy()
-
-
-def _predict(module: nn.Module, batch: torch.Tensor) -> torch.Tensor:
-    shape = tuple(batch.shape[1:])
-    try:
-        with torch.inference_mode():
-            scores = module(batch)
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(f"The network cannot run on images of shape {shape}: {str(error).splitlines()[0]}") from error
-    if not isinstance(scores, torch.Tensor) or scores.ndim != 2 or len(scores) != len(batch):
-        got = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
-        raise ModelError(
-            f"The network must give one row of class scores an image; for {len(batch)} images it gave {got}."
-        )
-    return scores.argmax(1)

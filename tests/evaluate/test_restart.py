@@ -1,0 +1,212 @@
+"""Restarting at the first changed layer: the same answers, bit for bit, as from the beginning; memory within budget."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import workbench
+from workbench.errors import ModelError
+from workbench.evaluate.order import BATCH
+from workbench.evaluate.restart import Evaluator
+from workbench.form import Form, Part
+from workbench.methods.factorize.svd import SVD
+from workbench.model import Model
+
+IMAGES = 2 * BATCH + 30
+
+
+def _inputs(*shape: int) -> torch.Tensor:
+    return torch.rand(IMAGES, *shape, generator=torch.Generator().manual_seed(1))
+
+
+def _originals(model: Model) -> dict[str, Form]:
+    return {layer.name: Form.of(layer.weight) for layer in model.layers}
+
+
+def _moved(form: Form, random: np.random.Generator) -> Form:
+    return Form((Part.of(form.parts[0].values * random.uniform(0.2, 1.8, form.parts[0].shape)),))
+
+
+def _scores(evaluator: Evaluator) -> list[np.ndarray]:
+    """Of every batch; `answers` keeps the labels only."""
+    found: list[np.ndarray] = []
+    scores = evaluator._scores
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluator, "_scores", lambda *given: found.append(scores(*given)) or found[-1])
+        for batch in range(-(-IMAGES // BATCH)):
+            evaluator.answers(batch)
+    return [one.numpy() for one in found]
+
+
+def _sweeps(model: Model, random: np.random.Generator) -> Iterator[dict[str, Form]]:
+    """One layer moved three times, then another one; among them a rank and a move of all."""
+    forms = _originals(model)
+    names = list(forms)
+    for name in (names[-1], names[len(names) // 2], names[-2], names[len(names) // 2]):
+        for _ in range(3):
+            forms = {**forms, name: _moved(_originals(model)[name], random)}
+            yield forms
+    free = [layer.name for layer in model.layers if not model.layout(layer).unfactorable][-2]
+    forms = {**forms, **SVD(rank=0.5).apply({free: forms[free]})}
+    yield forms
+    yield {name: _moved(form, random) for name, form in _originals(model).items()}
+    yield _originals(model)
+
+
+@pytest.mark.parametrize("name", ["lenet-300-100/mnist", "lenet-5/mnist", "resnet-8/fashion-mnist"])
+@pytest.mark.parametrize("budget", [0, 2**20, 2**28])
+def test_scores_are_those_of_a_run_from_the_beginning(name: str, budget: int) -> None:
+    model, random = workbench.load(name), np.random.default_rng(0)
+    kept = Evaluator(model, _inputs(1, 28, 28), budget)
+    for forms in _sweeps(model, random):
+        kept.load(forms)
+        fresh = Evaluator(model, _inputs(1, 28, 28), budget=0)
+        fresh.load(forms)
+        for one, other in zip(_scores(kept), _scores(fresh), strict=True):
+            assert np.array_equal(one, other)
+        assert kept.nbytes <= budget
+
+
+def test_a_second_move_of_a_layer_runs_nothing_before_it() -> None:
+    model, random = workbench.load("lenet-5/mnist"), np.random.default_rng(0)
+    evaluator = Evaluator(model, _inputs(1, 28, 28))
+    forms = _originals(model)
+    calls: list[str] = []
+    assert evaluator._graph is not None
+    for name, slot in evaluator._graph.slots.items():
+        slot.register_forward_pre_hook(lambda *_, name=name: calls.append(name))
+    ran = []
+    for _ in range(3):
+        evaluator.load(forms)
+        evaluator.answers(0)
+        ran.append(list(calls))
+        calls.clear()
+        forms = {**forms, "fc1": _moved(forms["fc1"], random)}
+    assert ran == [["conv1", "conv2", "fc1", "fc2"], ["conv1", "conv2", "fc1", "fc2"], ["fc1", "fc2"]]
+
+
+def test_what_is_kept_follows_what_is_moved() -> None:
+    model, random = workbench.load("lenet-5/mnist"), np.random.default_rng(0)
+    evaluator = Evaluator(model, _inputs(1, 28, 28))
+    forms = _originals(model)
+    held = []
+    for name in ("fc1", "fc1", "fc2", "fc2", "conv2", "conv2"):
+        forms = {**forms, name: _moved(forms[name], random)}
+        evaluator.load(forms)
+        for batch in range(3):
+            evaluator.answers(batch)
+        held.append(evaluator.nbytes // (4 * 3 * BATCH))
+    assert held == [0, 800, 500, 500, 20 * 12 * 12, 20 * 12 * 12]
+
+
+def test_the_first_images_are_kept_where_memory_is_short() -> None:
+    model, random = workbench.load("lenet-5/mnist"), np.random.default_rng(0)
+    evaluator = Evaluator(model, _inputs(1, 28, 28), budget=2 * BATCH * 800 * 4)
+    forms = _originals(model)
+    evaluator.load(forms)
+    evaluator.load({**forms, "fc1": _moved(forms["fc1"], random)})
+    for batch in range(3):
+        evaluator.answers(batch)
+    assert evaluator.nbytes == 2 * BATCH * 800 * 4
+    assert sorted(evaluator._kept) == [0, 1]
+
+
+class _InPlace(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.a(x)
+        z = self.b(y)
+        y.add_(1)
+        return self.c(y * z)
+
+
+class _Branching(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.b(self.a(x) if x.sum() > 0 else x)
+
+
+class _Views(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(2, 3, 3), nn.Linear(3 * 16, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.a(x)
+        return self.b(y.view(y.size(0), -1))
+
+
+class _Tied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 3)
+        self.b.weight = self.a.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.c(torch.relu(self.b(torch.relu(self.a(x)))))
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "in_parts"),
+    [(_InPlace(), (4,), True), (_Branching(), (4,), False), (_Views(), (2, 6, 6), True), (_Tied(), (4,), True)],
+)
+def test_a_module_of_the_users_own_gives_its_own_scores(
+    module: nn.Module, shape: tuple[int, ...], in_parts: bool
+) -> None:
+    model = Model.from_module(module, torch.rand(1, *shape))
+    evaluator, random = Evaluator(model, _inputs(*shape)), np.random.default_rng(0)
+    assert (evaluator._graph is not None) == in_parts
+    forms = _originals(model)
+    for name in [layer.name for layer in model.layers] * 2:
+        forms = {**forms, name: _moved(forms[name], random)}
+        evaluator.load(forms)
+        with torch.no_grad():
+            expected = workbench.compress(model, workbench.Recipe())
+            expected = replace(expected, forms=forms).to_torch()(_inputs(*shape)).numpy()
+        for batch, scores in enumerate(_scores(evaluator)):
+            wanted = expected[batch * BATCH : (batch + 1) * BATCH]
+            np.testing.assert_allclose(scores[: len(wanted)], wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "sentence"),
+    [
+        (nn.Sequential(nn.Linear(4, 3), nn.Flatten(0)), (4,), r"one row of class scores an image; for 100 .* \(300,\)"),
+        (nn.Sequential(nn.Linear(4, 3), nn.LSTM(3, 3)), (4,), r"one row of class scores an image; for 100 .* tuple"),
+    ],
+)
+def test_a_network_that_gives_no_class_scores_is_a_sentence(
+    module: nn.Module, shape: tuple[int, ...], sentence: str
+) -> None:
+    model = Model.from_module(module, torch.rand(1, *shape))
+    evaluator = Evaluator(model, _inputs(*shape))
+    evaluator.load(_originals(model))
+    with pytest.raises(ModelError, match=sentence):
+        evaluator.answers(0)
+
+
+def test_images_of_another_shape_are_a_sentence() -> None:
+    model = Model.from_module(nn.Linear(5, 3), torch.rand(1, 5))
+    evaluator = Evaluator(model, _inputs(4))
+    evaluator.load(_originals(model))
+    with pytest.raises(ModelError, match=r"cannot run on images of shape \(4,\): .*shapes"):
+        evaluator.answers(0)
+
+
+def test_the_model_is_left_alone() -> None:
+    model, random = workbench.load("lenet-5/mnist"), np.random.default_rng(0)
+    before = {name: tensor.clone() for name, tensor in model.module.state_dict().items()}
+    evaluator = Evaluator(model, _inputs(1, 28, 28))
+    evaluator.load({name: _moved(form, random) for name, form in _originals(model).items()})
+    evaluator.answers(0)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.module.state_dict().items())

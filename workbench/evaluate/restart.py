@@ -1,0 +1,164 @@
+"""Answers of a network whose weights keep changing: each run starts at the first layer that changed.
+
+The activations there are kept from the run before, for as many batches as fit a memory budget. What is kept follows
+what is being moved: a run stores what enters the first layer that was changed last.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from workbench.errors import ModelError
+from workbench.evaluate.graph import Graph, Live
+from workbench.evaluate.order import BATCH
+from workbench.form import Form
+from workbench.model import Layer, Model
+from workbench.simulate import product, simulated
+
+BUDGET = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is live at `cut` of one batch, and the forms of the layers before it that made it so."""
+
+    cut: int
+    live: Live
+    forms: tuple[Form, ...]
+    nbytes: int
+
+
+class Evaluator:
+    """Answers of one network, under one set of forms after another, to one set of images.
+
+    Convolutions run on channels-last tensors, which torch is faster with. A network that cannot be taken apart
+    (`evaluate.graph`) is run whole. Not for several threads at once.
+    """
+
+    def __init__(self, model: Model, inputs: torch.Tensor, budget: int = BUDGET) -> None:
+        """inputs: float32 [N, ...]. budget: bytes of activations to keep at most."""
+        self.budget = budget
+        self._model = model
+        self._inputs = inputs
+        self._layers = {layer.name: layer for layer in model.layers}
+        self._graph, self._format = _taken_apart(model)
+        self._order = tuple(sorted(self._layers, key=lambda name: self._first_use(name)))
+        self._forms: Mapping[str, Form] = {}
+        self._whole: nn.Module | None = None
+        self._cut = 0
+        self._kept: dict[int, _Kept] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of activations that are kept now."""
+        return sum(one.nbytes for one in self._kept.values())
+
+    def load(self, forms: Mapping[str, Form]) -> None:
+        """Take these forms from now on. Only layers whose form is another object than before are touched."""
+        changed = [name for name in self._order if self._forms.get(name) is not forms[name]]
+        self._forms = forms
+        if not changed:
+            return
+        if self._graph is None:
+            self._whole = simulated(self._model, forms)
+            return
+        for name in changed:
+            self._fill(self._graph, self._layers[name], forms[name])
+        self._cut = 0 if changed[0] == self._order[0] else self._graph.first_use[changed[0]]
+        self._kept = {batch: one for batch, one in self._kept.items() if one.forms == self._before(one.cut)}
+
+    def answers(self, batch: int) -> NDArray[np.int64]:
+        """Predicted labels of images batch · BATCH and following, at most BATCH of them.
+
+        Raises ModelError where the network fails on the images or does not give one row of scores an image.
+        """
+        inputs = self._inputs[batch * BATCH : (batch + 1) * BATCH]
+        wanted = len(inputs)
+        if wanted < BATCH:
+            inputs = inputs[torch.arange(BATCH) % wanted]
+        try:
+            with torch.inference_mode():
+                scores = self._scores(batch, inputs)
+        except (RuntimeError, ValueError) as error:
+            shape, why = tuple(inputs.shape[1:]), str(error).splitlines()[0]
+            raise ModelError(f"The network cannot run on images of shape {shape}: {why}") from error
+        if not isinstance(scores, torch.Tensor) or scores.ndim != 2 or len(scores) != len(inputs):
+            got = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
+            raise ModelError(
+                f"The network must give one row of class scores an image; for {len(inputs)} images it gave {got}."
+            )
+        return cast(NDArray[np.int64], scores.argmax(1)[:wanted].numpy())
+
+    def _scores(self, batch: int, inputs: torch.Tensor) -> Any:
+        if self._graph is None:
+            assert self._whole is not None
+            return self._whole(inputs)
+        kept = self._kept.get(batch)
+        cut, live = (kept.cut, kept.live) if kept else (0, (_laid_out(inputs, self._format),))
+        if kept and self._graph.mutates:
+            live = tuple(one.clone() if isinstance(one, torch.Tensor) else one for one in live)
+        if cut < self._cut:
+            live = self._graph.run(live, cut, self._cut)
+            cut = self._cut
+            self._keep(batch, live)
+            if self._graph.mutates:
+                live = tuple(one.clone() if isinstance(one, torch.Tensor) else one for one in live)
+        return self._graph.run(live, cut)[0]
+
+    def _keep(self, batch: int, live: Live) -> None:
+        held = self._kept.pop(batch, None)
+        nbytes = sum(one.nbytes for one in live if isinstance(one, torch.Tensor))
+        if self.nbytes + nbytes <= self.budget:
+            self._kept[batch] = _Kept(self._cut, live, self._before(self._cut), nbytes)
+        elif held is not None:
+            self._kept[batch] = held
+
+    def _before(self, cut: int) -> tuple[Form, ...]:
+        return tuple(self._forms[name] for name in self._order if self._first_use(name) < cut)
+
+    def _first_use(self, name: str) -> int:
+        return 0 if self._graph is None else self._graph.first_use[name]
+
+    def _fill(self, graph: Graph, layer: Layer, form: Form) -> None:
+        original = self._model.module.get_submodule(layer.name)
+        slot = graph.slots[layer.name]
+        if form.product is not None:
+            slot.body = _formatted(product(layer, form, original), self._format)
+            return
+        if isinstance(slot.body, nn.Sequential):
+            slot.body = _formatted(copy.deepcopy(original), self._format)
+        with torch.no_grad():
+            cast(torch.Tensor, slot.body.weight).copy_(torch.from_numpy(form.parts[0].values))
+
+
+def _taken_apart(model: Model) -> tuple[Graph | None, torch.memory_format]:
+    """The network's graph, if it has one that gives the scores that the network gives, and the layout it takes."""
+    example = torch.rand(2, *model.input_shape, generator=torch.Generator().manual_seed(0))
+    layers = {layer.name: layer.aliases for layer in model.layers}
+    with torch.no_grad():
+        for layout in (torch.channels_last, torch.contiguous_format):
+            try:
+                graph = Graph(_formatted(copy.deepcopy(model.module), layout), layers)
+                (scores,) = graph.run((_laid_out(example, layout),), 0)
+                expected = model.module(example)
+                if torch.allclose(scores, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())):
+                    return graph, layout
+            except Exception:  # a user's module may resist in any way; it is then run as it is
+                continue
+    return None, torch.contiguous_format
+
+
+def _formatted(module: nn.Module, layout: torch.memory_format) -> nn.Module:
+    return cast(nn.Module, cast(Any, module).to(memory_format=layout))  # which torch's own annotations lack
+
+
+def _laid_out(x: torch.Tensor, layout: torch.memory_format) -> torch.Tensor:
+    return x.contiguous(memory_format=layout) if x.ndim == 4 else x
