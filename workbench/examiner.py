@@ -61,14 +61,10 @@ class Standing:
         if seen == len(labels) or known is None or (known < 0).any():
             interval = binomial(int(np.count_nonzero(right)), seen)
         else:
-            was_right = known[:seen] == labels[:seen]
-            interval = paired(
-                original_hits=int(np.count_nonzero(known == labels)),
-                images=len(labels),
-                seen=seen,
-                gained=int(np.count_nonzero(right & ~was_right)),
-                lost=int(np.count_nonzero(was_right & ~right)),
-            )
+            change = right.astype(np.int8) - (known[:seen] == labels[:seen])
+            classes = [labels[:seen], labels[:seen][change > 0], labels[:seen][change < 0]]
+            counts = [np.bincount(one, minlength=int(labels.max()) + 1) for one in classes]
+            interval = paired(int(np.count_nonzero(known == labels)), len(labels), *counts)
         return Accuracy(interval.value, interval.low, interval.high, seen, self._badge, seen == len(labels))
 
 

@@ -42,12 +42,42 @@ def test_paired_is_the_originals_accuracy_plus_the_mean_difference() -> None:
     assert interval.low < interval.value < interval.high
 
 
-def test_paired_equals_agresti_and_min_where_hardly_any_image_has_been_seen() -> None:
+def test_paired_tends_to_agresti_and_min_for_one_class_of_few_seen_images() -> None:
     """Their interval: (b - c) / (n + 2) +- z sqrt((b + c + 1) - (b - c)^2 / (n + 2)) / (n + 2)."""
-    interval = paired(original_hits=6_000_000, images=10_000_000, seen=100, gained=5, lost=20)
-    centre, half = -15 / 102, 1.959964 * math.sqrt(26 - 15**2 / 102) / 102
-    assert interval.low == pytest.approx(0.6 + centre - half, abs=1e-4)
-    assert interval.high == pytest.approx(0.6 + centre + half, abs=1e-4)
+    interval = paired(original_hits=6_000_000, images=10_000_000, seen=1000, gained=50, lost=200)
+    centre, half = -150 / 1002, 1.959964 * math.sqrt(251 - 150**2 / 1002) / 1002
+    assert interval.low == pytest.approx(0.6 + centre - half, abs=3e-4)
+    assert interval.high == pytest.approx(0.6 + centre + half, abs=3e-4)
+
+
+def test_paired_knows_what_a_class_has_in_common() -> None:
+    """All of some classes lost and none of the others: nothing is left to chance but what was added."""
+    seen, lost = np.full(10, 50), np.array([50] * 9 + [0])
+    collapsed = paired(9500, 10_000, seen, np.zeros(10), lost)
+    untouched = paired(9500, 10_000, seen, np.zeros(10), np.zeros(10))
+    assert collapsed.high - collapsed.low == pytest.approx(untouched.high - untouched.low)
+    mixed = paired(9500, 10_000, seen, np.zeros(10), np.full(10, 45))
+    assert mixed.high - mixed.low > 5 * (collapsed.high - collapsed.low)
+
+
+def test_paired_takes_classes_of_one_image() -> None:
+    interval = paired(9000, 10_000, np.ones(100), np.zeros(100), np.repeat([1, 0], 50))
+    assert interval.low < 0.4 < interval.high
+    assert interval.high - interval.low < 0.3
+
+
+@pytest.mark.parametrize("seen", [200, 500, 2000])
+def test_paired_covers_in_95_percent_of_the_cases_where_classes_fare_differently(seen: int) -> None:
+    """10 classes of 1,000 images; of class c a share c / 10 is lost, which unstratified sampling overestimates."""
+    rng = np.random.default_rng(seen)
+    each, lost = seen // 10, 100 * np.arange(10)
+    truth = 1 - lost.sum() / 10_000
+    drawn = np.stack([rng.hypergeometric(down, 1000 - down, each, 2000) for down in lost], axis=1)
+    intervals = [paired(10_000, 10_000, np.full(10, each), np.zeros(10), row) for row in drawn]
+    covered = np.mean([one.low <= truth <= one.high for one in intervals])
+    assert 0.93 <= covered <= 0.97
+    plain = paired(10_000, 10_000, seen, 0, int(drawn[0].sum()))
+    assert intervals[0].high - intervals[0].low < 0.9 * (plain.high - plain.low)
 
 
 def test_paired_ends_exactly_at_the_count() -> None:
@@ -60,7 +90,7 @@ def test_paired_stays_open_while_no_difference_has_been_seen() -> None:
     widths = [one.high - one.low for one in (paired(9900, 10_000, seen, 0, 0) for seen in (1, 500, 5000, 9999))]
     assert widths == sorted(widths, reverse=True)
     assert widths[-1] > 0
-    assert widths[1] == pytest.approx(2 * 1.96 / 502 * math.sqrt(1 - 500 / 10_000), rel=1e-3)
+    assert widths[1] == pytest.approx(2 * 1.96 * math.sqrt(0.5) / 501 * math.sqrt(1 - 500 / 10_000), rel=1e-3)
 
 
 def test_paired_stays_inside_0_to_1() -> None:

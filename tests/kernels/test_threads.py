@@ -2,12 +2,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from workbench.kernels import _threads
+from workbench.kernels import _threads, _workers
+from workbench.kernels._atomic import pause, read, write
 from workbench.kernels._jit import jit
 
 
@@ -27,8 +29,44 @@ def test_every_item_falls_to_one_share(count: int, threads: int, step: int) -> N
     assert all(share % step == 0 for share in shares[:-1])
 
 
+def test_arguments_of_other_types_are_other_functions() -> None:
+    for kind in (np.int64, np.float32, np.uint8):
+        array = np.zeros(100, kind)
+        _threads.split(_count, 100, 2, array)
+        assert (array == 1).all()
+
+
+@jit
+def _end(array, start, stop):  # type: ignore[no-untyped-def]
+    return array[stop - 1]
+
+
+@jit
+def _both(array, start, stop):  # type: ignore[no-untyped-def]
+    return array[start], array[stop - 1]
+
+
+@pytest.mark.parametrize("array", [np.array([1, 255], np.uint8), np.array([-7, -1], np.int32), np.array([0.5, -2.0])])
+def test_results_keep_their_type(array: np.ndarray) -> None:
+    assert _threads.split(_end, 2, 2, array) == array.tolist()
+
+
+def test_results_of_a_share_are_numbers() -> None:
+    with pytest.raises(TypeError, match="returns a number or nothing"):
+        _threads.split(_both, 2, 2, np.zeros(2))
+
+
 def _fail(start: int, stop: int) -> None:
     raise ArithmeticError(f"{start}")
+
+
+@jit
+def _fail_at_first(array, start, stop):  # type: ignore[no-untyped-def]
+    if start == 0:
+        raise ArithmeticError("0 is the first")
+    for _ in range(1000):
+        for i in range(start, stop):
+            array[i] += 1
 
 
 def test_an_error_reaches_the_caller() -> None:
@@ -38,6 +76,51 @@ def test_an_error_reaches_the_caller() -> None:
     array = np.zeros(10)
     _threads.split(_count, 10, 2, array)
     assert (array == 1).all()
+
+
+def test_an_error_waits_for_the_other_shares() -> None:
+    for _ in range(20):
+        array = np.zeros(1000)
+        with pytest.raises(ArithmeticError, match="0 is the first"):
+            _threads.split(_fail_at_first, 1000, 2, array)
+        assert (array[500:] == 1000).all()
+
+
+@jit
+def _meet(words, long, start, stop):  # type: ignore[no-untyped-def]
+    """Whether the other of two shares is being worked on at the same time; the second takes `long` pauses more."""
+    mine, other = words.ctypes.data + 8 * start, words.ctypes.data + 8 * (1 - start)
+    write(mine, 1)
+    waited = 0
+    while read(other) == 0 and waited < 10**9:
+        waited += 1
+        pause()
+    for _ in range(long * start):
+        pause()
+    return read(other) == 1
+
+
+@pytest.mark.skipif(_threads.limit() < 2, reason="there is one thread")
+@pytest.mark.parametrize("idle", [0.0, 0.02])
+@pytest.mark.parametrize("long", [0, 100_000])
+def test_shares_run_at_once_also_after_idle(idle: float, long: int) -> None:
+    for _ in range(10):
+        time.sleep(idle)
+        assert _threads.split(_meet, 2, 2, np.zeros(2, np.int64), long) == [True, True]
+
+
+def test_idle_workers_sleep_and_can_be_stopped() -> None:
+    workers = _workers.Workers(2)
+    workers.start(2)
+    threads = list(workers._threads)
+    end = time.monotonic() + 30
+    while (workers._words[:, 0] != _workers._ASLEEP).any() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert (workers._words[:, 0] == _workers._ASLEEP).all()
+    workers.start(5)
+    assert workers._threads == threads
+    workers.stop()
+    assert not any(one.is_alive() for one in threads)
 
 
 def test_no_threads_are_refused() -> None:
@@ -50,7 +133,9 @@ def test_callers_at_the_same_time() -> None:
 
     def call(array: np.ndarray) -> None:
         for _ in range(50):
-            _threads.split(_count, array.size, 2, array)
+            assert sum(_threads.split(_count, array.size, 2, array)) == array.size
+            with pytest.raises(ArithmeticError):
+                _threads.split(_fail_at_first, 4, 2, np.zeros(4))
 
     callers = [threading.Thread(target=call, args=(array,)) for array in arrays]
     for one in callers:
@@ -89,3 +174,10 @@ def test_a_limit_is_respected() -> None:
     environment = {**os.environ, "NUMBA_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
+
+
+def test_a_process_ends_beside_waiting_threads() -> None:
+    root = Path(__file__).parents[2]
+    program = FORKED.partition("child")[0].format(root=str(root))
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", program], check=True, timeout=120, cwd=root)

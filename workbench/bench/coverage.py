@@ -1,7 +1,8 @@
 """Whether the interval that stands on the page while images are run holds what it promises.
 
 Random recipes on the small networks: after 500 images, does the 95 % interval hold the accuracy on all test images, and
-how wide is it beside the interval of counting hits on the same images?
+how wide is it beside the interval of counting hits on the same images? Each recipe is given a class-balanced order of
+its own: in one order for all, the same 500 images would judge every recipe, and their luck would be all there is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 
 from workbench.compressed import CompressedModel, compress
 from workbench.evaluate.intervals import Interval, binomial
-from workbench.examiner import Examiner, answers_so_far, selected_images
+from workbench.evaluate.order import class_balanced_order
+from workbench.examiner import Examiner, Standing, answers_so_far, selected_images
 from workbench.model import load
 from workbench.recipe import Recipe
 
@@ -51,7 +53,7 @@ def coverage(
     for number, network in enumerate(networks):
         _finish(examiner, compress(network, Recipe()))  # the original's answers come first
         for recipe in drawn[number :: len(networks)]:
-            found.append(_trial(examiner, compress(network, recipe), images))
+            found.append(_trial(examiner, compress(network, recipe), images, random))
             progress(len(found) / recipes)
     return found
 
@@ -80,19 +82,23 @@ def summary(trials: list[Trial]) -> dict[str, Any]:
     }
 
 
-def _trial(examiner: Examiner, compressed: CompressedModel, images: int) -> Trial:
-    early = next(one.compressed for one in examiner.accuracies(compressed) if one.compressed.images >= images)
+def _trial(examiner: Examiner, compressed: CompressedModel, images: int, random: np.random.Generator) -> Trial:
+    """The product's own figure after the first images of an order drawn for this recipe."""
     final = _finish(examiner, compressed)
-    labels = selected_images(compressed.model).labels[:images]
-    hits = int(np.count_nonzero(answers_so_far(compressed)[:images] == labels))
+    labels = selected_images(compressed.model).labels
+    mixed = random.permutation(len(labels))
+    order = mixed[class_balanced_order(labels[mixed])]
+    found, known = answers_so_far(compressed)[order], answers_so_far(compress(compressed.model, Recipe()))[order]
+    early = Standing(found, known, labels[order], "simulated", images).compressed
+    hits = int(np.count_nonzero(found[:images] == labels[order[:images]]))
     paired = Interval(early.low, early.value, early.high)
-    return Trial(compressed.model.name, compressed.recipe, paired, _counted(hits, images, final[1]), final[0])
+    return Trial(compressed.model.name, compressed.recipe, paired, _counted(hits, images, len(labels)), final)
 
 
-def _finish(examiner: Examiner, compressed: CompressedModel) -> tuple[float, int]:
-    """Accuracy on all test images, and their number."""
+def _finish(examiner: Examiner, compressed: CompressedModel) -> float:
+    """Accuracy on all test images."""
     *_, last = examiner.accuracies(compressed)
-    return last.compressed.value, last.compressed.images
+    return last.compressed.value
 
 
 def _counted(hits: int, images: int, of: int) -> Interval:

@@ -11,7 +11,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 Z = 1.959963984540054  # two-sided 95 % of the normal distribution
+_ADDED = 0.5  # discordant images
 
 
 @dataclass(frozen=True)
@@ -37,28 +41,35 @@ def binomial(hits: int, images: int) -> Interval:
     return Interval(max(0.0, min(share, centre - half)), share, min(1.0, max(share, centre + half)))
 
 
-def paired(original_hits: int, images: int, seen: int, gained: int, lost: int) -> Interval:
-    """Accuracy on all `images` test images, from the first `seen` of them and the original's answers to every one.
+def paired(original_hits: int, images: int, seen: ArrayLike, gained: ArrayLike, lost: ArrayLike) -> Interval:
+    """Accuracy on all `images` test images, from the first ones of each class and the original's answers to every one.
 
-    original_hits: of the original network, on all images. gained: seen images that only the compressed network got
-    right; lost: those that only the original got right. The estimate is the original's accuracy plus the mean paired
-    difference. Its interval is that of Agresti & Min 2005 (Statistics in Medicine 24: half an image is added to each of
-    the four cells), which stays open where no difference has been seen yet, applied to the unseen images only: the seen
-    ones are known, which gives the finite population correction and closes the interval at seen == images.
-    Raises ValueError for counts that cannot be.
+    original_hits: of the original network, on all images. seen, gained, lost: for each class the images seen, those of
+    them that only the compressed network got right, and those that only the original did; the classes are seen in
+    proportion (`order.class_balanced_order`). The estimate is the original's accuracy plus the mean paired difference.
+    Its variance is that of stratified sampling (Cochran 1977, Sampling Techniques, 3rd edition, equation 5.14), and the
+    interval is made as Agresti and Min 2005 make theirs (Statistics in Medicine 24): a quarter of an image is added to
+    both discordant cells (they add half an image), so that it stays open where no difference has been seen yet. It
+    applies to the unseen images only: the seen ones are known, which gives the finite population correction and closes
+    the interval when all are seen. Raises ValueError for counts that cannot be.
     """
-    if not 0 < seen <= images or not 0 <= original_hits <= images or min(gained, lost) < 0 or gained + lost > seen:
+    classes, up, down = (np.atleast_1d(np.asarray(one, np.float64)) for one in (seen, gained, lost))
+    count, gains, losses = int(classes.sum()), int(up.sum()), int(down.sum())
+    possible = 0 < count <= images and 0 <= original_hits <= images
+    if not possible or min(up.min(), down.min()) < 0 or (up + down > classes).any():
         raise ValueError(
-            f"{gained} gained and {lost} lost in {seen} of {images} images, {original_hits} original hits."
+            f"{gains} gained and {losses} lost in {count} of {images} images, {original_hits} original hits."
         )
-    unseen = (images - seen) / images
-    difference = (gained - lost) / seen
-    value = (original_hits * seen + (gained - lost) * images) / (images * seen)  # one rounding: exact at the end
-    cells = seen + 2
-    shrunk = (gained - lost) / cells
-    deviation = math.sqrt(((gained + lost + 1) / cells - shrunk**2) / cells)
+    unseen = (images - count) / images
+    difference = (gains - losses) / count
+    value = (original_hits * count + (gains - losses) * images) / (images * count)  # one rounding: exact at the end
+    cells = count + 2 * _ADDED
+    shrunk = (gains - losses) / cells
+    several = np.maximum(classes, 2)  # of one image alone the spread is not known: its difference counts in full
+    spread = (up + down - np.where(classes > 1, (up - down) ** 2 / several, 0)) * several / (several - 1)
+    deviation = math.sqrt((np.where(classes > 1, spread, up + down).sum() + _ADDED) / cells / cells)
     centre = original_hits / images + difference * (1 - unseen) + shrunk * unseen
     half = Z * deviation * math.sqrt(unseen)
-    low, high = (value, value) if seen == images else (centre - half, centre + half)
+    low, high = (value, value) if count == images else (centre - half, centre + half)
     value = min(1.0, max(0.0, value))
     return Interval(min(value, max(0.0, low)), value, max(value, min(1.0, high)))

@@ -38,6 +38,7 @@ def jit(function: Callable[..., Any] | None = None, *, fast_math: bool = False) 
     if function is None:
         return lambda one: jit(one, fast_math=fast_math)
     options: dict[str, Any] = {"nogil": True, "fastmath": set(FAST_MATH) if fast_math else False}
+    options["no_cfunc_wrapper"] = True  # no C code calls a kernel; an entry for it takes a tenth of the time to compile
     if private_folder(_folder()) is None:
         return numba.njit(function, **options)
     with _lock:  # Numba takes the list of locators from its settings (NUMBA_CACHE_LOCATOR_CLASSES) and no other way

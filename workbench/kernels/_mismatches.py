@@ -21,6 +21,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from workbench.kernels._features import has, wide
+from workbench.kernels._memory import LINE
 
 LANES = 32  # outputs in a tile of weights
 NATIVE = wide() and has("avx512vpopcntdq")  # counting bits in 32-bit lanes, and logic of three inputs, are instructions
@@ -49,6 +50,9 @@ def sign_products(  # type: ignore[no-untyped-def]
         read = _Arguments(context, builder, sig, args)
         loop = _Loop(builder, rows.literal_value, bool(paired.literal_value))
         column, to, stride = (read.number(name) for name in (10, 12, 13))
+        places = [builder.add(to, builder.mul(stride, _I64(row))) for row in range(loop.rows)]
+        for place in places:  # the lines of the result come from afar, and are there when the counts are
+            loop.prefetch(builder.gep(read.pointer(11), [place]))
         totals = loop.emit(read)
         floats = ir.VectorType(ir.FloatType(), loop.lanes)
         minus_two = ir.Constant(floats, [-2.0] * loop.lanes)
@@ -61,7 +65,7 @@ def sign_products(  # type: ignore[no-untyped-def]
             )
             value = loop.call("llvm.fmuladd", minus_two, builder.sitofp(total, floats), base)
             value = loop.call("llvm.fmuladd", value, factor, offset)
-            at = builder.add(builder.add(to, builder.mul(stride, _I64(row))), _I64(part * loop.lanes))
+            at = builder.add(places[row], _I64(part * loop.lanes))
             loop.store(value, builder.gep(read.pointer(11), [at]))
         return context.get_dummy_value()
 
@@ -178,6 +182,15 @@ class _Loop:
 
     def store(self, vector: Any, pointer: Any) -> None:
         self.builder.store(vector, self.builder.bitcast(pointer, vector.type.as_pointer())).align = 4
+
+    def prefetch(self, pointer: Any) -> None:
+        """Ask for the cache lines of LANES results from `pointer` on, which are to be written."""
+        byte = _I8.as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        for line in range(0, LANES, LINE // 4):
+            at = self.builder.bitcast(self.builder.gep(pointer, [_I64(line)]), byte)
+            self.builder.call(function, [at, _I32(1), _I32(3), _I32(1)])
 
     def call(self, name: str, *vectors: Any) -> Any:
         kind = vectors[0].type

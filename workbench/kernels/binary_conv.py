@@ -9,10 +9,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from workbench.kernels._jit import jit
-from workbench.kernels._memory import aligned_zeros
+from workbench.kernels._threads import split
+from workbench.kernels._vector import Vector, splat, store
 from workbench.kernels.binary import Floats, SignWeights, Words, multiply, output, pack_run, words_for
 
 Pair = tuple[int, int]
@@ -46,7 +50,7 @@ def conv_binary(
         x.shape, words_for(channels), weights.scale.size, weights.kernel, stride, padding, dilation
     )
     y = output(out, (images, *shape, weights.outputs))
-    words = pack_images(x, padding)
+    words = pack_images(x, padding, threads)
     bases = np.empty((len(ways), weights.scale.size), np.float32)
     _bases(ways, weights.plus, channels, bases)
     runs = runs_of(width + 2 * padding[1], words.shape[3], weights.kernel, dilation)
@@ -55,20 +59,20 @@ def conv_binary(
     return y.transpose(0, 3, 1, 2)
 
 
-def pack_images(x: Floats, padding: Pair = (0, 0)) -> Words:
+def pack_images(x: Floats, padding: Pair = (0, 0), threads: int = 1) -> Words:
     """Signs of `x` [images, channels, height, width], as words [images, height + 2p, width + 2q, W].
 
     The padding (p, q) is zero. The words of a pixel are those of a row in `binary.SignRows`.
     """
     images, channels, height, width = x.shape
     down, right = padding
-    words = aligned_zeros((images, height + 2 * down, width + 2 * right, words_for(channels)), np.uint32)
+    words = np.zeros((images, height + 2 * down, width + 2 * right, words_for(channels)), np.uint32)
     inner = words[:, down : down + height, right : right + width]
     last = x.transpose(0, 2, 3, 1)
     if last.flags.c_contiguous and not x.flags.c_contiguous:
-        _pack_channels_last(last, inner)
+        split(_pack_channels_last, images * height, threads, last, inner)
     else:
-        _pack_channels_first(np.ascontiguousarray(x), inner)
+        split(_pack_channels_first, images * -(-words.shape[3] // 2), threads, np.ascontiguousarray(x), inner)
     return words
 
 
@@ -119,61 +123,94 @@ def runs_of(width: int, words: int, kernel: Pair, dilation: Pair) -> NDArray[np.
 def _bases(ways, plus, channels, bases):  # type: ignore[no-untyped-def]
     """Terms K of K − 2d: the signs inside the image, and twice what the positions outside add to d, bits of +1."""
     for way in range(len(ways)):
-        for column in range(bases.shape[1]):
-            bases[way, column] = 0
+        inside = np.float32(0)
         for position in range(ways.shape[1]):
-            for column in range(bases.shape[1]):
-                bases[way, column] += channels if ways[way, position] else 2 * plus[position, column]
+            if ways[way, position]:
+                inside += channels
+        for column in range(bases.shape[1]):
+            bases[way, column] = inside
+        for position in range(ways.shape[1]):
+            if not ways[way, position]:
+                for column in range(bases.shape[1]):
+                    bases[way, column] += 2 * plus[position, column]
 
 
 @jit
-def _pack_channels_last(x, words):  # type: ignore[no-untyped-def]
-    images, height, width, channels = x.shape
+def _pack_channels_last(x, words, start, stop):  # type: ignore[no-untyped-def]
+    """Rows start..stop of all images."""
+    _, height, width, channels = x.shape
     flat = x.reshape(-1)
-    for image in range(images):
-        for row in range(height):
-            for column in range(width):
-                start = ((image * height + row) * width + column) * channels
-                pack_run(flat, start, channels, words[image, row, column])
+    for row in range(start, stop):
+        for column in range(width):
+            pack_run(flat, (row * width + column) * channels, channels, words[row // height, row % height, column])
 
 
 @jit
-def _pack_channels_first(x, words):  # type: ignore[no-untyped-def]
-    images, channels, height, width = x.shape
+def _pack_channels_first(x, words, start, stop):  # type: ignore[no-untyped-def]
+    """Units start..stop, a unit being a pair of words of every pixel of an image, or the only word."""
+    _, channels, height, width = x.shape
     pixels = height * width
     flat = x.reshape(-1)
-    bits = np.empty(pixels, np.uint32)
-    for image in range(images):
-        for word in range(words.shape[3]):
-            bits[:] = np.uint32(0)
-            first = 32 * word
-            _add_bits(flat, (image * channels + first) * pixels, min(channels - first, 32), bits)
-            _scatter(bits, words[image], word)
-        _pair_words(words[image])
+    across = words.shape[3]
+    pairs = (across + 1) // 2
+    first, second = np.empty(pixels, np.uint32), np.empty(pixels, np.uint32)
+    for unit in range(start, stop):
+        image, word = unit // pairs, unit % pairs * 2
+        here = image * channels + 32 * word
+        _sign_bits(flat, here * pixels, min(channels - 32 * word, 32), first)
+        if across > 1:
+            _sign_bits(flat, (here + 32) * pixels, min(channels - 32 * word - 32, 32), second)
+        for row in range(height):
+            for column in range(width):
+                pixel = row * width + column
+                words[image, row, column, word] = first[pixel]
+                if across > 1:
+                    words[image, row, column, word + 1] = first[pixel] ^ second[pixel]
 
 
 @jit
-def _add_bits(values, start, channels, bits):  # type: ignore[no-untyped-def]
-    """Bit c of bits[p] = sign of values[start + c · pixels + p]."""
-    for channel in range(channels):
-        bit = np.uint32(1) << np.uint32(channel)
-        here = values[start + channel * bits.size : start + (channel + 1) * bits.size]
-        for pixel in range(bits.size):
-            bits[pixel] |= bit if here[pixel] >= 0 else np.uint32(0)
+def _sign_bits(values, start, channels, bits):  # type: ignore[no-untyped-def]
+    """Bit c of bits[p] = sign of values[start + c · pixels + p], for c in 0..channels."""
+    pixels = bits.size
+    pixel = 0
+    while pixel + 64 <= pixels:
+        many = splat(np.uint32(0), 64)
+        for channel in range(channels):
+            many = with_signs(many, values, start + channel * pixels + pixel, channel)
+        store(bits, pixel, many)
+        pixel += 64
+    while pixel < pixels and pixels >= 16:
+        pixel = min(pixel, pixels - 16)  # the last ones are taken together with some of those before them
+        some = splat(np.uint32(0), 16)
+        for channel in range(channels):
+            some = with_signs(some, values, start + channel * pixels + pixel, channel)
+        store(bits, pixel, some)
+        pixel += 16
+    while pixel < pixels:
+        bits[pixel] = 0
+        for channel in range(channels):
+            if values[start + channel * pixels + pixel] >= 0:
+                bits[pixel] |= np.uint32(1) << np.uint32(channel)
+        pixel += 1
 
 
-@jit
-def _scatter(bits, words, word):  # type: ignore[no-untyped-def]
-    height, width, _ = words.shape
-    for row in range(height):
-        for column in range(width):
-            words[row, column, word] = bits[row * width + column]
+@intrinsic
+def with_signs(typingctx, found, values, index, bit):  # type: ignore[no-untyped-def]
+    """`found`, uint32 lanes, with bit number `bit` set where the floats of a flat array, from `index` on, are ≥ 0."""
+    if not (isinstance(found, Vector) and found.dtype == types.uint32 and isinstance(bit, types.Integer)):
+        return None
 
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        data = context.make_array(sig.args[1])(context, builder, args[1]).data
+        index = context.cast(builder, args[2], sig.args[2], types.intp)
+        kind = ir.VectorType(ir.FloatType(), found.lanes)
+        floats = builder.load(builder.bitcast(builder.gep(data, [index]), kind.as_pointer()))
+        floats.align = 4
+        undefined = ir.Constant(args[0].type, ir.Undefined)
+        number = context.cast(builder, args[3], sig.args[3], types.uint32)
+        one = builder.insert_element(undefined, builder.shl(ir.IntType(32)(1), number), ir.IntType(32)(0))
+        bits = builder.shuffle_vector(one, undefined, ir.Constant(args[0].type, None))
+        there = builder.fcmp_ordered(">=", floats, ir.Constant(kind, None))
+        return builder.or_(args[0], builder.select(there, bits, ir.Constant(bits.type, None)))
 
-@jit
-def _pair_words(words):  # type: ignore[no-untyped-def]
-    height, width, count = words.shape
-    for row in range(height):
-        for column in range(width):
-            for word in range(1, count, 2):
-                words[row, column, word] ^= words[row, column, word - 1]
+    return found(found, values, index, bit), codegen
