@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "screenshots"
@@ -18,17 +18,16 @@ SHOWN = (50, 5)
 
 def main() -> None:
     sys.path.insert(0, str(ROOT))
-    from tests.browser.conftest import ARGUMENTS, CHROMIUM
     from tests.browser.front_ends import serve
     from tests.browser.panel_page import PanelPage
+    from workbench.bench.browser import chromium
 
     PICTURES.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
         serve("voila", Path(folder)) as voila,
-        sync_playwright() as playwright,
+        chromium() as browser,
     ):
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1480, "height": 1080}, color_scheme="light")
         voila.open(page)
         panel = PanelPage(page)
@@ -46,7 +45,6 @@ def main() -> None:
             page.wait_for_function("(scheme) => document.querySelector('.cwb').dataset.theme === scheme", arg=scheme)
             page.wait_for_timeout(1500)  # the plot is drawn a little after the rest
             page.screenshot(path=PICTURES / f"dashboard-{scheme}.png")
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -170,19 +170,24 @@ def lanes(codes: list[int], bits: int) -> list[bytes]:
     return groups
 
 
-def tiles(codes: NDArray[np.uint8], bits: int) -> list[bytes]:
-    """The tiles of 16 outputs by 32 inputs of a matrix of codes, packed, those of the first 16 outputs first."""
+def strips(codes: NDArray[np.uint8], bits: int) -> bytes:
+    """The strips of 16 outputs of a matrix of codes, packed: blocks of 32 inputs, then the bits that are left over."""
     outputs, inputs = codes.shape
     found = []
     for first_output in range(0, outputs, 16):
-        for first_input in range(0, inputs, 32):
+        strip = range(first_output, min(first_output + 16, outputs))
+        for first_input in range(0, inputs - 31, 32):
             group = [0] * 512
-            for output in range(first_output, min(first_output + 16, outputs)):
-                for k in range(first_input, min(first_input + 32, inputs)):
-                    row, byte = divmod(k - first_input, 4)
-                    group[64 * row + 4 * (output - first_output) + byte] = int(codes[output, k])
-            found += lanes(group, bits)
-    return found
+            for output in strip:
+                for k in range(32):
+                    row, byte = divmod(k, 4)
+                    group[64 * row + 4 * (output - first_output) + byte] = int(codes[output, first_input + k])
+            packed = lanes(group, bits)[0]
+            found += [packed[64 * row : 64 * row + 4 * len(strip)] for row in range(bits)]
+        rest = range(inputs // 32 * 32, inputs)
+        numbers = [sum(int(codes[output, k]) << (bits * i) for i, k in enumerate(rest)) for output in strip]
+        found += [bytes(number >> 8 * byte & 255 for number in numbers) for byte in range(-(-len(rest) * bits // 8))]
+    return b"".join(found)
 
 
 def quantized(value: float, scale: float, zero_point: float, highest: int) -> int:

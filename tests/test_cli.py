@@ -99,6 +99,19 @@ def test_methods_can_be_chosen_and_the_table_is_readable() -> None:
     assert "accuracy (%)" in table and "fc1" in table
 
 
+def test_interaction_has_a_row_for_each_slider_and_figure_in_milliseconds() -> None:
+    result = loaded("bench", "interaction", "--models", MODEL, "--surfaces", "engine", "--moves", "2")
+    assert result["machine"]["cores"] >= 1 and len(result["load"]) == 3
+    assert (result["sweeps"], result["startup"]) == ([], None)
+    found = {(row["move"], row["figure"]): row for row in result["rows"]}
+    assert {move for move, _ in found} == {"sparsity", "bits", "rank", "layer"}
+    for move, _ in found:
+        costs, accuracy, exact = (found[move, figure] for figure in ("costs", "accuracy", "exact"))
+        assert 0 < costs["median"] <= accuracy["median"] <= exact["median"]
+        assert costs["moves"] == accuracy["moves"] == exact["moves"] == 2
+        assert (exact["surface"], exact["model"]) == ("engine", MODEL)
+
+
 def test_breakeven_has_a_row_for_each_shape() -> None:
     result = loaded("bench", "breakeven", MODEL)
     assert result["machine"]["cores"] >= 1
@@ -124,6 +137,9 @@ def test_breakeven_has_a_row_for_each_shape() -> None:
         (("measure", MODEL, "--recipe", "missing.json"), "No such file or directory: missing.json"),
         (("measure", MODEL, "--recipe", "x.json", "--bits", "4"), "either --recipe or the sliders"),
         (("evaluate", "missing.cwb"), "missing.cwb"),
+        (("bench", "interaction", "--models", "lenet-9/mnist"), "There is no model 'lenet-9/mnist'"),
+        (("bench", "interaction", "--surfaces", "voila,paper"), "There is no surface 'paper'"),
+        (("bench", "interaction", "--moves", "0"), "0 is not in the range x>=1"),
         (("bench", "breakeven", "lenet-9/mnist"), "There is no model 'lenet-9/mnist'"),
         (("export", MODEL, "--to", "/nowhere/net.cwb"), "/nowhere"),
     ],

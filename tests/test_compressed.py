@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from workbench.assessment import costs
 from workbench.compressed import Stopped, compress
 from workbench.errors import RecipeError
 from workbench.form import Codebook
@@ -162,3 +163,48 @@ def test_the_recipe_can_name_an_encoding(model: Model) -> None:
     assert compress(model, Recipe(chosen, {"4": "bitmap"})).encodings["4"].name == "bitmap"
     with pytest.raises(RecipeError):
         _ = compress(model, Recipe((), {"4": "codebook"})).encodings
+
+
+MOVES = [
+    {"sparsity": 0.5, "bits": 4},
+    {"sparsity": 0.5, "bits": 4, "overrides": {"4": {"bits": 2}}},
+    {"sparsity": 0.7, "bits": 4},
+    {"rank": 0.5, "sparsity": 0.7, "bits": 1},
+    {"sparsity": 0.5, "bits": 4, "overrides": {"4": {"sparsity": 0.2}}},
+    {"bits": 4},
+]
+
+
+def test_a_layer_that_a_move_does_not_touch_keeps_its_form(model: Model) -> None:
+    before, after = (compress(model, Recipe.sliders(**one)).forms for one in MOVES[:2])  # type: ignore[arg-type]
+    assert [name for name in before if before[name] is not after[name]] == ["4"]
+    again = compress(model, Recipe.sliders(**MOVES[0])).forms  # type: ignore[arg-type]
+    assert all(again[name] is before[name] for name in before)
+
+
+def test_a_step_that_changes_nothing_hands_on_the_same_form(model: Model) -> None:
+    forms = compress(model, recipe(Magnitude(sparsity=0.0))).forms
+    assert all(forms[layer.name] is layer.form for layer in model.layers)
+
+
+def test_results_do_not_depend_on_what_was_computed_before() -> None:
+    """The same network after other moves, and fresh: the same sizes and the same values, bit for bit."""
+    used = Model.from_module(network(), torch.zeros(1, 1, 16, 16))
+    for choice in [*MOVES, *reversed(MOVES)]:
+        fresh = Model.from_module(network(), torch.zeros(1, 1, 16, 16))
+        one, other = (compress(model, Recipe.sliders(**choice)) for model in (used, fresh))  # type: ignore[arg-type]
+        assert one.size == other.size
+        assert dict(one.plans) == dict(other.plans)
+        for name in one.forms:
+            for a, b in zip(one.forms[name].parts, other.forms[name].parts, strict=True):
+                assert a.values.tobytes() == b.values.tobytes()
+
+
+def test_costs_are_those_of_the_encodings_without_making_them(model: Model) -> None:
+    compressed = compress(model, Recipe.sliders(sparsity=0.41, bits=3))
+    size = costs(compressed).compressed.size
+    assert "encodings" not in vars(compressed)
+    stored = {name: encoding.arrays() for name, encoding in compressed.encodings.items()}
+    biases = {layer.name: model.rest[f"{layer.name}.bias"].nbytes for layer in model.layers}
+    for name, arrays in stored.items():
+        assert size.by_layer[name] == sum(one.data.nbytes for one in arrays) + biases[name]

@@ -27,9 +27,10 @@ before = compiled()
 assert before
 for name in ("lenet-300-100/mnist", "lenet-5/mnist"):
     model = load(name)
-    for choice in ({"bits": 4}, {"sparsity": 0.9}, {"sparsity": 0.5, "bits": 3}, {"rank": 0.5, "sparsity": 0.6}):
+    for choice in ({"bits": 4}, {"sparsity": 0.9}, {"sparsity": 0.5, "bits": 1}, {"rank": 0.5, "sparsity": 0.6}):
         compressed = compress(model, Recipe.sliders(**choice))
         compressed.size
+        [part.values for form in compressed.forms.values() for part in form.parts]
 new = compiled() - before
 assert not new, sorted(new)
 """

@@ -168,17 +168,29 @@ def kernels(as_json: bool, markdown: Path | None) -> None:
 
 
 @bench.command()
+@click.option("--models", default="", help="Networks, separated by commas; all by default.")
+@click.option("--surfaces", default="", help="Any of engine, voila, lab, separated by commas; all by default.")
+@click.option("--moves", type=click.IntRange(1), help="Moves of each slider.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def interaction(as_json: bool) -> None:
-    """How soon the live engine answers a move of a slider."""
-    from workbench.bench.interaction import STAGES, run
+@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write a Markdown page, too.")
+def interaction(models: str, surfaces: str, moves: int | None, as_json: bool, markdown: Path | None) -> None:
+    """How soon a move of a slider is answered, by the engine and on the page in Chromium."""
+    for name in (names := _separated(models)):
+        zoo.entry(name)  # a wrong name is known before torch is loaded
+    from workbench.bench.interaction import MOVES, SURFACES, page, run, table
 
-    result = run(progress=lambda name: click.echo(name, err=True))
-    rows = [
-        {"model": row["model"]} | {stage: f"{1000 * row[stage]['median']:.0f} ms" for stage in STAGES}
-        for row in result["rows"]
-    ]
-    click.echo(json.dumps(result, indent=2)) if as_json else _print_rows(rows, ("model", *STAGES), False)
+    chosen = _separated(surfaces) or SURFACES
+    for name in chosen:
+        if name not in SURFACES:
+            raise click.UsageError(f"There is no surface {name!r}; the known ones are: {', '.join(SURFACES)}.")
+    result = run(names, chosen, moves or MOVES, progress=lambda text: click.echo(text, err=True))
+    if markdown is not None:
+        markdown.write_text(page(result), encoding="utf-8")
+    click.echo(json.dumps(result, indent=2) if as_json else table(result))
+
+
+def _separated(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(",") if one.strip())
 
 
 @bench.command()

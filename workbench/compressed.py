@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from workbench.cache import Cache
-from workbench.encoding import Encoding
-from workbench.encodings.choice import held, named, smallest
+from workbench.encoding import Encoding, Plan
+from workbench.encodings.choice import cheapest, held, named, planned
 from workbench.errors import RecipeError
-from workbench.form import Form
+from workbench.form import Form, count_zeros
+from workbench.method import Method
 from workbench.model import Model
 from workbench.recipe import Recipe, Step
 from workbench.report import Size
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 Forms = Mapping[str, Form]
 Cancelled = Callable[[], bool]
-_prefixes: Cache[tuple[Forms, tuple[Note, ...]]] = Cache(ceiling=256 * 2**20)
+_made: Cache[Form | None] = Cache(ceiling=64 * 2**20)  # None for a form that is left as it is
 
 
 class Stopped(Exception):
@@ -49,20 +50,30 @@ class CompressedModel:
     given: Mapping[str, Encoding] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def encodings(self) -> Mapping[str, Encoding]:
-        """Layer -> encoding: the smallest lossless one, unless the recipe names another."""
-        if self.given:  # read from a file
-            return self.given
-        return MappingProxyType({name: self._encoded(name, form) for name, form in self.forms.items()})
+    def plans(self) -> Mapping[str, tuple[str, Plan]]:
+        """Layer -> name of its encoding, and what that stores: the smallest lossless one, or the one the recipe names.
 
-    def _encoded(self, name: str, form: Form) -> Encoding:
+        Raises RecipeError where the one that is named cannot hold the layer.
+        """
+        if self.given:  # read from a file
+            return MappingProxyType({name: (one.name, one.planned()) for name, one in self.given.items()})
+        count_zeros([part for form in self.forms.values() for part in form.parts])
+        return MappingProxyType({name: self._planned(name, form) for name, form in self.forms.items()})
+
+    def _planned(self, name: str, form: Form) -> tuple[str, Plan]:
         wanted = self.recipe.encodings.get(name)
-        if wanted is None:
-            return smallest(form)
         try:
-            return named(wanted, form)
+            return form.once(("plan", wanted), lambda: cheapest(form) if wanted is None else planned(wanted, form))
         except RecipeError as error:
             raise RecipeError(f"Layer {name!r}: {error}") from None
+
+    @cached_property
+    def encodings(self) -> Mapping[str, Encoding]:
+        """Layer -> encoding, as planned."""
+        if self.given:
+            return self.given
+        wanted = {name: self.recipe.encodings.get(name, encoding) for name, (encoding, _) in self.plans.items()}
+        return MappingProxyType({name: named(wanted[name], form) for name, form in self.forms.items()})
 
     @cached_property
     def stored(self) -> Forms:
@@ -72,7 +83,7 @@ class CompressedModel:
         """
         if self.from_file:
             return self.forms
-        return MappingProxyType({name: held(encoding, self.forms[name]) for name, encoding in self.encodings.items()})
+        return MappingProxyType({name: held(self.plans[name][1], form) for name, form in self.forms.items()})
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -120,33 +131,34 @@ class CompressedModel:
 
 
 def compress(model: Model, recipe: Recipe, *, cancelled: Cancelled = lambda: False) -> CompressedModel:
-    """Take the recipe's steps in their order. The model is not changed; results of unchanged first steps are reused.
+    """Take the recipe's steps in their order. The model is not changed.
 
-    Raises RecipeError naming the layer, where a step cannot be applied to a layer that it names, and Stopped as soon as
-    `cancelled` says so between two steps.
+    A layer that meets the same step with the same decisions in the same form again is given the same new form, so that
+    what is known of that form need not be found again. Raises RecipeError naming the layer, where a step cannot be
+    applied to a layer that it names, and Stopped as soon as `cancelled` says so between two steps.
     """
     recipe.check(model)
-    forms: Forms = {layer.name: Form.of(layer.weight) for layer in model.layers}
-    notes: tuple[Note, ...] = ()
-    for count, step in enumerate(recipe.steps, 1):
+    forms: dict[str, Form] = {layer.name: layer.form for layer in model.layers}
+    notes: list[Note] = []
+    for step in recipe.steps:
         if cancelled():
             raise Stopped
-        key = (model.digest, Recipe(recipe.steps[:count]).digest)
-        before = forms
-        forms, new = _prefixes.get(key, lambda before=before, step=step: _take(model, before, step))  # type: ignore[misc]
-        notes += new
-    return CompressedModel(model, recipe, MappingProxyType(dict(forms)), notes)
+        forms |= _take(model, forms, step, notes)
+    return CompressedModel(model, recipe, MappingProxyType(forms), tuple(notes))
 
 
-def _take(model: Model, forms: Forms, step: Step) -> tuple[Forms, tuple[Note, ...]]:
-    together, alone, notes = {}, {}, []
+def _take(model: Model, forms: Forms, step: Step, notes: list[Note]) -> dict[str, Form]:
+    """The new forms of the layers that the step is for; what it has to say of them is added to `notes`."""
+    together: dict[str, Form] = {}
+    alone: dict[str, Method] = {}
+    named = step.named()
     for layer in model.layers:
         if step.layers is not None and layer.name not in step.layers:
             continue
         method = step.method_for(layer.name)
         if method is None:
             continue
-        layout, by_name = model.layout(layer), layer.name in step.named()
+        layout, by_name = model.layout(layer), layer.name in named
         reason = method.refusal(forms[layer.name], layout)
         if reason and by_name:
             raise RecipeError(f"{method.name} cannot be applied to layer {layer.name!r}: it {reason}.")
@@ -157,11 +169,20 @@ def _take(model: Model, forms: Forms, step: Step) -> tuple[Forms, tuple[Note, ..
             alone[layer.name] = method
         else:
             together[layer.name] = forms[layer.name]
-    taken = step.method.apply(together) if together else {}
+    decided = step.method.settle(together) if together else {}
+    taken = {name: _compressed(step.method, forms[name], decision) for name, decision in decided.items()}
     for name, method in alone.items():
-        taken |= method.apply({name: forms[name]})
+        taken[name] = _compressed(method, forms[name], method.settle({name: forms[name]})[name])
     notes += [Note(name, text) for name, form in taken.items() for text in _undone(step, forms[name], form)]
-    return {**forms, **taken}, tuple(notes)
+    return taken
+
+
+def _compressed(method: Method, form: Form, decision: Hashable) -> Form:
+    def new() -> Form | None:
+        found = method.compress(form, decision)
+        return None if found is form else found
+
+    return _made.get((method, decision), new, form) or form
 
 
 def _undone(step: Step, before: Form, after: Form) -> list[str]:
@@ -169,10 +190,13 @@ def _undone(step: Step, before: Form, after: Form) -> list[str]:
     undone = []
     if any(part.levels for part in before.parts) and not any(part.levels for part in after.parts):
         undone.append(f"{step.method.title} dissolved the levels that an earlier step made; quantise after it.")
-    zeros = sum(part.values.size - part.nonzeros for part in before.parts)
-    if 2 * sum(part.values.size - part.nonzeros for part in after.parts) < zeros and after.product != before.product:
+    if after.product != before.product and 2 * _zeros(after) < _zeros(before):
         undone.append(f"{step.method.title} filled in the zeros that an earlier step made; prune after it.")
     return undone
+
+
+def _zeros(form: Form) -> int:
+    return sum(part.size - part.nonzeros for part in form.parts)
 
 
 def _above_break_even(forms: Forms) -> tuple[Note, ...]:

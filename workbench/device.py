@@ -86,7 +86,7 @@ class Run:
     macs: Quantity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Device:
     """One device. name: its file's name without ".toml". Either `components` is given or `measured`, never both.
 

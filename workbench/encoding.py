@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -23,6 +24,30 @@ class Stored:
     name: str
     part: str
     data: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an encoding stores of a form, known before it is encoded.
+
+    fields: as `Encoding.fields` gives them. arrays: name, part and bytes of each array, in file order. keeps_levels:
+    for each tensor of the form, whether weights that lie on levels are stored as codes, not as float32.
+    """
+
+    fields: dict[str, Any]
+    arrays: tuple[tuple[str, str, int], ...]
+    keeps_levels: tuple[bool, ...]
+
+    @cached_property
+    def nbytes(self) -> int:
+        return sum([size for _, _, size in self.arrays])
+
+    def by_part(self) -> dict[str, int]:
+        """Bytes by what the report counts them under."""
+        total: dict[str, int] = {}
+        for _, part, size in self.arrays:
+            total[part] = total.get(part, 0) + size
+        return total
 
 
 @dataclass(frozen=True)
@@ -56,13 +81,29 @@ class Encoding(ABC):
 
     @classmethod
     @abstractmethod
+    def plan(cls, form: Form) -> Plan | None:
+        """What `encode` would store, or None where this encoding cannot hold the form without loss."""
+
+    @classmethod
+    def least(cls, form: Form) -> int:
+        """Bytes that it takes at least, found at once: whether `plan` is worth the while."""
+        return 0
+
+    @classmethod
     def nbytes(cls, form: Form) -> dict[str, int] | None:
         """Exact bytes by part without encoding, or None where this encoding cannot hold the form without loss."""
+        plan = cls.plan(form)
+        return None if plan is None else plan.by_part()
 
     @classmethod
     @abstractmethod
     def encode(cls, form: Form) -> Self:
-        """The stored form. Raises RecipeError where `nbytes` is None."""
+        """The stored form. Raises RecipeError where `plan` is None."""
+
+    def planned(self) -> Plan:
+        """The plan that it keeps, of one that was read from a file."""
+        arrays = tuple((one.name, one.part, one.data.size) for one in self.arrays())
+        return Plan(self.fields(), arrays, tuple(part.levels is not None for part in self.decode().parts))
 
     @abstractmethod
     def decode(self) -> Form:

@@ -6,6 +6,7 @@ Every cost that counts work starts here. Batch size is 1 throughout.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ class Use:
     @property
     def macs(self) -> int:
         """Dense multiply-accumulates; a product with a padded zero counts as one."""
-        return self.positions * self.part.values.size
+        return self.positions * self.part.size
 
     @property
     def effective_macs(self) -> int:
@@ -45,17 +46,19 @@ def uses(layer: Layer, form: Form) -> tuple[Use, ...]:
     A channel product's first factor takes over stride, padding and dilation, so both factors work on the layer's output
     positions. A spatial product's vertical factor strides over rows only: it works on output height x input width.
     """
-    found = []
+    return form.once(("uses", layer.calls), lambda: tuple(_uses(layer, form)))
+
+
+def _uses(layer: Layer, form: Form) -> Iterator[Use]:
     for call in layer.calls:
         inputs, outputs = math.prod(call.input_shape), math.prod(call.output_shape)
         positions = outputs // layer.shape[0]
         if form.product is None:
-            found.append(Use(form.parts[0], positions, inputs, outputs))
+            yield Use(form.parts[0], positions, inputs, outputs)
             continue
         between = positions
         if form.product == "spatial":
             between = positions // call.output_shape[-1] * call.input_shape[-1]
         inner = form.parts[0].shape[0] * between
-        found.append(Use(form.parts[0], between, inputs, inner))
-        found.append(Use(form.parts[1], positions, inner, outputs))
-    return tuple(found)
+        yield Use(form.parts[0], between, inputs, inner)
+        yield Use(form.parts[1], positions, inner, outputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -110,6 +110,17 @@ class Method(ABC):
         """Why a step for every layer spares such a layer, as the end of a sentence; a step that names it does not."""
         return None
 
+    def settle(self, forms: Mapping[str, Form]) -> dict[str, Hashable]:
+        """What a global criterion decides for each of `forms` (layer name -> form), ranked across all of them.
+
+        With that decision a form is compressed on its own, so that it is done again only where the decision changed.
+        """
+        return dict.fromkeys(forms)
+
     @abstractmethod
+    def compress(self, form: Form, decision: Hashable) -> Form:
+        """The new form of a layer; `decision` is what `settle` said about it. `form` itself where nothing changes."""
+
     def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
-        """New forms for all of `forms` together (layer name -> form); a global criterion ranks across them."""
+        """New forms for all of `forms` together."""
+        return {name: self.compress(forms[name], decision) for name, decision in self.settle(forms).items()}

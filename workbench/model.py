@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -17,7 +18,7 @@ from workbench.cache import fingerprint
 from workbench.data.datasets import Dataset
 from workbench.data.datasets import load as load_dataset
 from workbench.errors import ModelError
-from workbench.form import Floats
+from workbench.form import Floats, Form
 from workbench.method import Layout
 from workbench.models import zoo
 from workbench.trace import Call, trace
@@ -48,6 +49,11 @@ class Layer:
     groups: int
     calls: tuple[Call, ...]
     aliases: tuple[str, ...]
+
+    @cached_property
+    def form(self) -> Form:
+        """The form of its weights as they came."""
+        return Form.of(self.weight)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -44,6 +44,8 @@ class Step:
         settings = self.overrides.get(layer, {})
         if settings is None:
             return None
+        if not settings:
+            return self.method
         try:
             return _with_settings(self.method, settings)
         except RecipeError as error:

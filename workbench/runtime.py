@@ -33,10 +33,10 @@ class PackedLinear(nn.Module):
         self.bias = _bias(original)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows = _array(x).reshape(-1, self.in_features)
-        macs = len(rows) * self.in_features * self.out_features
-        y = self.kernel.multiply(rows, self.bias, self.threads if macs >= _WORTH_A_THREAD else 1)
-        return torch.from_numpy(y).reshape(*x.shape[:-1], self.out_features)
+        rows = x if x.ndim == 2 else x.reshape(-1, self.in_features)
+        threads = self.threads if x.numel() * self.out_features >= _WORTH_A_THREAD else 1
+        y = torch.from_numpy(self.kernel.multiply(_array(rows), self.bias, threads))
+        return y if x.ndim == 2 else y.reshape(*x.shape[:-1], self.out_features)
 
 
 class PackedConv2d(nn.Module):
@@ -50,16 +50,16 @@ class PackedConv2d(nn.Module):
         self.kernel, self.threads = kernel, threads
         self.bias = _bias(original)
         self._pad, self._mode = _outer_padding(original)
-        self._weights = original.weight[0].numel()
+        self._pads = any(self._pad)
+        self._weights = original.weight[0].numel() / original.in_channels  # that a number meets, for each output
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         images = x if x.ndim == 4 else x[None]
-        if any(self._pad):
+        if self._pads:
             images = functional.pad(images, self._pad, mode=self._mode)
-        macs = images.shape[0] * images.shape[2] * images.shape[3] * self._weights  # for each output, at stride 1
-        y = torch.from_numpy(
-            self.kernel.multiply(_array(images), self.bias, self.threads if macs * 16 >= _WORTH_A_THREAD else 1)
-        )
+        macs = images.numel() * self._weights * 16  # at stride 1, and of 16 outputs
+        threads = self.threads if macs >= _WORTH_A_THREAD else 1
+        y = torch.from_numpy(self.kernel.multiply(_array(images), self.bias, threads))
         return y if x.ndim == 4 else y[0]
 
 
@@ -128,6 +128,6 @@ def _bias(original: nn.Linear | nn.Conv2d) -> np.ndarray[Any, np.dtype[np.float3
 
 def _array(x: torch.Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
     """The tensor's own memory where it is contiguous. Raises ModelError for what the kernels cannot take."""
-    if x.dtype != torch.float32 or x.device.type != "cpu":
+    if x.dtype != torch.float32 or not x.is_cpu:
         raise ModelError(f"The packed network takes float32 on the processor, not {x.dtype} on {x.device}.")
-    return x.detach().contiguous().numpy()
+    return (x.detach() if x.requires_grad else x).contiguous().numpy()

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.cache import Cache, fingerprint
-from workbench.form import Floats
+from workbench.cache import Cache
+from workbench.form import Floats, Form
 
-_decompositions: Cache[tuple[NDArray[np.float64], ...]] = Cache(ceiling=256 * 2**20)
-
-
-def decompose(matrix: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """U [m, k], singular values [k] and Vᵀ [k, n] of a matrix [m, n], in float64, k = min(m, n)."""
-    left, values, right = _decompositions.get(
-        fingerprint(matrix), lambda: tuple(np.linalg.svd(matrix.astype(np.float64), full_matrices=False))
-    )
-    return left, values, right
+_factors: Cache[tuple[Floats, Floats]] = Cache(ceiling=256 * 2**20)
 
 
-def factors(matrix: Floats, rank: int) -> tuple[Floats, Floats]:
+def factors(form: Form, reading: str, matrix: Callable[[], Floats], rank: int) -> tuple[Floats, Floats]:
     """The best product of two matrices of that rank (Eckart and Young 1936): [rank, n] and [m, rank].
 
-    The singular values are shared evenly (√S on each side), so that both factors have weights of like size: pruning
-    and quantisation then treat them alike.
+    matrix: gives the matrix [m, n] that `form` is read as; reading: name of that way of reading it. The singular values
+    are shared evenly (√S on each side), so that both factors have weights of like size: pruning and quantisation then
+    treat them alike.
     """
-    left, values, right = decompose(matrix)
-    root = np.sqrt(values[:rank])
-    return (root[:, None] * right[:rank]).astype(np.float32), (left[:, :rank] * root).astype(np.float32)
+    first, second = _factors.get(reading, lambda: _whole(matrix()), form)
+    return first[:rank], np.ascontiguousarray(second[:, :rank])
+
+
+def _whole(matrix: Floats) -> tuple[Floats, Floats]:
+    """The factors of full rank, whose first rows and columns are those of every lower one."""
+    left, values, right = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
+    root = np.sqrt(values)
+    zero = np.float32(0)  # -0.0 + 0.0 is +0.0
+    return (root[:, None] * right).astype(np.float32) + zero, (left * root).astype(np.float32) + zero

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, flop_registry
+from torch.utils.flop_counter import flop_registry
 
 from workbench.errors import ModelError
 
@@ -47,7 +47,15 @@ class Trace:
     uncounted: tuple[str, ...]
 
 
-class _Operators(TorchDispatchMode):
+class _Watch(TorchDispatchMode):
+    """Sees every operator. Never compiled, so that the compiler, a second and 80 MB to import, is left alone."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+
+class _Operators(_Watch):
     """Collects the operators that may multiply but that no counting rule covers."""
 
     def __init__(self) -> None:
@@ -65,6 +73,25 @@ class _Operators(TorchDispatchMode):
         if not harmless:
             self.uncounted[str(packet)] = None
         return func(*args, **(kwargs or {}))
+
+
+class _Macs(_Watch):
+    """Counts by torch's own rules, as its FlopCounterMode does; what has no rule is taken apart where it can be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.macs = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        rule = flop_registry.get(func._overloadpacket)
+        if rule is None:
+            with self:
+                result = func.decompose(*args, **kwargs)
+            return func(*args, **kwargs) if result is NotImplemented else result
+        result = func(*args, **kwargs)
+        self.macs += rule(*args, **kwargs, out_val=result) // 2
+        return result
 
 
 def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) -> Trace:
@@ -86,7 +113,7 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
     hooks = [
         hook for one in watched for hook in (one.register_forward_pre_hook(enter), one.register_forward_hook(leave))
     ]
-    counter, operators = FlopCounterMode(display=False), _Operators()
+    counter, operators = _Macs(), _Operators()
     try:
         with torch.no_grad(), counter, operators:
             module(example)
@@ -99,6 +126,4 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
     finally:
         for hook in hooks:
             hook.remove()
-    return Trace(
-        {path: tuple(one) for path, one in calls.items()}, counter.get_total_flops() // 2, tuple(operators.uncounted)
-    )
+    return Trace({path: tuple(one) for path, one in calls.items()}, counter.macs, tuple(operators.uncounted))

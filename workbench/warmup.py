@@ -6,13 +6,18 @@ import logging
 from collections.abc import Iterator
 from itertools import product
 from threading import Lock, Thread
+from typing import get_args
 
 import numpy as np
 
 from workbench.encoding import Encoding
-from workbench.encodings.choice import named
+from workbench.encodings.choice import cheapest, named
 from workbench.errors import RecipeError
-from workbench.form import Affine, Codebook, Form, Grouping, Levels, Part, symmetric_zero_point
+from workbench.form import Affine, Codebook, Form, Granularity, Grouping, Levels, Part, symmetric_zero_point
+from workbench.method import Method
+from workbench.methods.prune.magnitude import Magnitude
+from workbench.methods.quantize.kmeans import KMeans
+from workbench.methods.quantize.uniform import Uniform
 
 _log = logging.getLogger(__name__)
 _lock = Lock()
@@ -33,11 +38,15 @@ def start() -> Thread | None:
 
 
 def warm_up() -> None:
-    """Store small tensors in every encoding and read them back, which is all that a move needs.
+    """Compress small tensors in every way, which is what a move needs, then store them and read them back.
 
     The products of the packed runtime are left to their first call: compiling them all takes minutes, during which the
     compiler would hold up the moves themselves.
     """
+    for form in _compressed():
+        cheapest(form)
+        for part in form.parts:
+            _ = part.values, part.codes
     for form in _forms():
         for encoding in _encodings(form):
             encoding.decode()
@@ -48,6 +57,20 @@ def _run() -> None:
         warm_up()
     except Exception:  # nothing depends on it: a kernel that was not warmed is compiled when it is first called
         _log.exception("the kernels could not be warmed up")
+
+
+def _compressed() -> Iterator[Form]:
+    """A tensor cut in the middle of equal magnitudes, then on levels of every kind."""
+    weights = np.rint(4 * np.random.default_rng(0).standard_normal(_SHAPE, np.float32))
+    whole = {"layer": Form.of(weights)}
+    yield whole["layer"]
+    quantisers: list[Method] = [Uniform(bits=bits, per=per) for bits in (1, 4) for per in get_args(Granularity)]
+    quantisers += [Uniform(bits=1, symmetric="no"), Uniform(bits=4, symmetric="no"), KMeans(bits=2)]
+    for sparsity in (0.0, 0.5):
+        cut = Magnitude(sparsity=sparsity).apply(whole)
+        yield cut["layer"]
+        for one in quantisers:
+            yield one.apply(cut)["layer"]
 
 
 def _forms() -> Iterator[Form]:

@@ -1,6 +1,7 @@
 """The page under Voila and in JupyterLab, driven as a person would, against what `workbench measure` prints."""
 
 import json
+import re
 import urllib.error
 import urllib.request
 from functools import cache
@@ -171,6 +172,26 @@ def test_the_exported_file_is_as_long_as_the_tile_says(panel, tmp_path):
     assert workbench.read(path).recipe == workbench.Recipe.sliders(sparsity=0.5)
 
 
+@pytest.mark.parametrize("front_end", ["voila"], indirect=True)
+def test_latency_is_measured_when_asked_and_goes_with_its_recipe(panel):
+    panel.type_into_slider("Bits", *["ArrowRight"] * 5)
+    panel.settle()
+    card = panel.root.get_by_role("region", name="Latency", exact=True)
+    expect(card.locator(".cwb-value")).to_be_hidden()
+    card.get_by_role("button", name="Measure latency").click()
+    expect(card.get_by_role("button", name="Measure again")).to_be_visible(timeout=PATIENCE)
+    expect(card.locator(".cwb-badge")).to_have_text("measured")
+    expect(card.locator(".cwb-side-time")).to_have_text([re.compile("[mµ]s$")] * 2)
+    for name in ("fc1", "fc2", "fc3"):
+        cell = panel.root.locator(f'tr[data-layer="{name}"] td[data-cell="latency"]')
+        expect(cell).to_contain_text(re.compile("[mµ]s.*dense .*[mµ]s"))
+    picture(panel.page, "voila-latency")
+    panel.type_into_slider("Bits", "ArrowRight")
+    panel.settle()
+    expect(card.locator(".cwb-value")).to_be_hidden()
+    expect(panel.root.locator('td[data-cell="latency"]').first).to_be_hidden()
+
+
 FOCUSED = """() => {
     const one = document.activeElement;
     const style = getComputedStyle(one);
@@ -192,7 +213,8 @@ def test_every_control_is_reached_seen_and_named_by_keyboard_alone(panel):
     wanted = ["Network", "Device for energy", "Reset", "Export .cwb", "Cancel"]
     for slider in ("Sparsity", "Bits", "Rank"):
         wanted += [slider, f"{slider} method", "Options and source"]
-    wanted += ["Show", "Across", "Layer table", "Adjust layer fc1", "Adjust layer fc2", "Adjust layer fc3"]
+    wanted += ["Measure latency", "Show", "Across", "Layer table"]
+    wanted += [f"Adjust layer fc{n}" for n in (1, 2, 3)]
     wanted += ["What the badges and terms mean"]
     assert [name for name in names if not name.startswith("All ")] == wanted
     assert all(one["outline"] for one in reached[1:])
@@ -310,5 +332,40 @@ def test_names_that_a_network_brings_are_text_and_nothing_more(front_end: FrontE
     expect(panel.root.locator("tbody td[data-cell=bits]").first).to_have_text("8", timeout=PATIENCE)
     assert page.evaluate("() => window.harmed") is None
     assert panel.root.locator("img, script").count() == 0
+    assert traffic.left_the_machine() == []
+    page.close()
+
+
+BENCHMARK = """
+from widgets import KernelBenchmark
+name = "<img src=x onerror='harmed=1'>"
+times = {"F.linear": 4e-3, name: 5e-4}
+row = {"kernel": "gemv_lowbit", "case": name, "threads": 1, "seconds": 1e-3, "opponents": times, "limit_share": 0.5}
+KernelBenchmark({"machine": {"processor": name}, "rows": [row, {**row, "threads": 2}]})
+"""
+
+
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
+def test_the_kernel_benchmark_is_drawn_with_a_label_and_a_table(front_end: FrontEnd, browser: Browser):
+    notebook = json.loads((front_end.folder / "dashboard.ipynb").read_text())
+    notebook["cells"][0]["source"] = BENCHMARK
+    (front_end.folder / "kernels.ipynb").write_text(json.dumps(notebook))
+    page = browser.new_page()
+    traffic = Traffic(page)
+    front_end.open(page, "kernels.ipynb")
+    root = page.get_by_role("group", name="Kernel benchmark")
+    expect(root.get_by_role("img")).to_have_count(2)
+    root.get_by_label("Threads", exact=True).select_option("2")
+    line = root.get_by_role("img")
+    expect(line).to_have_accessible_name(re.compile("2 threads.*4.00× faster than F.linear.*2.00× slower than <img"))
+    even, faster, slower = (
+        line.locator(one).bounding_box()["x"] for one in (".cwb-even", ".cwb-mark >> nth=0", ".cwb-mark >> nth=1")
+    )
+    assert slower < even < faster
+    root.get_by_text("This case as a table").click()
+    cells = [plain(one) for one in root.locator("tbody td").all_inner_texts()]
+    assert cells == ["2", "1.00 ms", "4.00×", "4.00 ms", "0.500×", "500 µs", "50 %"]
+    assert page.evaluate("() => window.harmed") is None
+    assert root.locator("img, script").count() == 0
     assert traffic.left_the_machine() == []
     page.close()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tests import naive
 from workbench import shelf
 from workbench.encoding import Encoding
-from workbench.encodings.choice import cheapest, held, named, smallest
+from workbench.encodings.choice import cheapest, held, named, planned, smallest
 from workbench.errors import RecipeError
 from workbench.form import Affine, Codebook, Form, Grouping, Levels, Part, symmetric_zero_point
 
@@ -158,8 +158,21 @@ def test_the_smallest_is_the_smallest(form: Form) -> None:
         if encoding.nbytes(form) is not None:
             sizes[name] = sum(_stored_bytes(encoding.encode(form)).values())
     assert sum(_stored_bytes(chosen).values()) == min(sizes.values())
-    assert cheapest(form) == (chosen.name, _stored_bytes(chosen))
+    name, plan = cheapest(form)
+    assert (name, plan.by_part()) == (chosen.name, _stored_bytes(chosen))
     _assert_same(chosen.decode(), form)
+
+
+@quick
+@given(form=forms)
+def test_what_is_planned_is_what_is_stored(form: Form) -> None:
+    for name, encoding in ENCODINGS.items():
+        plan = encoding.plan(form)
+        if plan is not None:
+            stored = encoding.encode(form)
+            assert plan.fields == stored.fields(), name
+            assert plan.arrays == tuple((one.name, one.part, one.data.size) for one in stored.arrays()), name
+            assert encoding.least(form) <= plan.nbytes, name
 
 
 @quick
@@ -167,8 +180,7 @@ def test_the_smallest_is_the_smallest(form: Form) -> None:
 def test_a_form_as_it_is_held_has_the_levels_that_come_back(form: Form) -> None:
     for name, encoding in ENCODINGS.items():
         if encoding.nbytes(form) is not None:
-            stored = encoding.encode(form)
-            kept, decoded = held(stored, form), stored.decode()
+            kept, decoded = held(planned(name, form)[1], form), encoding.encode(form).decode()
             assert [part.bits for part in kept.parts] == [part.bits for part in decoded.parts], name
             _assert_same(kept, form)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import naive
-from workbench.kernels.code_tiles import pack_matrix, tile_outputs, unpack_matrix
+from workbench.kernels.code_tiles import in_strips, pack_matrix, unpack_matrix
 from workbench.kernels.lanes import dequantise, pack, packed_shape, quantise, unpack
 
 HERE = Path(__file__).parent
@@ -114,30 +114,35 @@ def test_extreme_values_are_clipped() -> None:
 
 @pytest.mark.parametrize("bits", WIDTHS)
 @pytest.mark.parametrize("shape", [(1, 1), (16, 32), (17, 33), (40, 1), (1, 100), (0, 7), (7, 0)])
-def test_a_matrix_in_tiles(bits: int, shape: tuple[int, int]) -> None:
+def test_a_matrix_in_strips(bits: int, shape: tuple[int, int]) -> None:
     codes = _codes(shape[0] * shape[1], bits).reshape(shape)
     packed = pack_matrix(codes, bits)
-    assert packed.tobytes() == b"".join(naive.tiles(codes, bits))
-    assert (unpack_matrix(packed, *shape) == codes).all()
+    assert packed.tobytes() == naive.strips(codes, bits)
+    assert (unpack_matrix(packed, *shape, bits) == codes).all()
 
 
-def test_tiles_of_another_matrix_are_refused() -> None:
+def test_codes_of_another_matrix_are_refused() -> None:
     packed = pack_matrix(np.zeros((16, 32), np.uint8), 2)
     with pytest.raises(ValueError, match=r"do not hold a matrix \[17, 32\]"):
-        unpack_matrix(packed, 17, 32)
+        unpack_matrix(packed, 17, 32, 2)
     with pytest.raises(ValueError, match="not of 1 dimensions"):
         pack_matrix(np.zeros(3, np.uint8), 2)
 
 
+def test_a_matrix_takes_its_bits_and_no_more() -> None:
+    assert pack_matrix(np.zeros((10, 100), np.uint8), 4).nbytes == 10 * 100 * 4 // 8
+    assert pack_matrix(np.zeros((17, 9), np.uint8), 3).nbytes == 17 * 4  # 27 bits an output
+    with pytest.raises(ValueError, match="does not fit into 2 bits"):
+        pack_matrix(np.full((1, 1), 4, np.uint8), 2)
+
+
 def test_values_beside_their_outputs() -> None:
-    tiled = tile_outputs(np.arange(34, dtype=np.float32).reshape(17, 2))
-    assert tiled.shape == (2, 2, 16)
-    assert tiled[0, 1].tolist() == list(range(1, 32, 2))
-    assert tiled[1, :, 0].tolist() == [32, 33] and not tiled[1, :, 1:].any()
+    found = in_strips(np.arange(34, dtype=np.float32).reshape(17, 2))
+    assert found.tolist() == [*range(0, 32, 2), *range(1, 32, 2), 32, 33]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["test_lanes.py", "test_lowbit.py", "test_vector.py"])
+@pytest.mark.parametrize("name", ["test_lanes.py", "test_lowbit.py", "test_lowbit_convolution.py", "test_vector.py"])
 def test_the_portable_path_passes_the_same_tests(name: str) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / name)]
     environment = {**os.environ, "NUMBA_CPU_NAME": "haswell"}

@@ -47,8 +47,10 @@ def _all_products_agree(weights: lowbit.LowBit, values: np.ndarray, reach: np.nd
     for batch in (1, 9):
         _agree(lowbit.gemm(weights, x[:batch]), x[:batch], values, reach)
     _agree(lowbit.gemv(weights, x[0])[None], x[:1], values, reach)
-    _agree(_lowbit_float.gemv(weights, x[0], 1)[None, : weights.outputs], x[:1], values, reach)
-    _agree(_lowbit_float.gemm(weights, x, 1)[:9, : weights.outputs], x, values, reach)
+    for product, batch in ((_lowbit_float.gemv, 1), (_lowbit_float.gemm, 9)):
+        y = np.empty((batch, weights.outputs), np.float32)
+        product(weights, x[:batch], np.zeros(weights.outputs, np.float32), y, 1)
+        _agree(y, x[:batch], values, reach)
     rounded = _lowbit_fixed.rounded(weights, x)
     assert np.abs(rounded - x).max() <= np.abs(x).max() / 127 / 2 * 1.0001
     _agree(lowbit.gemm_int8(weights, x), rounded, values, reach)
@@ -145,11 +147,34 @@ def test_an_empty_batch() -> None:
         assert product(weights, np.ones((0, 131), np.float32)).shape == (0, 35)
 
 
+@pytest.mark.parametrize("bits", [4, 8])
+def test_large_and_small_products(bits: int) -> None:
+    for made in (_grid((10, 300), bits, "channel"), _grid((80, 300), bits, "group 32"), _codebook((80, 300), bits)):
+        _all_products_agree(*made)
+
+
+@pytest.mark.parametrize(
+    "made", [_grid((35, 131), 4, "channel"), _grid((70, 131), 8, "channel"), _codebook((20, 9), 6)]
+)
+def test_a_bias_is_added(made: Made) -> None:
+    weights, *_ = made
+    random = np.random.default_rng(8)
+    x = random.standard_normal((9, weights.inputs)).astype(np.float32)
+    bias = random.standard_normal(weights.outputs).astype(np.float32)
+    for product in (lowbit.gemm, lowbit.gemm_int8):
+        np.testing.assert_allclose(product(weights, x, bias), product(weights, x) + bias, rtol=1e-5, atol=1e-4)
+    for product in (lowbit.gemv, lowbit.gemv_int8):
+        np.testing.assert_allclose(product(weights, x[0], bias), product(weights, x[0]) + bias, rtol=1e-5, atol=1e-4)
+
+
 def test_memory_held_is_the_codes_and_scales() -> None:
-    weights, *_ = _grid((128, 512), 3, "channel")
-    assert weights.packed.nbytes == 128 * 512 * 3 // 8
-    assert weights.nbytes == weights.packed.nbytes + 2 * 128 * 4 + 16 * 4
-    assert (weights.codes == np.random.default_rng(0).integers(0, 8, (128, 512))).all()
+    weights, *_ = _grid((100, 521), 3, "channel")
+    assert weights.packed.nbytes == 100 * (512 * 3 // 8 + 4)  # nine codes are left over, 27 bits
+    assert weights.nbytes == weights.packed.nbytes + 100 * 4 + 100  # a zero point that is a byte takes one
+    assert (weights.codes == np.random.default_rng(0).integers(0, 8, (100, 521))).all()
+    one = np.ones(100, np.float32)
+    assert lowbit.affine(weights.codes, 3, one, one).nbytes == weights.packed.nbytes + 4 + 1  # all alike
+    assert lowbit.codebook(weights.codes, 3, one[:8]).nbytes == weights.packed.nbytes + 8 * 4 + 4 + 1
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -172,3 +197,5 @@ def test_what_does_not_fit_is_refused() -> None:
     for call in calls:
         with pytest.raises(ValueError, match="The activations are"):
             call()
+    with pytest.raises(ValueError, match=r"A bias for 4 outputs is \[4\], not \[3\]"):
+        lowbit.gemm(weights, np.ones((1, 100), np.float32), np.ones(3, np.float32))

@@ -1,9 +1,10 @@
 import naive
 import numpy as np
 import pytest
+from kernels.test_sparse_stream import stream
 
-from workbench.kernels._survivors import Levels, Survivors
 from workbench.kernels.sparse_convolution import SparseConvolution
+from workbench.kernels.sparse_stream import BITMAP, EVERY
 
 # images, in, height, width, out, kernel, stride, padding, dilation, groups
 CASES = [
@@ -13,72 +14,59 @@ CASES = [
     (2, 4, 5, 5, 4, (3, 3), (1, 1), (1, 1), (1, 1), 4),
     (1, 1, 14, 13, 3, (5, 5), (1, 1), (0, 0), (1, 1), 1),
     (2, 6, 7, 6, 4, (1, 1), (2, 2), (0, 0), (1, 1), 1),
+    (3, 6, 7, 7, 4, (1, 1), (1, 1), (0, 0), (1, 1), 1),
+    (2, 5, 4, 2, 3, (1, 1), (1, 1), (0, 0), (1, 1), 1),
     (1, 3, 10, 12, 2, (3, 5), (2, 3), (2, 4), (2, 1), 1),
     (1, 2, 5, 5, 3, (2, 2), (3, 1), (0, 3), (1, 1), 1),
     (3, 2, 1, 40, 2, (1, 3), (1, 1), (0, 1), (1, 1), 1),
+    (1, 2, 30, 31, 2, (3, 3), (1, 1), (0, 0), (1, 1), 1),
     (1, 30, 5, 5, 70, (3, 3), (1, 1), (1, 1), (1, 1), 1),
+]
+STORED = [
+    (EVERY, "rows", 0.0),
+    (BITMAP, "float32", 0.5),
+    (5, "asymmetric", 0.8),
+    (3, "table", 0.7),
+    (4, "groups", 0.6),
+    (8, "rows", 1.0),
 ]
 
 
-# Planes are shared, and so copied, only where there is one group.
-WAYS = [(case, copied) for case in CASES for copied in (False, True) if not copied or case[-1] == 1]
-
-
-@pytest.mark.parametrize(("case", "copied"), WAYS)
-@pytest.mark.parametrize("zeros", [0.7, 1.0])
-def test_a_convolution_is_that_of_the_naive_loops(case, copied: bool, zeros: float) -> None:
-    images, channels, height, width, out, kernel, stride, padding, dilation, groups = case
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("width", "kind", "zeros"), STORED)
+def test_a_convolution_is_that_of_the_naive_loops(case, width: int, kind: str, zeros: float) -> None:
+    images, channels, height, across, out, kernel, stride, padding, dilation, groups = case
     rng = np.random.default_rng(height)
     shape = (out, channels // groups, *kernel)
-    weights = rng.standard_normal((out, int(np.prod(shape[1:])))).astype(np.float32)
-    weights[rng.random(weights.shape) < zeros] = 0
-    x = rng.standard_normal((images, channels, height, width)).astype(np.float32)
+    matrix, dense = stream((out, int(np.prod(shape[1:]))), zeros, width, kind)
+    x = rng.standard_normal((images, channels, height, across)).astype(np.float32)
     bias = rng.standard_normal(out).astype(np.float32)
-    survivors = Survivors.from_dense(weights)
-    codes = rng.integers(0, 16, survivors.positions.size).astype(np.uint8)
-    points = rng.integers(0, 16, out).astype(np.float32)
-    levels = Levels.affine(rng.uniform(0.1, 0.2, out).astype(np.float32), points, 4, weights.shape)
-    quantised = Survivors.from_positions(survivors.positions, codes, weights.shape, levels)
-    decoded = np.zeros(weights.size, np.float32)
-    decoded[survivors.positions] = quantised.as_floats().values
-    for held, dense in ((survivors, weights), (quantised, decoded)):
-        expected = naive.sparse_convolution(dense.reshape(shape), x, bias, stride, padding, dilation, groups)
-        layer = SparseConvolution.of(held, shape, stride, padding, dilation, groups, copied)
-        for threads in (1, 3):
-            y = layer.multiply(x, bias, threads)
-            assert y.shape == expected.shape and np.allclose(y, expected, rtol=1e-5, atol=1e-4)
+    layer = SparseConvolution(matrix, shape, stride, padding, dilation, groups)
+    expected = naive.sparse_convolution(dense.reshape(shape), x, bias, stride, padding, dilation, groups)
+    for threads in (1, 3):
+        y = layer.multiply(x, bias, threads)
+        assert y.shape == expected.shape and np.allclose(y, expected, rtol=1e-5, atol=1e-4)
+    without = layer.multiply(np.asfortranarray(x))
+    assert np.allclose(without + bias[:, None, None], expected, rtol=1e-5, atol=1e-4)
 
 
-def test_scale_groups_of_a_kernel() -> None:
-    rng = np.random.default_rng(0)
-    shape = (10, 9, 3, 3)
-    for group in (64, 80):
-        levels = Levels.affine(
-            rng.uniform(0.5, 1.5, (10, -(-81 // group))).astype(np.float32), np.float32(7), 4, (10, 81), group
-        )
-        positions = np.flatnonzero(rng.random(810) < 0.5)
-        codes = rng.integers(0, 16, positions.size).astype(np.uint8)
-        survivors = Survivors.from_positions(positions, codes, (10, 81), levels)
-        dense = np.zeros(810, np.float32)
-        dense[positions] = survivors.as_floats().values
-        x, bias = rng.standard_normal((1, 9, 6, 6)).astype(np.float32), np.zeros(10, np.float32)
-        expected = naive.sparse_convolution(dense.reshape(shape), x, bias, (1, 1), (1, 1), (1, 1), 1)
-        for copied in (False, True):
-            y = SparseConvolution.of(survivors, shape, padding=(1, 1), copied=copied).multiply(x)
-            assert np.allclose(y, expected, rtol=1e-5, atol=1e-4)
+def test_threads_change_no_bit() -> None:
+    matrix, _ = stream((120, 40 * 9), 0.8, 4, "rows")
+    assert matrix.blocks > 1
+    layer = SparseConvolution(matrix, (120, 40, 3, 3), padding=(1, 1))
+    x = np.random.default_rng(0).standard_normal((3, 40, 14, 14)).astype(np.float32)
+    assert layer.multiply(x, threads=4).tobytes() == layer.multiply(x).tobytes()
 
 
 def test_what_is_refused() -> None:
-    survivors = Survivors.from_dense(np.ones((4, 18), np.float32))
-    with pytest.raises(ValueError, match="do not make a kernel"):
-        SparseConvolution.of(survivors, (4, 3, 3, 3))
+    matrix, _ = stream((4, 18), 0.0, BITMAP, "float32")
+    with pytest.raises(ValueError, match="is no kernel"):
+        SparseConvolution(matrix, (4, 3, 3, 3))
     with pytest.raises(ValueError, match="cannot have stride"):
-        SparseConvolution.of(survivors, (4, 2, 3, 3), stride=(0, 1))
+        SparseConvolution(matrix, (4, 2, 3, 3), stride=(0, 1))
     with pytest.raises(ValueError, match="cannot have stride"):
-        SparseConvolution.of(survivors, (4, 2, 3, 3), groups=3)
-    with pytest.raises(ValueError, match="only where there is one group"):
-        SparseConvolution.of(survivors, (4, 2, 3, 3), groups=2, copied=True)
-    layer = SparseConvolution.of(survivors, (4, 2, 3, 3))
+        SparseConvolution(matrix, (4, 2, 3, 3), groups=3)
+    layer = SparseConvolution(matrix, (4, 2, 3, 3))
     with pytest.raises(ValueError, match="does not fit into an image of 2×5"):
         layer.multiply(np.ones((1, 2, 2, 5), np.float32))
     with pytest.raises(ValueError, match=r"Images are float32 \[images, 2"):

@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["test_sparse_products.py", "test_sparse_convolution.py"])
+@pytest.mark.parametrize("name", ["test_sparse_products.py", "test_sparse_stream.py", "test_sparse_convolution.py"])
 def test_the_portable_path_passes_the_same_tests(name: str) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / name)]
     done = subprocess.run(

@@ -41,7 +41,7 @@ def test_more_centroids_never_hurt_here_and_256_are_nearly_exact() -> None:
     assert errors[-1] / (values**2).sum() < 1e-3
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     arrays.arrays(np.float32, st.sampled_from([(1, 1), (4, 9), (3, 2, 5, 5)]), elements=st.floats(-9, 9, width=32)),
     st.integers(1, 8),

@@ -23,7 +23,7 @@ def quantised(values: np.ndarray, **settings: object) -> Part:
     return Uniform(**settings).apply({"a": Form.of(values)})["a"].parts[0]  # type: ignore[arg-type]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(weights, st.integers(1, 8), st.sampled_from(["tensor", "channel", "group"]), st.sampled_from(["yes", "no"]))
 def test_values_are_the_decoded_codes_and_zero_stays_zero(
     values: np.ndarray, bits: int, per: Per, symmetric: Literal["yes", "no"]
@@ -42,7 +42,7 @@ def test_values_are_the_decoded_codes_and_zero_stays_zero(
         assert len(np.unique(part.codes[inside])) <= levels_in_use
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(weights, st.integers(2, 8), st.sampled_from(["tensor", "channel", "group"]), st.sampled_from(["yes", "no"]))
 def test_error_is_at_most_half_a_step(values: np.ndarray, bits: int, per: Per, symmetric: Literal["yes", "no"]) -> None:
     part = quantised(values, bits=bits, per=per, symmetric=symmetric)

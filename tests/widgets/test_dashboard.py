@@ -31,7 +31,7 @@ class Page:
         position = copy.deepcopy(self.state["position"])
         edit(position)
         self.seq += 1
-        self.write({"seq": self.seq, "position": position, "cancel": 0, "export": 0, **wanted})
+        self.write({"seq": self.seq, "position": position, "cancel": 0, "export": 0, "latency": 0, **wanted})
 
     def write(self, content) -> None:
         self.panel.set_state({"move": content})
@@ -87,7 +87,7 @@ def test_the_costs_come_before_the_accuracy_and_name_no_accuracy_of_another_reci
 
 def test_an_overtaken_move_is_dropped(page):
     page.move(slide(sparsity=60))
-    old = {"seq": 1, "position": copy.deepcopy(page.state["position"]), "cancel": 0, "export": 0}
+    old = {"seq": 1, "position": copy.deepcopy(page.state["position"]), "cancel": 0, "export": 0, "latency": 0}
     old["position"]["stops"]["sparsity"] = 10
     page.write(old)
     assert page.settled()["position"]["stops"]["sparsity"] == 60
@@ -102,7 +102,23 @@ def test_figures_are_fresh_only_when_they_are_the_newest_moves(page):
     for state in seen:
         if state["fresh"]:
             assert state["recipe"] == f"sparsity {state['position']['stops']['sparsity']}{NBSP}%"
+        if state["answered"]:  # says whose figures are shown, newest or not
+            assert state["recipe"] == f"sparsity {15 + 5 * state['answered']}{NBSP}%"
+        assert state["fresh"] == (state["answered"] == state["seq"])
     assert (seen[-1]["seq"], seen[-1]["fresh"]) == (page.seq, True)
+
+
+def test_of_an_accuracy_that_narrows_the_page_is_told_no_more_often_than_it_can_draw(lenet, monkeypatch):
+    monkeypatch.setattr("widgets.dashboards.dashboard._PROGRESS_EVERY", float("inf"))
+    session = workbench.Session(lenet)
+    page = Page(Dashboard(session))
+    session.wait(60)
+    seen = []
+    page.panel.observe(lambda change: seen.append(change.new), "state")
+    page.move(slide(sparsity=30, bits=3))
+    page.settled()
+    assert [state["stage"] for state in seen if state["answered"]] == ["costs", "accuracy", "exact"]
+    session.close()
 
 
 def test_a_move_made_before_the_first_figures_are_there_is_heard(lenet):
@@ -124,11 +140,13 @@ def test_a_move_made_before_the_first_figures_are_there_is_heard(lenet):
         None,
         7,
         {"seq": 1},
-        {"seq": "1", "position": {}, "cancel": 0, "export": 0},
-        {"seq": -1, "position": {}, "cancel": 0, "export": 0},
-        {"seq": 2**80, "position": {}, "cancel": 0, "export": 0},
-        {"seq": 1, "position": {}, "cancel": True, "export": 0},
-        {"seq": 1, "position": {"model": "x"}, "cancel": 0, "export": 0},
+        {"seq": "1", "position": {}, "cancel": 0, "export": 0, "latency": 0},
+        {"seq": -1, "position": {}, "cancel": 0, "export": 0, "latency": 0},
+        {"seq": 2**80, "position": {}, "cancel": 0, "export": 0, "latency": 0},
+        {"seq": 1, "position": {}, "cancel": True, "export": 0, "latency": 0},
+        {"seq": 1, "position": {}, "cancel": 0, "export": 0},
+        {"seq": 1, "position": {}, "cancel": 0, "export": 0, "latency": "soon"},
+        {"seq": 1, "position": {"model": "x"}, "cancel": 0, "export": 0, "latency": 0},
     ],
 )
 def test_a_hostile_message_becomes_a_sentence_and_the_session_goes_on(page, content):
@@ -189,6 +207,46 @@ def test_the_exported_file_is_as_long_as_the_tile_says(page):
     assert name.startswith("lenet-300-100-mnist-")
     assert name.endswith(".cwb")
     assert page.tile("size")["details"][0] == f"{len(content):,}{NBSP}bytes"
+
+
+def test_latency_is_measured_when_asked_and_goes_with_its_recipe(page):
+    assert page.state["latency"] is None and not page.state["timing"]
+    page.move(slide(bits=4))
+    page.settled()
+    seen = []
+    page.panel.observe(lambda change: seen.append(change.new), "state")
+    page.move(latency=page.seq + 1)
+    state = page.settled()
+    assert all(one["fresh"] for one in seen)
+    assert [one["timing"] for one in seen] == [True] * (len(seen) - 1) + [False]
+    assert seen[-2]["status"] == "Measuring latency…"
+    assert state["latency"]["badge"] == "measured"
+    assert [side["label"] for side in state["latency"]["sides"]] == ["dense torch", "packed"]
+    assert all(row["latency"] and row["dense_latency"] for row in state["layers"])
+    assert "latency" in state["spoken"]
+    page.move(slide(bits=5))
+    state = page.settled()
+    assert state["latency"] is None
+    assert not any(row["latency"] for row in state["layers"])
+
+
+def test_a_message_that_repeats_what_it_asked_for_measures_once(page):
+    page.move(latency=1)
+    page.settled()
+    known = page.state["latency"]
+    page.move(latency=1)
+    page.settled()
+    assert page.state["latency"] == known
+
+
+def test_measuring_a_recipe_that_the_sliders_cannot_show_keeps_it(page):
+    prune, quantise = methods()["prune.magnitude"], methods()["quantize.uniform"]
+    recipe = workbench.Recipe((Step(quantise(bits=4)), Step(prune(sparsity=0.5))))
+    page.session.recipe = recipe
+    page.settled()
+    page.move(latency=page.seq + 1)
+    assert page.settled()["latency"] is not None
+    assert page.session.recipe == recipe
 
 
 def test_every_point_visited_is_kept_once(page):

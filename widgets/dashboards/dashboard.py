@@ -25,9 +25,10 @@ from workbench.report import Report
 from workbench.session import Session, Update
 
 _log = logging.getLogger(__name__)
-_FIELDS = ("seq", "position", "cancel", "export")
+_FIELDS = ("seq", "position", "cancel", "export", "latency")
 _LARGEST_NUMBER = 2**53 - 1
 _PLOT_EVERY = 0.25  # seconds
+_PROGRESS_EVERY = 0.1  # seconds; drawing every batch would take the processor from the network that is being run
 
 
 class Dashboard:
@@ -42,12 +43,14 @@ class Dashboard:
         self._lock = RLock()
         self._own = None if session.model.name in zoo.names() else session.model
         self._models: dict[str, Model] = {session.model.name: session.model}
-        self._seq = self._cancelled = self._exported = 0
+        self._seq = self._answered = self._cancelled = self._exported = self._timed = 0
+        self._asked: dict[int, int] = {}  # the session's number of a move -> the page's, until it is answered
+        self._timing = False  # whether latency was asked for and is not there yet
         self._report: Report | None = None
         self._last = Update(-1, False, "costs", None, 0.0)
         self._refusal = ""
         self._points: dict[tuple[str, str], Point] = {}
-        self._plotted = 0.0
+        self._shown = self._plotted = 0.0
         self._move = 0
         self._position, self._foreign = self._session_position()
         self.panel = Panel(self._moved, catalogue=catalogue(self._own), state=self._screen())
@@ -77,18 +80,24 @@ class Dashboard:
     def _make(self, content: Any) -> None:
         if not isinstance(content, dict) or set(content) != set(_FIELDS):
             raise RecipeError(f"A move must hold exactly {', '.join(_FIELDS)}.")
-        seq, cancel, export = (_number(name, content[name]) for name in ("seq", "cancel", "export"))
+        seq, cancel, export, latency = (_number(name, content[name]) for name in _FIELDS if name != "position")
         if seq <= self._seq:
             return  # overtaken by a newer move, of this view or of another
         self._seq = seq
         position = Position.read(content["position"], list(self._names()), Device.names())
-        if position != self._position or self._foreign:
+        asked = cancel > self._cancelled or export > self._exported or latency > self._timed
+        if position != self._position or (self._foreign and not asked):
             self._move = self.session.update(self._model(position.model), position.recipe(), position.device)
-            self._position, self._foreign = position, False
+            self._asked[self._move] = seq
+            self._position, self._foreign, self._timing = position, False, False
             self._refusal = ""
         if cancel > self._cancelled:
             self._cancelled = cancel
             self.session.cancel()
+        if latency > self._timed:
+            self._timed, self._timing = latency, True
+            self._refusal = ""
+            self.session.measure_latency()
         if export > self._exported:
             self._exported = export
             self._refusal = ""
@@ -108,11 +117,19 @@ class Dashboard:
             if update.move > self._move:  # made in Python
                 self._move, self._refusal = update.move, ""
                 self._position, self._foreign = self._session_position()
+                self._timing = False
+            if update.stage == "error" or (self._last.stage == "latency" and update.stage != "latency"):
+                self._timing = False
+            narrower = update.move == self._last.move and update.stage == self._last.stage == "accuracy"
             self._last = update
+            for move in [one for one in self._asked if one <= update.move]:
+                self._answered = self._asked.pop(move)
             if update.report is not None:
                 self._report = update.report
-            self._show()
-            self._plot(update)
+            if not narrower or time.monotonic() - self._shown > _PROGRESS_EVERY:
+                self._show()
+            if update.stage != "latency":
+                self._plot(update)
 
     def _session_position(self) -> tuple[Position, bool]:
         """Where the controls stand for the session's recipe, and whether no position gives just that."""
@@ -122,6 +139,7 @@ class Dashboard:
         return found or Position(session.model.name, session.device), found is None
 
     def _show(self) -> None:
+        self._shown = time.monotonic()
         self.panel.show(state=self._screen())
 
     def _screen(self) -> dict[str, Any]:
@@ -130,10 +148,12 @@ class Dashboard:
             self._position,
             self._report,
             seq=self._seq,
+            answered=self._seq if answered else self._answered,
             move=self._last.move,
             stage=self._last.stage,
             progress=self._last.progress,
             fresh=answered and self._last.report is not None,
+            timing=self._timing,
             error=self._refusal or (answered and self._last.error) or "",
             foreign=self._foreign,
         )

@@ -8,6 +8,7 @@ from widgets.controls import sliders
 from widgets.controls.position import Position
 from widgets.draw.plotly_bundle import bundle_tag
 from widgets.views.glossary import explained, glossary
+from widgets.views.latency import latency
 from widgets.views.layers import layers
 from widgets.views.recipe import describe
 from widgets.views.spoken import spoken
@@ -46,20 +47,24 @@ def screen(
     report: Report | None,
     *,
     seq: int,
+    answered: int,
     move: int,
     stage: str,
     progress: float,
     fresh: bool,
+    timing: bool = False,
     error: str = "",
     foreign: bool = False,
 ) -> dict[str, Any]:
     """The page's state.
 
-    seq: number of the newest move that the page has sent. move: the session's. fresh: whether `report` is that of
-    `position`, which follows from that move. error: a sentence, or "". foreign: whether the recipe has no position.
+    seq: number of the newest move that the page has sent. answered: of the one that `report` answers. move: the
+    session's. fresh: whether `report` is that of `position`, which follows from that move. timing: whether its latency
+    is on the way. error: a sentence, or "". foreign: whether the recipe has no position.
     """
     return {
         "seq": seq,
+        "answered": answered,
         "move": move,
         "stage": stage,
         "progress": progress,
@@ -69,6 +74,8 @@ def screen(
         "position": position.to_dict(),
         "status": _status(report, stage, progress) if fresh else "",
         "tiles": tiles(report) if report else [],
+        "latency": latency(report) if report else None,
+        "timing": timing,
         "layers": layers(report) if report else [],
         "notes": list(report.notes) if report else [],
         "kind": report.kind if report else "",
@@ -78,6 +85,8 @@ def screen(
 
 
 def _status(report: Report | None, stage: str, progress: float) -> str:
+    if stage == "latency":
+        return "Measuring latency…" if progress == 1 else f"Preparing the kernels for latency, {progress:.0%}"
     accuracy = report and report.compressed.accuracy
     if not accuracy:
         return "Measuring accuracy…" if stage == "costs" else ""

@@ -33,7 +33,8 @@ class DashboardServer(Voila):
     def init_settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = super().init_settings()
         # Voila answers to any host name, which would let another page reach it by rebinding its own.
-        return {**settings, "allow_remote_access": False, "headers": {"Content-Security-Policy": _POLICY}}
+        headers = {"Content-Security-Policy": _POLICY}
+        return {**settings, "allow_remote_access": False, "headers": headers, "compress_response": True}
 
     def init_handlers(self) -> list[Any]:
         return [*bundle_handlers(self.server_url), *super().init_handlers()]

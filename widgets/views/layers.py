@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from widgets.views import numbers
+from widgets.views.latency import of_layer
 from workbench.report import LayerRow, Report
 
 _KINDS = {"linear": "linear", "conv2d": "convolution"}
@@ -39,6 +40,7 @@ def _row(row: LayerRow, original: int, largest: int) -> dict[str, Any]:
         "macs": numbers.counted(row.effective_macs, ""),
         "energy": numbers.joules(row.energy),
         "note": row.note,
+        **of_layer(row),
     }
 
 

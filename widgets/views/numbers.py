@@ -7,6 +7,7 @@ MINUS = "\u2212"
 TIMES = "\u00d7"
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _JOULES = ((1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"), (1e-9, "nJ"), (1e-12, "pJ"))
+_SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
 def significant(value: float) -> str:
@@ -58,6 +59,22 @@ def joule_range(low: float, high: float) -> str:
     """Such as "98.1 to 214 µJ": both ends in the unit of the higher."""
     size, unit = joule_unit(high)
     return f"{significant(low / size)} to {significant(high / size)}{NBSP}{unit}"
+
+
+def seconds(value: float) -> str:
+    """Such as "27.1 µs", "1.24 ms"."""
+    size, unit = _second_unit(value)
+    return f"{significant(value / size)}{NBSP}{unit}"
+
+
+def second_range(low: float, high: float) -> str:
+    """Such as "26.8 to 27.9 µs": both ends in the unit of the higher."""
+    size, unit = _second_unit(high)
+    return f"{significant(low / size)} to {significant(high / size)}{NBSP}{unit}"
+
+
+def _second_unit(value: float) -> tuple[float, str]:
+    return next(((size, unit) for size, unit in _SECONDS if value >= size), _SECONDS[-1])
 
 
 def percent(share: float, decimals: int = 2) -> str:

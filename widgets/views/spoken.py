@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from widgets.views.latency import latency
 from widgets.views.recipe import describe
 from widgets.views.tiles import tiles
 from workbench.report import Report
@@ -14,4 +15,7 @@ def spoken(report: Report) -> str:
         for tile in tiles(report)
         if tile["value"]
     ]
+    timed = latency(report)
+    if timed:
+        figures.append(f"latency {timed['value']}" + (f" ({timed['change']})" if timed["change"] else ""))
     return f"{describe(report.recipe)}: {', '.join(figures)}."

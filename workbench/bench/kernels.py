@@ -4,30 +4,74 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from workbench.bench.measure import Row
+from workbench.errors import WorkbenchError
 
 VECTOR = ("avx2", "fma", "avx512f", "avx512bw", "avx512vnni", "avx512vpopcntdq", "avx512bf16", "neon", "sve")
-FAMILIES = ("pack", "lowbit", "binary", "sparse", "statistics")
+# Module -> the kernels that its rows are about.
+FAMILIES = {
+    "pack": ("pack", "unpack"),
+    "lowbit": ("gemv_lowbit", "gemm_lowbit"),
+    "binary": ("gemm_binary", "conv_binary"),
+    "sparse": ("spmm_csr", "spmm_block", "spmm_nm"),
+    "statistics": ("threshold", "fake_quantize"),
+}
+KERNELS = tuple(kernel for family in FAMILIES.values() for kernel in family)
 
 
-def run(threads: tuple[int, ...] = (1, 2), progress: Callable[[Row], None] = lambda row: None) -> dict[str, Any]:
-    """{"machine": {...}, "rows": [...]}: every row of every family at each number of threads the machine has."""
+def run(
+    threads: tuple[int, ...] = (1, 2),
+    progress: Callable[[Row], None] = lambda row: None,
+    *,
+    kernels: Sequence[str] = KERNELS,
+    most: int | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """{"machine": {...}, "rows": [...]}: the rows of `kernels` at each number of threads that the machine has.
+
+    most: end each kernel after so many rows, which takes seconds, not minutes. progress: called with every row as it
+    is measured. What was measured until `cancelled` said so, between two rows, is returned. Raises WorkbenchError for
+    a kernel that there is not.
+    """
+    check(kernels, most)
     found = []
-    for row in _rows([count for count in threads if count <= (os.cpu_count() or 1)]):
+    for row in _rows([count for count in threads if count <= (os.cpu_count() or 1)], kernels, most, cancelled):
         progress(row)
         found.append(row.to_dict())
     return {"machine": machine(), "rows": found}
 
 
-def _rows(threads: list[int]) -> Iterator[Row]:
-    for family in FAMILIES:
-        for count in threads:
-            yield from import_module(f"workbench.bench.{family}").rows(count)
+def check(kernels: Sequence[str], most: int | None) -> None:
+    """Raises WorkbenchError for a kernel that there is not, and for no row at all."""
+    for name in kernels:
+        if name not in KERNELS:
+            raise WorkbenchError(f"There is no kernel {name!r} to time; there are {', '.join(KERNELS)}.")
+    if most is not None and most < 1:
+        raise WorkbenchError(f"At least 1 row of each kernel must be timed, not {most}.")
+
+
+def _rows(threads: list[int], kernels: Sequence[str], most: int | None, cancelled: Callable[[], bool]) -> Iterator[Row]:
+    """Measuring a row takes seconds, so none is begun after the last one that is wanted."""
+    for family, known in FAMILIES.items():
+        wanted = [kernel for kernel in known if kernel in kernels]
+        for count in threads if wanted else ():
+            seen: Counter[str] = Counter()
+            with closing(import_module(f"workbench.bench.{family}").rows(count)) as rows:
+                for row in rows:
+                    seen[row.kernel] += 1
+                    if row.kernel in wanted and (most is None or seen[row.kernel] <= most):
+                        yield row
+                    if cancelled():
+                        return
+                    if most is not None and all(seen[kernel] >= most for kernel in wanted):
+                        break
 
 
 def machine() -> dict[str, Any]:

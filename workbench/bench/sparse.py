@@ -21,6 +21,7 @@ from workbench.kernels.sparse_convolution import SparseConvolution
 from workbench.kernels.sparse_csr import RowCsr
 from workbench.kernels.sparse_nm import NmSparse
 from workbench.kernels.sparse_panel import PanelCsr
+from workbench.kernels.sparse_stream import SparseStream
 
 Floats = NDArray[np.float32]
 Calls = dict[str, Callable[[], object]]
@@ -158,7 +159,8 @@ def _sparse_calls(weights: Floats, x: Floats) -> Calls:
 def _convolution(zeros: float, threads: int) -> Row:
     shape = (256, 256, 3, 3)
     weights = random_weights((256, 2304), zeros)
-    layer = SparseConvolution.of(Survivors.from_dense(weights), shape, padding=(1, 1))
+    stream = SparseStream.of_survivors(Survivors.from_dense(weights))
+    layer = SparseConvolution(stream, shape, padding=(1, 1))
     x = _operand(256, 196).reshape(1, 256, 14, 14)
     kernel, images = torch.from_numpy(weights.reshape(shape)), torch.from_numpy(x)
     calls: Calls = {

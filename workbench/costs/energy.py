@@ -31,19 +31,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.cache import Cache
 from workbench.geometry import Use, uses
 from workbench.report import Energy
 
 if TYPE_CHECKING:
     from workbench.compressed import CompressedModel
     from workbench.device import Components, Device, Gains
-    from workbench.encoding import Encoding
     from workbench.form import Form, Part
     from workbench.model import Layer, Model
 
 ACTIVATION_BITS = 32  # activations and accumulators are float32
 BETWEEN_LAYERS = "(between layers)"  # products of two activations (attention), which no layer owns
 _NAMES = ("arithmetic", "on_chip", "dram")
+_bias_bits: Cache[tuple[int, ...]] = Cache(ceiling=2**22)
 
 
 def model(compressed: CompressedModel, device: Device) -> Energy:
@@ -61,7 +62,9 @@ def _note(compressed: CompressedModel, device: Device) -> str:
 
 def _per_mac(compressed: CompressedModel, device: Device) -> Energy:
     network, price = compressed.model, device.joules_per_mac
-    macs = {layer.name: sum(use.macs for use in uses(layer, compressed.stored[layer.name])) for layer in network.layers}
+    macs = {
+        layer.name: sum([use.macs for use in uses(layer, compressed.stored[layer.name])]) for layer in network.layers
+    }
     if network.other_macs:
         macs[BETWEEN_LAYERS] = network.other_macs
     total = sum(macs.values())
@@ -87,66 +90,92 @@ class _Bill:
         return _Bill(self.low + other.low, self.value + other.value, self.high + other.high)
 
 
-@dataclass(frozen=True)
-class _Bills:
-    arithmetic: _Bill = _Bill()
-    on_chip: _Bill = _Bill()
-    dram: _Bill = _Bill()
-
-    @property
-    def total(self) -> _Bill:
-        return self.arithmetic + self.on_chip + self.dram
-
-
 def _sum(bills: Iterable[_Bill]) -> _Bill:
     return sum(bills, _Bill())
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What one layer costs but for DRAM, and what it asks of that: bits of its weights and bias, of its activations.
+
+    busiest: bytes of the largest inputs and outputs of one of its tensors.
+    """
+
+    arithmetic: _Bill
+    on_chip: _Bill
+    weights: float
+    activations: float
+    busiest: int
+
+
 def _per_component(compressed: CompressedModel, device: Device, prices: Components) -> Energy:
     network = compressed.model
-    work = {layer.name: uses(layer, compressed.stored[layer.name]) for layer in network.layers}
-    moved = {
-        layer.name: _moved(device.gains, compressed.stored[layer.name], compressed.encodings[layer.name])
-        for layer in network.layers
+    biases = _bias_bits.get("bits", lambda: tuple(_bits_of_bias(network, layer) for layer in network.layers), network)
+    works = {
+        layer.name: _work(layer, compressed.stored[layer.name], plan.nbytes, bias, device, prices)
+        for layer, (_, plan), bias in zip(network.layers, compressed.plans.values(), biases, strict=True)
     }
-    biases = {layer.name: _bias_bits(network, layer) for layer in network.layers}
-    stored = sum(sum(moved[name].values()) + biases[name] for name in moved) / 8
-    busiest = max(_activation_bytes(use) for found in work.values() for use in found)
-    resident = stored + busiest <= prices.sram[-1].capacity
-    bills = {
-        name: _layer(found, moved[name], biases[name], device.gains, prices, resident) for name, found in work.items()
-    }
+    stored = sum([one.weights for one in works.values()]) / 8
+    resident = stored + max([one.busiest for one in works.values()]) <= prices.sram[-1].capacity
+    bills = {name: (one.arithmetic, one.on_chip, _dram(one, resident, prices)) for name, one in works.items()}
     if network.other_macs:
-        bills[BETWEEN_LAYERS] = _between_layers(network.other_macs, prices)
-    total = _sum(one.total for one in bills.values())
+        bills[BETWEEN_LAYERS] = (*_between_layers(network.other_macs, prices), _Bill())
+    by_layer = {name: sum([one.value for one in kinds]) for name, kinds in bills.items()}
     return Energy(
-        low=total.low,
-        value=total.value,
-        high=total.high,
-        split={name: _sum(getattr(one, name) for one in bills.values()).value for name in _NAMES},
+        low=sum([sum([one.low for one in kinds]) for kinds in bills.values()]),
+        value=sum(by_layer.values()),
+        high=sum([sum([one.high for one in kinds]) for kinds in bills.values()]),
+        split={name: sum([kinds[place].value for kinds in bills.values()]) for place, name in enumerate(_NAMES)},
         note=_note(compressed, device),
-        by_layer={name: one.total.value for name, one in bills.items()},
+        by_layer=by_layer,
     )
 
 
-def _moved(gains: Gains, form: Form, encoding: Encoding) -> dict[Part, float]:
+def _work(layer: Layer, form: Form, stored: int, bias_bits: int, device: Device, prices: Components) -> _Work:
+    """stored: bytes of the layer's encoding."""
+
+    def priced() -> _Work:
+        gains, work = device.gains, uses(layer, form)
+        moved = _moved(gains, form, 8 * stored)
+        macs = [use.effective_macs if gains.zeros else use.macs for use in work]
+        sizes = [_activation_bytes(use) for use in work]
+        pairs = list(zip(work, macs, strict=True))
+        return _Work(
+            arithmetic=_sum([_arithmetic(count, gains.width(use.part.bits), prices) for use, count in pairs]),
+            on_chip=_sum([_on_chip(use, count, moved[use.part], prices) for use, count in pairs]),
+            weights=sum(moved.values()) + bias_bits,
+            activations=sum([8 * size for size in sizes if size > prices.sram[-1].capacity]),
+            busiest=max(sizes),
+        )
+
+    return form.once(("energy", device, layer.calls, stored, bias_bits), priced)
+
+
+def _dram(work: _Work, resident: bool, prices: Components) -> _Bill:
+    return _Bill(
+        low=((0 if resident else work.weights) + work.activations) * prices.dram.low,
+        value=(work.weights + work.activations) * prices.dram.value,
+        high=(work.weights + work.activations) * prices.dram.high,
+    )
+
+
+def _moved(gains: Gains, form: Form, stored: int) -> dict[Part, float]:
     """Bits that bring each tensor's weights to the arithmetic once.
 
     They are the stored ones where the device gains from the tensor's width and its zeros, and else the dense tensor at
     the width it is computed with. The two factors of a product share the encoding's bytes by weights x width.
     """
-    dense = {part: part.values.size * part.bits for part in form.parts}
+    dense = {part: part.size * part.bits for part in form.parts}
     total = sum(dense.values()) or 1  # a product of rank 0 holds no weights
-    stored = 8 * sum(one.data.nbytes for one in encoding.arrays())
     return {
         part: stored * dense[part] / total
         if gains.zeros and gains.width(part.bits) == part.bits
-        else part.values.size * gains.width(part.bits)
+        else part.size * gains.width(part.bits)
         for part in form.parts
     }
 
 
-def _bias_bits(network: Model, layer: Layer) -> int:
+def _bits_of_bias(network: Model, layer: Layer) -> int:
     """Modules that share a weight have a bias each."""
     found = (network.rest.get(f"{name}.bias") for name in (layer.name, *layer.aliases))
     return 8 * sum(bias.nbytes for bias in found if bias is not None)
@@ -154,26 +183,6 @@ def _bias_bits(network: Model, layer: Layer) -> int:
 
 def _activation_bytes(use: Use) -> int:
     return (use.inputs + use.outputs) * ACTIVATION_BITS // 8
-
-
-def _layer(
-    work: tuple[Use, ...], moved: dict[Part, float], bias_bits: int, gains: Gains, prices: Components, resident: bool
-) -> _Bills:
-    weights = sum(moved.values()) + bias_bits
-    too_large = sum(8 * _activation_bytes(use) for use in work if _activation_bytes(use) > prices.sram[-1].capacity)
-    return _Bills(
-        arithmetic=_sum(_arithmetic(_macs(use, gains), gains.width(use.part.bits), prices) for use in work),
-        on_chip=_sum(_on_chip(use, _macs(use, gains), moved[use.part], prices) for use in work),
-        dram=_Bill(
-            low=((0 if resident else weights) + too_large) * prices.dram.low,
-            value=(weights + too_large) * prices.dram.value,
-            high=(weights + too_large) * prices.dram.high,
-        ),
-    )
-
-
-def _macs(use: Use, gains: Gains) -> int:
-    return use.effective_macs if gains.zeros else use.macs
 
 
 def _arithmetic(macs: int, width: int, prices: Components) -> _Bill:
@@ -192,8 +201,8 @@ def _on_chip(use: Use, macs: int, weight_bits: float, prices: Components) -> _Bi
     return _Bill(once, min(direct, once + reads * prices.sram[0].access.value), direct)
 
 
-def _between_layers(macs: int, prices: Components) -> _Bills:
+def _between_layers(macs: int, prices: Components) -> tuple[_Bill, _Bill]:
     """Products of two activations, of shapes unknown: operands in registers, the buffer or the largest SRAM."""
     reads = 2 * macs * ACTIVATION_BITS
     on_chip = _Bill(0.0, reads * prices.sram[0].access.value, reads * prices.sram[-1].access.value)
-    return _Bills(arithmetic=_arithmetic(macs, ACTIVATION_BITS, prices), on_chip=on_chip)
+    return _arithmetic(macs, ACTIVATION_BITS, prices), on_chip

@@ -20,13 +20,13 @@ from torch import nn
 
 from workbench.compressed import Stopped
 from workbench.encoding import Convolution, Kernel
-from workbench.encodings.products import PackedMatrix, SparseMatrix
+from workbench.encodings.products import PackedMatrix
 from workbench.form import Form
 from workbench.kernels import lowbit
 from workbench.kernels._survivors import Survivors
 from workbench.kernels.lowbit_convolution import LowBitConvolution
 from workbench.kernels.sparse_convolution import SparseConvolution
-from workbench.kernels.sparse_csr import RowCsr
+from workbench.kernels.sparse_stream import SparseStream
 from workbench.report import Latency
 from workbench.runtime import PackedConv2d, PackedLinear
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 BUDGET = 0.3  # seconds of measuring
 _WHOLE = 1 / 3  # of them for the network as a whole, the rest for its layers
 _FEWEST = 5  # timings of each candidate, whatever the budget
-_SKIP_ZEROS = (SparseMatrix, SparseConvolution)
+_SKIP_ZEROS = (SparseStream, SparseConvolution)
 
 
 @dataclass(frozen=True)
@@ -189,16 +189,16 @@ def _one_code() -> lowbit.LowBit:
     return lowbit.affine(np.zeros((1, 1), np.uint8), 4, np.ones(1, np.float32), np.zeros(1, np.float32))
 
 
-def _one_survivor() -> Survivors:
-    return Survivors.from_dense(np.ones((1, 1), np.float32))
+def _one_survivor() -> SparseStream:
+    return SparseStream.of_survivors(Survivors.from_dense(np.ones((1, 1), np.float32)))
 
 
 _ONCE = Convolution()
 _SMALLEST: dict[type, Callable[[], Kernel]] = {
     PackedMatrix: lambda: PackedMatrix(_one_code()),
-    SparseMatrix: lambda: SparseMatrix(RowCsr.of(_one_survivor())),
+    SparseStream: _one_survivor,
     LowBitConvolution: lambda: LowBitConvolution(
         (1, 1, 1, 1), _ONCE.stride, _ONCE.padding, _ONCE.dilation, _one_code()
     ),
-    SparseConvolution: lambda: SparseConvolution.of(_one_survivor(), (1, 1, 1, 1)),
+    SparseConvolution: lambda: SparseConvolution(_one_survivor(), (1, 1, 1, 1)),
 }

@@ -17,6 +17,8 @@ from workbench.report import BitOperations
 
 if TYPE_CHECKING:
     from workbench.compressed import CompressedModel
+    from workbench.form import Form
+    from workbench.model import Layer
 
 ACTIVATION_BITS = 32  # activations are float32
 
@@ -51,14 +53,7 @@ class Operations:
 def count(compressed: CompressedModel) -> Operations:
     """Operations of a compressed network, in total and per layer. Given the empty recipe, they are the original's."""
     model = compressed.model
-    by_layer = {}
-    for layer in model.layers:
-        work = uses(layer, compressed.stored[layer.name])
-        by_layer[layer.name] = LayerOperations(
-            macs=sum(use.macs for use in work),
-            effective_macs=sum(use.effective_macs for use in work),
-            bit_operations=sum(use.effective_macs * use.part.bits * ACTIVATION_BITS for use in work),
-        )
+    by_layer = {layer.name: _of_layer(layer, compressed.stored[layer.name]) for layer in model.layers}
     bits = sum(one.bit_operations for one in by_layer.values()) + model.other_macs * ACTIVATION_BITS**2
     return Operations(
         macs=sum(one.macs for one in by_layer.values()) + model.other_macs,
@@ -66,3 +61,15 @@ def count(compressed: CompressedModel) -> Operations:
         bit_operations=BitOperations(bits, at_least=bool(model.uncounted)),
         by_layer=by_layer,
     )
+
+
+def _of_layer(layer: Layer, form: Form) -> LayerOperations:
+    def counted() -> LayerOperations:
+        work = uses(layer, form)
+        return LayerOperations(
+            macs=sum([use.macs for use in work]),
+            effective_macs=sum([use.effective_macs for use in work]),
+            bit_operations=sum([use.effective_macs * use.part.bits * ACTIVATION_BITS for use in work]),
+        )
+
+    return form.once(("operations", layer.calls), counted)

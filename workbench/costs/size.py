@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
-from workbench.export.packed import layout
+from workbench.cache import Cache
+from workbench.export.packed import overhead
 from workbench.report import Size
 
 if TYPE_CHECKING:
     from workbench.compressed import CompressedModel
+    from workbench.model import Model
 
 PARTS = ("codes", "indices", "codebooks", "scales", "biases", "batch_norm", "other", "header")
+_beside: Cache[tuple[tuple[str, str, int], ...]] = Cache(ceiling=2**22)
 
 
 def measure(compressed: CompressedModel) -> Size:
     """Exact bytes of the file that `save` writes. A tensor beside the weights counts under the module that it is in."""
-    by_layer: Counter[str] = Counter()
-    by_part: Counter[str] = Counter(dict.fromkeys(PARTS, 0))
-    for name, encoding in compressed.encodings.items():
-        by_layer[name] = 0
-        for stored in encoding.arrays():
-            by_layer[name] += stored.data.size
-            by_part[stored.part] += stored.data.size
-    model = compressed.model
-    for name, tensor in model.rest.items():
-        by_layer[name.rpartition(".")[0] or name] += tensor.nbytes
-        by_part[model.rest_part[name]] += tensor.nbytes
-    whole = layout(compressed)
-    by_layer["header"] += whole.header_bytes
-    by_part["header"] += whole.header_bytes
-    return Size(whole.nbytes, dict(by_layer), dict(by_part))
+    by_layer: dict[str, int] = {}
+    by_part = dict.fromkeys(PARTS, 0)
+    for name, (_, plan) in compressed.plans.items():
+        by_layer[name] = plan.nbytes
+        for _, part, size in plan.arrays:
+            by_part[part] += size
+    for owner, part, size in _beside.get("rest", partial(_rest, compressed.model), compressed.model):
+        by_layer[owner] = by_layer.get(owner, 0) + size
+        by_part[part] += size
+    by_part["header"] = overhead(compressed)
+    by_layer["header"] = by_layer.get("header", 0) + by_part["header"]  # a layer may be called so
+    return Size(sum(by_part.values()), by_layer, by_part)
+
+
+def _rest(model: Model) -> tuple[tuple[str, str, int], ...]:
+    """Module, part and bytes of each tensor beside the layers' weights."""
+    return tuple(
+        (name.rpartition(".")[0] or name, model.rest_part[name], tensor.nbytes) for name, tensor in model.rest.items()
+    )

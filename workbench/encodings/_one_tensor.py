@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.encoding import Convolution, Encoding, Kernel, Stored
+from workbench.encoding import Convolution, Encoding, Kernel, Plan, Stored
 from workbench.encodings._stream import Stream
 from workbench.encodings.products import every_weight
 from workbench.encodings.reading import Reading
@@ -26,8 +26,8 @@ class OneTensor(Encoding):
     stream: Stream
 
     @classmethod
-    def nbytes(cls, form: Form) -> dict[str, int] | None:
-        return cls._nbytes(form.parts[0]) if form.product is None else None
+    def plan(cls, form: Form) -> Plan | None:
+        return cls._plan(form.parts[0]) if form.product is None else None
 
     @classmethod
     def encode(cls, form: Form) -> Self:
@@ -42,14 +42,9 @@ class OneTensor(Encoding):
         (use,) = uses
         return (self._kernel(use),)
 
-    @property
-    def keeps_levels(self) -> bool:
-        """Whether weights that lie on levels are stored as codes, not as float32."""
-        return self.stream.kind != "float32"
-
     @classmethod
     @abstractmethod
-    def _nbytes(cls, part: Part) -> dict[str, int] | None: ...
+    def _plan(cls, part: Part) -> Plan | None: ...
 
     @classmethod
     @abstractmethod
@@ -69,12 +64,16 @@ class EveryWeight(OneTensor):
     listed: ClassVar[type[Stream]]
 
     @classmethod
-    def _nbytes(cls, part: Part) -> dict[str, int] | None:
-        return cls.listed.nbytes(part, part.values.size, _has_zeros(part))
+    def _plan(cls, part: Part) -> Plan | None:
+        zeros = _has_zeros(part)
+        if cls.listed.nbytes(part, part.size, zeros) is None:
+            return None
+        fields, arrays = cls.listed.plan(part, part.size, zeros)
+        return Plan({"shape": list(part.shape), **fields}, arrays, (cls.listed.kind != "float32",))
 
     @classmethod
     def _encode(cls, part: Part) -> Self:
-        if cls._nbytes(part) is None:
+        if cls.listed.nbytes(part, part.size, _has_zeros(part)) is None:
             raise RecipeError(f"Encoding {cls.name!r} cannot hold these weights without loss.")
         return cls(part.shape, cls.listed.of(part, None, _has_zeros(part)))
 
@@ -110,4 +109,4 @@ def finite_values(encoding: OneTensor) -> NDArray[np.float32]:
 
 
 def _has_zeros(part: Part) -> bool:
-    return int(np.count_nonzero(part.values != 0)) < part.values.size
+    return part.nonzeros < part.size

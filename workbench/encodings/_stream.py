@@ -7,7 +7,7 @@ stream: one that the grid has, or an entry 0.0 added to the table.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
@@ -18,12 +18,12 @@ from workbench.encodings.reading import Reading
 from workbench.errors import FormatError
 from workbench.form import Affine, Codebook, Codes, Floats, Granularity, Grouping, Part, symmetric_zero_point
 from workbench.kernels import lowbit
-from workbench.kernels._survivors import Levels, Survivors
 from workbench.kernels.bitpack import pack, packed_size, unpack
 from workbench.kernels.code_tiles import INPUTS
+from workbench.kernels.sparse_stream import Listed
 
 Positions = NDArray[np.int64]
-Sizes = dict[str, int]
+Planned = tuple[tuple[str, str, int], ...]  # name, part and bytes of each array
 _MOST_CENTROIDS = 256
 _LARGEST_GROUP = 1024
 
@@ -35,8 +35,13 @@ class Stream(ABC):
 
     @classmethod
     @abstractmethod
-    def nbytes(cls, part: Part, entries: int, zeros: bool) -> Sizes | None:
-        """Bytes by part for `entries` values of `part`, or None where they do not fit. zeros: whether some are zero."""
+    def nbytes(cls, part: Part, entries: int, zeros: bool) -> int | None:
+        """Bytes of `entries` values of `part`, or None where they do not fit. zeros: whether some are zero."""
+
+    @classmethod
+    @abstractmethod
+    def plan(cls, part: Part, entries: int, zeros: bool) -> tuple[dict[str, Any], Planned]:
+        """`fields` and `arrays` of what `of` would make, without making it; `nbytes` must not be None."""
 
     @classmethod
     @abstractmethod
@@ -48,11 +53,11 @@ class Stream(ABC):
         """The tensor again; zero wherever `positions` does not name it."""
 
     @abstractmethod
-    def survivors(self, positions: Positions, matrix: tuple[int, int]) -> Survivors:
-        """The listed values as those of a sparse matrix [out, in · kh · kw], for the kernels."""
+    def listed(self, shape: tuple[int, ...]) -> Listed:
+        """The values as they are stored, those of a tensor of `shape`, for the kernels."""
 
     @abstractmethod
-    def low_bit(self, positions: Positions | None, shape: tuple[int, ...]) -> lowbit.LowBit | None:
+    def low_bit(self, shape: tuple[int, ...]) -> lowbit.LowBit | None:
         """Every weight of the tensor as a code, for the kernels; None where they cannot take it so."""
 
     @abstractmethod
@@ -75,8 +80,12 @@ class FloatStream(Stream):
     values: Floats
 
     @classmethod
-    def nbytes(cls, part: Part, entries: int, zeros: bool) -> Sizes | None:
-        return {"codes": 4 * entries}
+    def nbytes(cls, part: Part, entries: int, zeros: bool) -> int | None:
+        return 4 * entries
+
+    @classmethod
+    def plan(cls, part: Part, entries: int, zeros: bool) -> tuple[dict[str, Any], Planned]:
+        return {}, (("values", "codes", 4 * entries),)
 
     @classmethod
     def of(cls, part: Part, positions: Positions | None, zeros: bool) -> Self:
@@ -85,10 +94,10 @@ class FloatStream(Stream):
     def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
         return Part.of(_placed(self.values, positions, np.zeros(shape, np.float32)))
 
-    def survivors(self, positions: Positions, matrix: tuple[int, int]) -> Survivors:
-        return Survivors.from_positions(positions, self.values, matrix)
+    def listed(self, shape: tuple[int, ...]) -> Listed:
+        return Listed(floats=self.values)
 
-    def low_bit(self, positions: Positions | None, shape: tuple[int, ...]) -> None:
+    def low_bit(self, shape: tuple[int, ...]) -> None:
         return None
 
     def arrays(self) -> tuple[Stored, ...]:
@@ -114,19 +123,28 @@ class AffineStream(Stream):
     codes: NDArray[np.uint8]
 
     @classmethod
-    def nbytes(cls, part: Part, entries: int, zeros: bool) -> Sizes | None:
+    def nbytes(cls, part: Part, entries: int, zeros: bool) -> int | None:
         levels = part.levels
         if not isinstance(levels, Affine) or not _is_storable(levels) or (zeros and not _zeros_on_grid(part, levels)):
             return None
-        scales = levels.scale.size * (4 + _zero_point_bytes(levels))
-        return {"codes": packed_size(entries, levels.bits), "scales": scales}
+        return packed_size(entries, levels.bits) + levels.scale.size * (4 + _zero_point_bytes(levels))
+
+    @classmethod
+    def plan(cls, part: Part, entries: int, zeros: bool) -> tuple[dict[str, Any], Planned]:
+        levels = part.levels
+        assert isinstance(levels, Affine)
+        codes, scales = packed_size(entries, levels.bits), 4 * levels.scale.size
+        arrays: Planned = (("codes", "codes", codes), ("scales", "scales", scales))
+        if not levels.symmetric:
+            arrays += (("zero_points", "scales", levels.scale.size * _zero_point_bytes(levels)),)
+        return _affine_fields(levels), arrays
 
     @classmethod
     def of(cls, part: Part, positions: Positions | None, zeros: bool) -> Self:
         levels, codes = part.levels, part.codes
         assert isinstance(levels, Affine) and codes is not None
         if zeros:
-            codes = np.where(part.values == 0, _spread(levels, _zero_codes(levels), part.shape), codes)
+            codes = np.where(part.values == 0, _spread(levels, levels.zero_codes, part.shape), codes)
         return cls(levels, pack(_taken(codes, positions), levels.bits))
 
     def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
@@ -136,31 +154,26 @@ class AffineStream(Stream):
         """The code of every weight; where none is listed, the one nearest to zero."""
         entries = int(np.prod(shape)) if positions is None else positions.size
         codes = np.empty(shape, np.uint8)
-        codes[...] = _spread(self.levels, _zero_codes(self.levels), shape)
+        codes[...] = _spread(self.levels, self.levels.zero_codes, shape)
         return _placed(unpack(self.codes, self.levels.bits, entries), positions, codes)
 
-    def survivors(self, positions: Positions, matrix: tuple[int, int]) -> Survivors:
-        levels = self.levels
-        group = levels.grouping.size if levels.grouping.granularity == "group" else None
-        grids = Levels.affine(levels.scale, levels.zero_point, levels.bits, matrix, group)
-        return Survivors.from_positions(positions, unpack(self.codes, levels.bits, positions.size), matrix, grids)
+    def listed(self, shape: tuple[int, ...]) -> Listed:
+        levels, points = self.levels, self.levels.zero_point
+        group = levels.grouping.size if levels.grouping.runs_per_row(shape) > 1 else 0
+        alike = points.size > 0 and bool((points == points[0]).all())
+        if alike:
+            return Listed(codes=self.codes, bits=levels.bits, scale=levels.scale, point=float(points[0]), group=group)
+        if _zero_point_bytes(levels) == 1:
+            points = points.astype(np.uint8)
+        return Listed(codes=self.codes, bits=levels.bits, scale=levels.scale, points=points, group=group)
 
-    def low_bit(self, positions: Positions | None, shape: tuple[int, ...]) -> lowbit.LowBit | None:
+    def low_bit(self, shape: tuple[int, ...]) -> lowbit.LowBit | None:
         levels = self.levels
         size = levels.grouping.size if levels.grouping.runs_per_row(shape) > 1 else 0
         if size % INPUTS:
             return None
-        codes = self._everywhere(positions, shape)
-        if positions is None or _has_zero_levels(levels).all():
-            flat = codes.reshape(shape[0], -1)
-            return lowbit.affine(flat, levels.bits, levels.scale, levels.zero_point, size=size)
-        if levels.bits == 8 or (levels.zero_point != levels.zero_point[:1]).any():
-            return None
-        # The grid as a table, one for all scales, and a level at zero added to it.
-        table = np.append(np.arange(2**levels.bits, dtype=np.float32) - levels.zero_point[0], np.float32(0))
-        flat = np.where(_absent(shape, positions), np.uint8(table.size - 1), codes).reshape(shape[0], -1)
-        scaled = lowbit.affine(flat, levels.bits + 1, levels.scale, np.zeros_like(levels.scale), size=size)
-        return replace(scaled, levels=lowbit.codebook(flat[:1], levels.bits + 1, table).levels, uniform=False)
+        codes = self._everywhere(None, shape).reshape(shape[0], -1)
+        return lowbit.affine(codes, levels.bits, levels.scale, levels.zero_point, size=size)
 
     def arrays(self) -> tuple[Stored, ...]:
         stored = [Stored("codes", "codes", self.codes), Stored("scales", "scales", _as_bytes(self.levels.scale))]
@@ -171,14 +184,7 @@ class AffineStream(Stream):
         return tuple(stored)
 
     def fields(self) -> dict[str, Any]:
-        levels = self.levels
-        fields: dict[str, Any] = {"bits": levels.bits, "granularity": levels.grouping.granularity}
-        if levels.grouping.granularity == "group":
-            fields["size"] = levels.grouping.size
-        fields["symmetric"] = levels.symmetric
-        if not levels.symmetric:
-            fields["zero_points"] = "uint8" if _zero_point_bytes(levels) == 1 else "float32"
-        return fields
+        return _affine_fields(self.levels)
 
     @classmethod
     def restore(cls, reading: Reading, shape: tuple[int, ...], entries: int) -> Self:
@@ -214,14 +220,23 @@ class CodebookStream(Stream):
     codes: NDArray[np.uint8]
 
     @classmethod
-    def nbytes(cls, part: Part, entries: int, zeros: bool) -> Sizes | None:
+    def nbytes(cls, part: Part, entries: int, zeros: bool) -> int | None:
         if not isinstance(part.levels, Codebook):
             return None
         centroids = part.levels.centroids
         table = centroids.size + (zeros and not _has_zero(part.levels))
         if table > _MOST_CENTROIDS or centroids.size > 2**part.levels.bits:
             return None
-        return {"codes": packed_size(entries, _width(table)), "codebooks": 4 * table}
+        return packed_size(entries, _width(table)) + 4 * table
+
+    @classmethod
+    def plan(cls, part: Part, entries: int, zeros: bool) -> tuple[dict[str, Any], Planned]:
+        levels = part.levels
+        assert isinstance(levels, Codebook)
+        zero_entry = zeros and not _has_zero(levels)
+        table = levels.centroids.size + zero_entry
+        arrays = ("codes", "codes", packed_size(entries, _width(table))), ("codebook", "codebooks", 4 * table)
+        return _codebook_fields(levels, zero_entry), arrays
 
     @classmethod
     def of(cls, part: Part, positions: Positions | None, zeros: bool) -> Self:
@@ -242,20 +257,15 @@ class CodebookStream(Stream):
             codes, zero = np.where(added, np.uint8(0), codes), zero | added
         return Part.on_levels(self.levels, codes, zero)
 
-    def survivors(self, positions: Positions, matrix: tuple[int, int]) -> Survivors:
-        levels = Levels.codebook(self._table(), matrix)
-        return Survivors.from_positions(positions, self._unpacked(positions.size), matrix, levels)
+    def listed(self, shape: tuple[int, ...]) -> Listed:
+        table = self._table()
+        return Listed(codes=self.codes, bits=_width(table.size), table=table)
 
-    def low_bit(self, positions: Positions | None, shape: tuple[int, ...]) -> lowbit.LowBit | None:
-        table, zero = self._table(), 0
-        if positions is not None:
-            if not (table == 0).any():
-                table = np.append(table, np.float32(0))
-            zero = int(np.flatnonzero(table == 0)[0])
+    def low_bit(self, shape: tuple[int, ...]) -> lowbit.LowBit | None:
+        table = self._table()
         if not 1 <= table.size <= _MOST_CENTROIDS:
             return None
-        entries = int(np.prod(shape)) if positions is None else positions.size
-        codes = _placed(self._unpacked(entries), positions, np.full(shape, zero, np.uint8)).reshape(shape[0], -1)
+        codes = self._unpacked(int(np.prod(shape))).reshape(shape[0], -1)
         return lowbit.codebook(codes, max(_width(table.size), 1), table)
 
     def _table(self) -> Floats:
@@ -270,7 +280,7 @@ class CodebookStream(Stream):
         return Stored("codes", "codes", self.codes), Stored("codebook", "codebooks", _as_bytes(self._table()))
 
     def fields(self) -> dict[str, Any]:
-        return {"bits": self.levels.bits, "centroids": self.levels.centroids.size, "zero_entry": self.zero_entry}
+        return _codebook_fields(self.levels, self.zero_entry)
 
     @classmethod
     def restore(cls, reading: Reading, shape: tuple[int, ...], entries: int) -> Self:
@@ -294,11 +304,30 @@ class CodebookStream(Stream):
 STREAMS: dict[str, type[Stream]] = {one.kind: one for one in (FloatStream, AffineStream, CodebookStream)}
 
 
-def smallest_stream(part: Part, entries: int, zeros: bool) -> tuple[type[Stream], Sizes]:
-    """The stream that takes the fewest bytes; the one that keeps the levels where two take the same."""
-    fitting = [(one, one.nbytes(part, entries, zeros)) for one in (AffineStream, CodebookStream, FloatStream)]
-    held = [(one, sizes) for one, sizes in fitting if sizes is not None]
-    return min(held, key=lambda one: sum(one[1].values()))
+def smallest_stream(part: Part, entries: int, zeros: bool) -> tuple[type[Stream], int]:
+    """The stream that takes the fewest bytes, and these; the one that keeps the levels where two take the same."""
+    stream: type[Stream] = FloatStream
+    least = 4 * entries
+    if part.levels is not None:
+        levelled = AffineStream if isinstance(part.levels, Affine) else CodebookStream
+        nbytes = levelled.nbytes(part, entries, zeros)
+        if nbytes is not None and nbytes <= least:
+            stream, least = levelled, nbytes
+    return stream, least
+
+
+def _affine_fields(levels: Affine) -> dict[str, Any]:
+    fields: dict[str, Any] = {"bits": levels.bits, "granularity": levels.grouping.granularity}
+    if levels.grouping.granularity == "group":
+        fields["size"] = levels.grouping.size
+    fields["symmetric"] = levels.symmetric
+    if not levels.symmetric:
+        fields["zero_points"] = "uint8" if _zero_point_bytes(levels) == 1 else "float32"
+    return fields
+
+
+def _codebook_fields(levels: Codebook, zero_entry: bool) -> dict[str, Any]:
+    return {"bits": levels.bits, "centroids": levels.centroids.size, "zero_entry": zero_entry}
 
 
 def _width(table: int) -> int:
@@ -340,21 +369,14 @@ def _is_storable(levels: Affine) -> bool:
     grouping = levels.grouping
     if grouping.granularity == "group" and not 1 <= grouping.size <= _LARGEST_GROUP:
         return False
-    return not levels.symmetric or bool((levels.zero_point == symmetric_zero_point(levels.bits)).all())
+    return not levels.symmetric or levels.centred
 
 
 def _zero_point_bytes(levels: Affine) -> int:
     """Bytes of one stored zero point: none, one where all are whole numbers that fit, else four."""
     if levels.symmetric:
         return 0
-    points = levels.zero_point
-    whole = levels.bits > 1 and ((points == np.rint(points)) & (points >= 0) & (points <= 255)).all()
-    return 1 if whole else 4
-
-
-def _zero_codes(levels: Affine) -> Codes:
-    """The code nearest to zero in each group."""
-    return np.clip(np.rint(levels.zero_point), 0, 2**levels.bits - 1).astype(np.uint8)
+    return 1 if levels.bits > 1 and levels.whole else 4
 
 
 def _spread(levels: Affine, per_group: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
@@ -364,16 +386,13 @@ def _spread(levels: Affine, per_group: NDArray[Any], shape: tuple[int, ...]) -> 
 
 def _zeros_on_grid(part: Part, levels: Affine) -> bool:
     """Whether every zero of `part` lies in a group whose grid has a level at zero."""
-    has_zero = _has_zero_levels(levels)
-    if has_zero.all():
+    if levels.all_have_zero:
         return True
+    has_zero = levels.has_zero
+    if not has_zero.any():
+        return part.nonzeros == part.size
     without = np.broadcast_to(_spread(levels, ~has_zero, part.shape), part.shape)
     return not ((part.values == 0) & without).any()
-
-
-def _has_zero_levels(levels: Affine) -> NDArray[np.bool_]:
-    """For each group, whether its grid has a level at zero."""
-    return levels.scale * (_zero_codes(levels) - levels.zero_point) == 0
 
 
 def _has_zero(levels: Codebook) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.encoding import Convolution, Kernel, Stored
+from workbench.encoding import Convolution, Kernel, Plan, Stored
 from workbench.encodings._one_tensor import OneTensor, finite_values
 from workbench.encodings._stream import STREAMS, Positions, smallest_stream
 from workbench.encodings.products import survivors_only
@@ -17,6 +17,7 @@ from workbench.encodings.reading import Reading
 from workbench.errors import FormatError
 from workbench.form import Part
 from workbench.kernels.bitpack import packed_size
+from workbench.kernels.sparse_stream import BITMAP
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +31,12 @@ class Bitmap(OneTensor):
     bitmap: NDArray[np.uint8]
 
     @classmethod
-    def _nbytes(cls, part: Part) -> dict[str, int]:
-        survivors = int(np.count_nonzero(part.values != 0))
-        return {"indices": packed_size(part.values.size, 1), **smallest_stream(part, survivors, zeros=False)[1]}
+    def _plan(cls, part: Part) -> Plan:
+        stream, _ = smallest_stream(part, part.nonzeros, zeros=False)
+        facts, arrays = stream.plan(part, part.nonzeros, zeros=False)
+        fields = {"shape": list(part.shape), "values": stream.kind, **facts}
+        bitmap = ("bitmap", "indices", packed_size(part.size, 1))
+        return Plan(fields, (bitmap, *arrays), (stream.kind != "float32",))
 
     @classmethod
     def _encode(cls, part: Part) -> Self:
@@ -45,7 +49,8 @@ class Bitmap(OneTensor):
         return self.stream.part(self.shape, _positions(self.bitmap, self.shape))
 
     def _kernel(self, use: Convolution | None) -> Kernel:
-        return survivors_only(self.stream, _positions(self.bitmap, self.shape), self.shape, use)
+        positions = _positions(self.bitmap, self.shape)
+        return survivors_only(self.stream, self.bitmap, BITMAP, positions, self.shape, use)
 
     def arrays(self) -> tuple[Stored, ...]:
         return Stored("bitmap", "indices", self.bitmap), *self.stream.arrays()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from workbench import shelf
-from workbench.encoding import Encoding
-from workbench.encodings._one_tensor import OneTensor
+from workbench.encoding import Encoding, Plan
 from workbench.errors import RecipeError
-from workbench.form import Form, Part
-
-Sizes = dict[str, int]
+from workbench.form import Form
 
 # Of two that take the same bytes the simpler one is taken; encodings that are not listed come last.
 _SIMPLEST_FIRST = ("dense", "affine", "codebook", "bitmap", "relative-index", "factored")
@@ -21,9 +19,34 @@ def smallest(form: Form) -> Encoding:
     return shelf.encodings()[cheapest(form)[0]].encode(form)
 
 
-def cheapest(form: Form) -> tuple[str, Sizes]:
-    """Name of the encoding that `smallest` takes, and its bytes by part."""
-    return min(_sizes(form).items(), key=lambda one: (sum(one[1].values()), _rank(one[0]), one[0]))
+def cheapest(form: Form) -> tuple[str, Plan]:
+    """Name of the encoding that `smallest` takes, and what it stores."""
+    found: tuple[str, Plan] | None = None
+    for name, encoding in _simplest_first():
+        if found is not None and encoding.least(form) >= found[1].nbytes:
+            continue
+        plan = encoding.plan(form)
+        if plan is not None and (found is None or plan.nbytes < found[1].nbytes):
+            found = name, plan
+    assert found is not None  # float32 values hold any tensor
+    return found
+
+
+def planned(name: str, form: Form) -> tuple[str, Plan]:
+    """Name and plan of what `named` makes. Raises RecipeError as it does."""
+    if name not in shelf.encodings():
+        raise RecipeError(f"There is no encoding {name!r}; there are {', '.join(shelf.encodings())}.")
+    if form.product is not None and name != "factored":
+        from workbench.encodings.factored import Factored  # which stores its factors through this module
+
+        return Factored.name, Factored.plan_of(form, lambda factor: planned(name, factor))
+    plan = shelf.encodings()[name].plan(form)
+    if plan is None:
+        able = [one for one, encoding in _simplest_first() if encoding.plan(form) is not None]
+        raise RecipeError(
+            f"Encoding {name!r} cannot hold these weights without loss; those that can: {', '.join(able)}."
+        )
+    return name, plan
 
 
 def named(name: str, form: Form) -> Encoding:
@@ -31,40 +54,26 @@ def named(name: str, form: Form) -> Encoding:
 
     Raises RecipeError where there is no such encoding, or where it cannot hold the form without loss.
     """
-    if name not in shelf.encodings():
-        raise RecipeError(f"There is no encoding {name!r}; there are {', '.join(shelf.encodings())}.")
-    if form.product is not None and name != "factored":
-        from workbench.encodings.factored import Factored  # which stores its factors through this module
+    stored, _ = planned(name, form)
+    if stored != name:
+        from workbench.encodings.factored import Factored
 
         return Factored.of(form, lambda factor: named(name, factor))
-    encoding = shelf.encodings()[name]
-    if encoding.nbytes(form) is None:
-        able = sorted(_sizes(form), key=_rank)
-        raise RecipeError(
-            f"Encoding {name!r} cannot hold these weights without loss; those that can: {', '.join(able)}."
-        )
-    return encoding.encode(form)
+    return shelf.encodings()[name].encode(form)
 
 
-def held(encoding: Encoding, form: Form) -> Form:
-    """`form` as `encoding`, made from it, holds it: levels are gone where the weights are stored as float32 values.
-
-    The same as `encoding.decode()` but for codes of zeros, and without the work.
-    """
-    from workbench.encodings.factored import Factored
-
-    if isinstance(encoding, Factored):
-        factors = [held(one, Form((part,))).parts[0] for one, part in zip(encoding.factors, form.parts, strict=True)]
-        return replace(form, parts=tuple(factors))
-    if isinstance(encoding, OneTensor):
-        return form if encoding.keeps_levels else Form((Part(form.parts[0].values),))
-    return encoding.decode()
+def held(plan: Plan, form: Form) -> Form:
+    """`form` as an encoding holds it: levels are gone where the weights are stored as float32 values."""
+    parts = tuple(
+        part if keeps or part.levels is None else part.dissolved
+        for part, keeps in zip(form.parts, plan.keeps_levels, strict=True)
+    )
+    return form if parts == form.parts else replace(form, parts=parts)
 
 
-def _sizes(form: Form) -> dict[str, Sizes]:
-    """Bytes by part of every encoding that can hold the form."""
-    sizes = ((name, encoding.nbytes(form)) for name, encoding in shelf.encodings().items())
-    return {name: one for name, one in sizes if one is not None}
+@cache
+def _simplest_first() -> tuple[tuple[str, type[Encoding]], ...]:
+    return tuple(sorted(shelf.encodings().items(), key=lambda one: (_rank(one[0]), one[0])))
 
 
 def _rank(name: str) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench import shelf
-from workbench.encoding import Convolution, Encoding, Kernel, Stored
+from workbench.encoding import Convolution, Encoding, Kernel, Plan, Stored
 from workbench.encodings.choice import cheapest, smallest
 from workbench.encodings.reading import Reading
 from workbench.errors import FormatError, RecipeError
@@ -32,14 +32,26 @@ class Factored(Encoding):
     factors: tuple[Encoding, Encoding]
 
     @classmethod
-    def nbytes(cls, form: Form) -> dict[str, int] | None:
+    def plan(cls, form: Form) -> Plan | None:
+        return cls.plan_of(form, cheapest) if form.product is not None and _fits(form) else None
+
+    @classmethod
+    def plan_of(cls, form: Form, store: Callable[[Form], tuple[str, Plan]]) -> Plan:
+        """What `of` would store, each factor in what `store` names and plans. Raises RecipeError as `of` does."""
         if form.product is None or not _fits(form):
-            return None
-        total: dict[str, int] = {}
-        for part in form.parts:
-            for name, size in cheapest(Form((part,)))[1].items():
-                total[name] = total.get(name, 0) + size
-        return total
+            raise RecipeError(f"Encoding {cls.name!r} holds a product of two factors, which these weights are not.")
+        factors = [store(Form((part,))) for part in form.parts]
+        parts = [{"encoding": name, **_without(plan.fields, "shape")} for name, plan in factors]
+        rank = form.parts[0].shape[0]
+        return Plan(
+            {"shape": list(form.shape), "product": form.product, "rank": rank, "factors": parts},
+            tuple(
+                (f"{place}.{name}", part, size)
+                for place, (_, plan) in zip(_FACTORS, factors, strict=True)
+                for name, part, size in plan.arrays
+            ),
+            tuple(keeps for _, plan in factors for keeps in plan.keeps_levels),
+        )
 
     @classmethod
     def encode(cls, form: Form) -> Self:
@@ -51,7 +63,7 @@ class Factored(Encoding):
         if form.product is None or not _fits(form):
             raise RecipeError(f"Encoding {cls.name!r} holds a product of two factors, which these weights are not.")
         first, second = (store(Form((part,))) for part in form.parts)
-        return cls(_composed_shape(form), form.product, (first, second))
+        return cls(form.shape, form.product, (first, second))
 
     def decode(self) -> Form:
         return Form(tuple(one.decode().parts[0] for one in self.factors), self.product)
@@ -107,11 +119,6 @@ def _without(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {one: value for one, value in facts.items() if one != name}
 
 
-def _composed_shape(form: Form) -> tuple[int, ...]:
-    first, second = (part.shape for part in form.parts)
-    return (second[0], *first[1:]) if form.product == "channel" else (second[0], first[1], first[2], second[3])
-
-
 def _factor_shapes(shape: tuple[int, ...], product: Product, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     if product == "channel":
         return (rank, *shape[1:]), (shape[0], rank, *[1] * (len(shape) - 2))
@@ -131,5 +138,5 @@ def _fits(form: Form) -> bool:
     dimensions = [len(shape) for shape in shapes]
     if form.product is None or dimensions not in ([[4, 4]] if form.product == "spatial" else [[2, 2], [4, 4]]):
         return False
-    shape, rank = _composed_shape(form), shapes[0][0]
+    shape, rank = form.shape, shapes[0][0]
     return rank <= _highest_rank(shape, form.product) and shapes == _factor_shapes(shape, form.product, rank)

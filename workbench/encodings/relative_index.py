@@ -9,15 +9,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.encoding import Convolution, Kernel, Stored
+from workbench.encoding import Convolution, Kernel, Plan, Stored
 from workbench.encodings._one_tensor import OneTensor, finite_values
 from workbench.encodings._stream import STREAMS, Stream, smallest_stream
 from workbench.encodings.products import survivors_only
 from workbench.encodings.reading import MOST_WEIGHTS, Reading
 from workbench.errors import FormatError
-from workbench.form import Part
+from workbench.form import Form, Part
 from workbench.kernels.bitpack import pack, packed_size, unpack
-from workbench.kernels.gaps import WIDTHS, count_entries, entries
+from workbench.kernels.gaps import WIDTHS, entries
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,21 +36,32 @@ class RelativeIndex(OneTensor):
     gaps: NDArray[np.uint8]
 
     @classmethod
-    def _nbytes(cls, part: Part) -> dict[str, int]:
-        return _best(part)[2]
+    def least(cls, form: Form) -> int:
+        if form.product is not None:
+            return 0
+        (part,) = form.parts
+        return packed_size(part.nonzeros, WIDTHS.start) + smallest_stream(part, part.nonzeros, zeros=False)[1]
+
+    @classmethod
+    def _plan(cls, part: Part) -> Plan:
+        width, stream, count = _best(part)
+        facts, arrays = stream.plan(part, count, zeros=count > part.nonzeros)
+        fields = {"shape": list(part.shape), "gap_bits": width, "entries": count, "values": stream.kind, **facts}
+        gaps = ("gaps", "indices", packed_size(count, width))
+        return Plan(fields, (gaps, *arrays), (stream.kind != "float32",))
 
     @classmethod
     def _encode(cls, part: Part) -> Self:
-        width, stream, _ = _best(part)
+        width, stream, count = _best(part)
         gaps, positions = entries(part.values, width)
-        fillers = positions.size > int(np.count_nonzero(part.values != 0))
-        return cls(part.shape, stream.of(part, positions, fillers), width, positions.size, pack(gaps, width))
+        fillers = count > part.nonzeros
+        return cls(part.shape, stream.of(part, positions, fillers), width, count, pack(gaps, width))
 
     def _part(self) -> Part:
         return self.stream.part(self.shape, self._positions())
 
     def _kernel(self, use: Convolution | None) -> Kernel:
-        return survivors_only(self.stream, self._positions(), self.shape, use)
+        return survivors_only(self.stream, self.gaps, self.gap_bits, self._positions(), self.shape, use)
 
     def _positions(self) -> NDArray[np.int64]:
         return np.cumsum(unpack(self.gaps, self.gap_bits, self.count).astype(np.int64) + 1) - 1
@@ -80,12 +91,17 @@ class RelativeIndex(OneTensor):
         return restored
 
 
-def _best(part: Part) -> tuple[int, type[Stream], dict[str, int]]:
-    """The gap width and stream that take the fewest bytes, the narrower gap where two take the same."""
-    survivors, fillers = count_entries(part.values)
-    choices = []
-    for width, padding in zip(WIDTHS, fillers.tolist(), strict=True):
-        count = survivors + padding
-        stream, sizes = smallest_stream(part, count, zeros=padding > 0)
-        choices.append((width, stream, {"indices": packed_size(count, width), **sizes}))
-    return min(choices, key=lambda one: sum(one[2].values()))
+def _best(part: Part) -> tuple[int, type[Stream], int]:
+    """The gap width and stream that take the fewest bytes, the narrower gap of two that take the same; the entries."""
+    best: tuple[int, type[Stream], int] | None = None
+    least = 0
+    for width, fillers in zip(WIDTHS, part.fillers, strict=True):
+        count = part.nonzeros + fillers
+        stream, nbytes = smallest_stream(part, count, zeros=fillers > 0)
+        nbytes += packed_size(count, width)
+        if best is None or nbytes < least:
+            best, least = (width, stream, count), nbytes
+        if fillers == 0:  # a wider gap only takes more
+            break
+    assert best is not None
+    return best

@@ -8,15 +8,18 @@ import reprlib
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench import shelf
-from workbench.encoding import Encoding
+from workbench.cache import Cache
+from workbench.encoding import Encoding, Plan
 from workbench.encodings.reading import Reading, shape_of
 from workbench.errors import FormatError, RecipeError
+from workbench.model import Model
 from workbench.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -27,7 +30,9 @@ Bytes = NDArray[np.uint8]
 MOST_ARRAYS = 10**6
 LARGEST_INPUT = 2**24  # numbers in one input of the network
 DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
+_NO_CRC32 = "0" * 8
 _NO_DIGEST = "0" * 64
+_around: Cache[int] = Cache(ceiling=2**16)
 
 
 @dataclass(frozen=True)
@@ -78,35 +83,64 @@ class Header:
             yield tensor.array
 
 
-def describe(compressed: CompressedModel, checksums: bool) -> bytes:
-    """The header as it stands in the file. Without checksums it has the same length, and no byte is looked at."""
-    model = compressed.model
+def describe(compressed: CompressedModel) -> bytes:
+    """The header as it stands in the file."""
+    layers = [
+        _entry(name, one.name, one.fields(), [(part.name, part.data.size, _crc32(part.data)) for part in one.arrays()])
+        for name, one in compressed.encodings.items()
+    ]
+    return _canonical(_content(compressed.model, compressed.recipe.to_object(), layers, checksums=True))
 
-    def crc32(array: Bytes) -> str:
-        return f"{zlib.crc32(array.data) if checksums else 0:08x}"
 
-    content = {
+def length(compressed: CompressedModel) -> int:
+    """Bytes of what `describe` gives. Nothing is encoded, and no byte of an array is looked at."""
+    layers = [
+        form.once(("header", name, encoding), partial(_layer_length, name, encoding, plan))
+        for (name, form), (encoding, plan) in zip(compressed.forms.items(), compressed.plans.values(), strict=True)
+    ]
+    recipe, nothing = len(_canonical(compressed.recipe.to_object())), len(_canonical({}))
+    around = _around.get("header", partial(_length_around, compressed.model), compressed.model)
+    return around + recipe - nothing + sum(layers) + max(len(layers) - 1, 0)  # commas
+
+
+def _length_around(model: Model) -> int:
+    """Bytes of a header with an empty recipe and without layers."""
+    return len(_canonical(_content(model, {}, [], checksums=False)))
+
+
+def _layer_length(name: str, encoding: str, plan: Plan) -> int:
+    arrays = [(name, size, _NO_CRC32) for name, _, size in plan.arrays]
+    return len(_canonical(_entry(name, encoding, plan.fields, arrays)))
+
+
+def _content(model: Model, recipe: Any, layers: list[Any], checksums: bool) -> dict[str, Any]:
+    """Without checksums it is as long, and neither tensors nor images are looked at."""
+    data = model.data
+    return {
         "model": model.name,
         "architecture": model.architecture,
         "input_shape": list(model.input_shape),
-        "data": model.data
-        and {"name": model.data.name, "test": model.data.split("test").digest if checksums else _NO_DIGEST},
-        "recipe": compressed.recipe.to_object(),
-        "layers": [
+        "data": data and {"name": data.name, "test": data.split("test").digest if checksums else _NO_DIGEST},
+        "recipe": recipe,
+        "layers": layers,
+        "rest": [
             {
                 "name": name,
-                "encoding": encoding.name,
-                "fields": encoding.fields(),
-                "arrays": [[one.name, one.data.size, crc32(one.data)] for one in encoding.arrays()],
+                "dtype": one.dtype.name,
+                "shape": list(one.shape),
+                "crc32": _crc32(as_bytes(one)) if checksums else _NO_CRC32,
             }
-            for name, encoding in compressed.encodings.items()
-        ],
-        "rest": [
-            {"name": name, "dtype": one.dtype.name, "shape": list(one.shape), "crc32": crc32(as_bytes(one))}
             for name, one in model.rest.items()
         ],
     }
-    return _canonical(content)
+
+
+def _entry(name: str, encoding: str, fields: Mapping[str, Any], arrays: list[tuple[str, int, str]]) -> Any:
+    return {"name": name, "encoding": encoding, "fields": fields, "arrays": arrays}
+
+
+def _crc32(array: Bytes) -> str:
+    return f"{zlib.crc32(array.data):08x}"
 
 
 def parse(raw: bytes) -> Header:

@@ -19,7 +19,6 @@ import os
 import stat
 import struct
 import zlib
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +27,7 @@ import numpy as np
 
 from workbench.errors import FormatError
 from workbench.export.file import replace
-from workbench.export.header import Bytes, Described, Header, as_bytes, describe, parse
+from workbench.export.header import Bytes, Described, Header, as_bytes, describe, length, parse
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,29 +45,9 @@ _SEALED_FROM = _PREAMBLE.size - 32  # where the digest stands
 _CHUNK = 2**20
 
 
-@dataclass(frozen=True)
-class Layout:
-    """header: without checksums, but as long as with them. arrays: what follows it, in file order."""
-
-    header: bytes
-    arrays: tuple[Bytes, ...]
-
-    @property
-    def header_bytes(self) -> int:
-        """Bytes before the first array."""
-        return _PREAMBLE.size + len(self.header)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the file."""
-        return self.header_bytes + sum(array.size for array in self.arrays)
-
-
-def layout(compressed: CompressedModel) -> Layout:
-    """The file that `write` would write, but for its checksums, which are not computed."""
-    weights = tuple(one.data for encoding in compressed.encodings.values() for one in encoding.arrays())
-    rest = tuple(as_bytes(array) for array in compressed.model.rest.values())
-    return Layout(describe(compressed, checksums=False), weights + rest)
+def overhead(compressed: CompressedModel) -> int:
+    """Bytes of the file before its first array; nothing is encoded."""
+    return _PREAMBLE.size + length(compressed)
 
 
 def write(compressed: CompressedModel, path: Path) -> Path:
@@ -77,14 +56,17 @@ def write(compressed: CompressedModel, path: Path) -> Path:
     Raises WorkbenchError where it cannot be written, and FormatError where the network is beyond the format's limits;
     what was there before then stays.
     """
-    planned, header = layout(compressed), describe(compressed, checksums=True)
+    weights = [one.data for encoding in compressed.encodings.values() for one in encoding.arrays()]
+    arrays = [*weights, *(as_bytes(array) for array in compressed.model.rest.values())]
+    header = describe(compressed)
     try:
-        if planned.nbytes > LARGEST_FILE or len(header) > LONGEST_HEADER:
+        nbytes = _PREAMBLE.size + len(header) + sum(one.size for one in arrays)
+        if nbytes > LARGEST_FILE or len(header) > LONGEST_HEADER:
             raise FormatError("it is too large")
         parse(header)  # what is written can be read
     except FormatError as error:
         raise FormatError(f"{compressed.model.name} does not fit into a packed file: {error}.") from error
-    body: tuple[bytes | memoryview, ...] = (header, *(one.data for one in planned.arrays))
+    body: tuple[bytes | memoryview, ...] = (header, *(one.data for one in arrays))
     opening = _PREAMBLE.pack(MAGIC, VERSION, len(header), bytes(32))[:_SEALED_FROM]
     digest = hashlib.blake2b(opening, digest_size=32)
     for piece in body:

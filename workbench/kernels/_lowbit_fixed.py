@@ -6,6 +6,7 @@ one is the usual int8. Products of codes with digits are summed as whole numbers
 
 from __future__ import annotations
 
+from functools import cache
 from math import gcd
 from typing import Any
 
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 
 from workbench.kernels import _threads
 from workbench.kernels._features import has, wide
-from workbench.kernels._fixed_source import TILES, batch_step, gemm_source, gemv_source
+from workbench.kernels._fixed_source import STRIPS, batch_step, gemm_source, gemv_source
 from workbench.kernels._generate import generated
 from workbench.kernels._jit import jit
 from workbench.kernels._memory import aligned
+from workbench.kernels._sparse_vector import load_some, scratch, store_some  # noqa: F401 (names in generated code)
+from workbench.kernels._strips import beside, rest_quad, words  # noqa: F401 (names in generated code)
 from workbench.kernels._vector import (  # noqa: F401 (names in generated code)
     convert,
     dot_u8_i8,
@@ -26,16 +29,16 @@ from workbench.kernels._vector import (  # noqa: F401 (names in generated code)
     splat,
     spread,
     store,
-    view,
 )
 from workbench.kernels.code_tiles import INPUTS, OUTPUTS
-from workbench.kernels.lanes import ROWS
 from workbench.kernels.lowbit_weights import LowBit
 
 Floats = NDArray[np.float32]
 
 # Largest whole number that an activation becomes. Three digits, -128 to 127 each, reach 8355711; rounding needs room.
 _TOP = {1: np.float32(127), 3: np.float32(8355000)}
+# Outputs from which on digits pay: at 100 × 300 both ways take as long, at 500 × 800 digits take three quarters.
+_FEWEST_OUTPUTS = 64
 # Inputs that share a factor: few where the factor must not cost accuracy, as many as the panel holds where it may.
 _SPAN_GEMV = {1: 1024, 3: 64}
 _SPAN_GEMM = {1: 1024, 3: 128}
@@ -43,7 +46,17 @@ _SPAN_GEMM = {1: 1024, 3: 128}
 
 def fits(weights: LowBit) -> bool:
     """Whether this processor multiplies bytes, and the weights are on a grid."""
-    return weights.uniform and wide() and has("avx512vnni")
+    return weights.uniform and _multiplies_bytes()
+
+
+def pays(weights: LowBit) -> bool:
+    """Whether a product is faster so than in float32: it must be worth bringing activations to digits."""
+    return fits(weights) and weights.outputs >= _FEWEST_OUTPUTS
+
+
+@cache
+def _multiplies_bytes() -> bool:
+    return wide() and has("avx512vnni")
 
 
 def span(weights: LowBit, inputs: int) -> int:
@@ -62,57 +75,48 @@ def rounded(weights: LowBit, x: Floats) -> Floats:
     return np.ascontiguousarray((steps * factor).reshape(x.shape[0], -1)[:, : x.shape[1]])
 
 
-def gemv(weights: LowBit, x: Floats, digits: int, threads: int) -> Floats:
-    """W x for x [in], as [16 · tiles]."""
-    across, blocks = weights.packed.shape[:2]
+def product(weights: LowBit, x: Floats, digits: int, bias: Floats, y: Floats, threads: int) -> None:
+    """X Wᵀ + bias for x [batch, in], to y [batch, out]."""
+    (gemv if len(x) == 1 else gemm)(weights, x, digits, bias, y, threads)
+
+
+def gemv(weights: LowBit, x: Floats, digits: int, bias: Floats, y: Floats, threads: int) -> None:
+    """W x + bias for x [1, in], to y [1, out]."""
     width = span(weights, _SPAN_GEMV[digits])
-    numbers, sums, factors = _digits(x[None], blocks, width, digits, 1, 1)
-    y = np.empty(across * OUTPUTS, np.float32)
-    run = max(1, weights.run // width) if weights.run < weights.inputs else factors.size
-    scales = weights.scale.reshape(-1), weights.zero_point.reshape(-1)
-    arguments = (weights.packed.reshape(-1), *scales, numbers, sums, factors, width // INPUTS, run, y)
-    _threads.split(_kernel("gemv", weights.bits, digits), across, threads, *arguments, step=TILES)
-    return y
+    arguments = (*weights.arguments, x, width // INPUTS, _TOP[digits], bias, y)
+    strips = -(-weights.outputs // OUTPUTS)
+    _threads.split(_kernel("gemv", weights.bits, digits), strips, threads, *arguments, step=STRIPS)
 
 
-def gemm(weights: LowBit, x: Floats, digits: int, threads: int) -> Floats:
-    """X Wᵀ for x [batch, in], as [batch or some rows more, 16 · tiles]."""
-    across, blocks = weights.packed.shape[:2]
+def gemm(weights: LowBit, x: Floats, digits: int, bias: Floats, y: Floats, threads: int) -> None:
+    """X Wᵀ + bias for x [batch, in], to y [batch, out]."""
     width, step = span(weights, _SPAN_GEMM[digits]), batch_step(digits)
-    rows = -(-x.shape[0] // step)
-    numbers, sums, factors = _digits(x, blocks, width, digits, step, threads)
-    y = aligned((rows * step, across * OUTPUTS), np.float32)
-    run = weights.run // width if weights.run < weights.inputs else factors.size
-    scales = weights.scale.reshape(-1), weights.zero_point.reshape(-1)
-    sizes = width // INPUTS, run, rows, y.reshape(-1), across
-    arguments = (weights.packed.reshape(-1), *scales, numbers, sums, factors, *sizes)
-    _threads.split(_kernel("gemm", weights.bits, digits), across, threads, *arguments, step=TILES)
-    return y
+    groups, quads, spans = -(-x.shape[0] // step), -(-x.shape[1] // 4), -(-x.shape[1] // width)
+    numbers = aligned(groups * quads * digits * step, np.uint32)
+    sums, factors = np.empty(groups * spans * digits * step, np.float32), np.empty(groups * spans * step, np.float32)
+    place = (width, digits, step, _TOP[digits], numbers, sums, factors)
+    _threads.split(to_digits, groups, threads, x, *place)
+    arguments = (*weights.arguments, numbers, sums, factors, width // INPUTS, x.shape[0], bias, y.reshape(-1))
+    strips = -(-weights.outputs // OUTPUTS)
+    _threads.split(_kernel("gemm", weights.bits, digits), strips, threads, *arguments, step=STRIPS)
 
 
+@cache
 def _kernel(product: str, bits: int, digits: int) -> Any:
     name = f"_{product}_{bits}_{digits}"
     source = gemv_source if product == "gemv" else gemm_source
     return generated(__name__, name, lambda: source(name, bits, digits))
 
 
-def _digits(
-    x: Floats, blocks: int, width: int, digits: int, step: int, threads: int
-) -> tuple[NDArray[np.uint32], Floats, Floats]:
-    """x [batch, in] in digits, `step` rows side by side: numbers, sums and factors as `gemm_source` takes them."""
-    rows, spans = -(-x.shape[0] // step), -(-blocks * INPUTS // width)
-    numbers = aligned(rows * ROWS * blocks * digits * step, np.uint32)
-    sums, factors = np.empty(rows * spans * digits * step, np.float32), np.empty(rows * spans * step, np.float32)
-    arguments = (x, x.view(np.uint32), width, spans, digits, step, _TOP[digits], numbers, sums, factors)
-    _threads.split(_to_digits, rows, threads, *arguments)
-    return numbers, sums, factors
-
-
 @jit
-def _to_digits(x, patterns, width, spans, digits, step, top, numbers, sums, factors, start, stop):  # type: ignore[no-untyped-def]
+def to_digits(x, width, digits, step, top, numbers, sums, factors, start, stop):  # type: ignore[no-untyped-def]
+    """Groups start..stop−1 of `step` rows of x in digits, as `_fixed_source` describes."""
     batch, inputs = x.shape
-    quads = numbers.size // (((batch + step - 1) // step) * digits * step)  # four inputs each
+    patterns = x.view(np.uint32)
+    quads, spans = (inputs + 3) // 4, (inputs + width - 1) // width  # four inputs make a quad
     memory = np.zeros((3, width), np.int8)
+    four = memory.view(np.uint32)
+    bound = np.empty(1, np.float32)
     for group in range(start, stop):
         for row in range(step):
             at = group * step + row
@@ -123,7 +127,8 @@ def _to_digits(x, patterns, width, spans, digits, step, top, numbers, sums, fact
                 largest = np.uint32(0)
                 for k in range(count):  # as a number, so that NaN counts as larger than any
                     largest = max(largest, patterns[at, first + k] & np.uint32(0x7FFFFFFF))
-                size = _float_of(largest)
+                bound.view(np.uint32)[0] = largest
+                size = bound[0]
                 factor = size / top
                 inverse = top / size if size > 0 else np.float32(0)
                 if not np.isfinite(inverse):  # so small that its inverse overflows: not told from zero
@@ -147,16 +152,10 @@ def _to_digits(x, patterns, width, spans, digits, step, top, numbers, sums, fact
                         total1 += middle
                         total2 += high
                 memory[:, max(0, count) :] = 0
-                words = memory.view(np.uint32)
                 for digit in range(digits):
                     sums[(place * digits + digit) * step + row] = (
                         total0 if digit == 0 else total1 if digit == 1 else total2
                     )
                     to = (group * quads + first // 4) * digits * step + digit * step + row
                     for quad in range(min(width, quads * 4 - first) // 4):
-                        numbers[to + quad * digits * step] = words[digit, quad]
-
-
-@jit
-def _float_of(pattern):  # type: ignore[no-untyped-def]
-    return np.array([pattern], np.uint32).view(np.float32)[0]
+                        numbers[to + quad * digits * step] = four[digit, quad]

@@ -321,6 +321,21 @@ def within(typingctx, vector, low, high):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def outside(typingctx, vector, low, high):  # type: ignore[no-untyped-def]
+    """One bit for each of up to 64 lanes, the first in the lowest: whether it is below `low` or above `high`."""
+    if not (isinstance(vector, Vector) and _is_float(vector) and vector == low == high and vector.lanes <= 64):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        vector, low, high = args
+        found = builder.or_(builder.fcmp_ordered("<", vector, low), builder.fcmp_ordered(">", vector, high))
+        bits = builder.bitcast(found, ir.IntType(sig.args[0].lanes))
+        return builder.zext(bits, ir.IntType(64)) if sig.args[0].lanes < 64 else bits
+
+    return types.uint64(vector, low, high), codegen
+
+
+@intrinsic
 def popcount(typingctx, vector):  # type: ignore[no-untyped-def]
     """Number of set bits in each lane."""
     if not isinstance(vector, Vector) or _is_float(vector):
@@ -330,6 +345,19 @@ def popcount(typingctx, vector):  # type: ignore[no-untyped-def]
         return _call(context, builder, f"llvm.ctpop.{_suffix(vector)}", vector, args)
 
     return vector(vector), codegen
+
+
+@intrinsic
+def highest_bit(typingctx, scalar):  # type: ignore[no-untyped-def]
+    """Place of the highest set bit of a number of 64 bits that is not zero."""
+    if not isinstance(scalar, types.Integer) or scalar.bitwidth != 64:
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        above = builder.ctlz(args[0], ir.Constant(ir.IntType(1), 1))
+        return builder.sub(ir.Constant(ir.IntType(64), 63), above)
+
+    return types.int64(scalar), codegen
 
 
 @intrinsic

@@ -30,7 +30,7 @@ def ranges(weights: Floats, size: int | None = None, threads: int = 1) -> tuple[
     weights: float32 [rows, columns], in C order. A group is a run of `size` weights in a row, the last run of a row
     being shorter; `size` = columns makes a group of every row, None one of all. Raises ValueError for other weights.
     """
-    columns, run, groups, shared = _layout(weights, size)
+    columns, run, groups, shared = layout(weights, size)
     pieces = -(-weights.size // columns) if shared else groups
     low, high = np.zeros(pieces, np.float32), np.zeros(pieces, np.float32)
     # As integers, positive floats rank by their size and negative ones, unsigned, above them by theirs.
@@ -55,7 +55,7 @@ def fake_quantize(
     there are weights, filled if given. out: takes the levels if given, 64-byte aligned. Raises ValueError where these
     do not fit each other.
     """
-    columns, run, groups, shared = _layout(weights, size)
+    columns, run, groups, shared = layout(weights, size)
     _check_levels(groups, scale, zero_point, highest)
     levels = aligned(weights.shape, np.float32) if out is None else out
     for name, array, kind in (("levels", levels, np.float32), ("codes", codes, np.uint8)):
@@ -87,7 +87,7 @@ def quantisation_errors(
     between two levels may go to either, which changes nothing but the last bits. Raises ValueError where these do not
     fit each other.
     """
-    columns, run, groups, shared = _layout(weights, size)
+    columns, run, groups, shared = layout(weights, size)
     if len(scales) != len(highest) or len(zero_points) != len(highest):
         raise ValueError(f"{len(highest)} quantisations need as many rows of scales and zero points.")
     for row in range(len(highest)):
@@ -99,7 +99,7 @@ def quantisation_errors(
     return errors.sum(axis=1, keepdims=True) if shared else errors
 
 
-def _layout(weights: Floats, size: int | None) -> tuple[int, int, int, bool]:
+def layout(weights: Floats, size: int | None) -> tuple[int, int, int, bool]:
     """Weights in a row, in a run, number of groups, and whether one scale is shared by all."""
     if weights.dtype != np.float32 or weights.ndim != 2 or not weights.flags.c_contiguous:
         raise ValueError(
@@ -122,7 +122,7 @@ def _check_levels(groups: int, scale: Floats, zero_point: Floats, highest: int) 
 
 
 @jit
-def _bounds(piece, count, columns, run):  # type: ignore[no-untyped-def]
+def bounds(piece, count, columns, run):  # type: ignore[no-untyped-def]
     """First weight of a piece and the one after its last."""
     runs = (columns + run - 1) // run
     row, place = piece // runs, piece % runs
@@ -132,7 +132,7 @@ def _bounds(piece, count, columns, run):  # type: ignore[no-untyped-def]
 @jit
 def _ranges(bits, columns, run, low, high, start, stop):  # type: ignore[no-untyped-def]
     for piece in range(start, stop):
-        first, last = _bounds(piece, bits.size, columns, run)
+        first, last = bounds(piece, bits.size, columns, run)
         lowest, highest = np.uint32(_NEGATIVE), np.int32(0)
         for i in range(np.uint64(first), np.uint64(last)):
             lowest = np.uint32(bits[i]) if np.uint32(bits[i]) > lowest else lowest
@@ -146,7 +146,7 @@ def _fake_quantize(  # type: ignore[no-untyped-def]
 ):
     chunk = np.empty(_CHUNK, np.float32)
     for piece in range(start, stop):
-        begin, end = _bounds(piece, weights.size, columns, run)
+        begin, end = bounds(piece, weights.size, columns, run)
         group = 0 if shared else piece
         error = 0.0
         for first in range(begin, end, _CHUNK):
@@ -199,7 +199,7 @@ def _write(chunk, count, levels, first):  # type: ignore[no-untyped-def]
 @jit
 def _errors(weights, columns, run, shared, scales, zero_points, highest, errors, start, stop):  # type: ignore[no-untyped-def]
     for piece in range(start, stop):
-        begin, end = _bounds(piece, weights.size, columns, run)
+        begin, end = bounds(piece, weights.size, columns, run)
         group = 0 if shared else piece
         for first in range(begin, end, _CHUNK):
             a, b = np.uint64(first), np.uint64(min(first + _CHUNK, end))

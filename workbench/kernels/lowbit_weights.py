@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.kernels._features import wide
 from workbench.kernels._memory import as_aligned
-from workbench.kernels.code_tiles import INPUTS, pack_matrix, tile_outputs, unpack_matrix
+from workbench.kernels.code_tiles import INPUTS, in_strips, pack_matrix, unpack_matrix
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+# How a code is decoded. permute: it looks up a table of 16 in one instruction, so a codebook costs what a grid does.
+# convert: it becomes the number it is; for grids. gather: it looks up a table in memory; for codebooks.
+Way = Literal["permute", "convert", "gather"]
+
+# The levels of every grid of up to 4 bits, by its width, repeated.
+_RAMPS = [as_aligned(np.arange(16, dtype=np.float32) % 2**bits) for bits in range(5)]
 
 
 @dataclass(frozen=True, eq=False)
 class LowBit:
     """A matrix [outputs, inputs] of packed weights. Built by `affine` or `codebook`.
 
-    packed: codes, as `code_tiles` lays them out. scale, zero_point: [tiles, runs, 16]; all 1 and 0 for a codebook.
-    levels: the value of each code, [16] where codes have up to 4 bits, else [256]. run: neighbouring inputs that share
-    a scale.
+    packed: codes, as `code_tiles` lays them out. scale, zero_point: one for each output and run, as `in_strips` orders
+    them, or a single one for all; zero points that are bytes are held as such. levels: the value of each code, none
+    where codes count up from zero. run: neighbouring inputs that share a scale.
     """
 
     outputs: int
@@ -28,7 +37,7 @@ class LowBit:
     bits: int
     packed: Bytes
     scale: Floats
-    zero_point: Floats
+    zero_point: Floats | Bytes
     levels: Floats
     run: int
     uniform: bool  # on a grid, not in a codebook
@@ -41,7 +50,20 @@ class LowBit:
     @property
     def codes(self) -> Bytes:
         """The codes, unpacked, [outputs, inputs]."""
-        return unpack_matrix(self.packed, self.outputs, self.inputs)
+        return unpack_matrix(self.packed, self.outputs, self.inputs, self.bits)
+
+    @cached_property
+    def way(self) -> Way:
+        """How codes are decoded on this processor."""
+        if wide() and self.bits <= 4:
+            return "permute"
+        return "convert" if self.uniform else "gather"
+
+    @cached_property
+    def arguments(self) -> tuple[Any, ...]:
+        """What every kernel takes first: packed, levels, scale, zero_point, (outputs, inputs, run)."""
+        levels = self.levels if self.levels.size else _RAMPS[min(self.bits, 4)]
+        return self.packed, levels, self.scale, self.zero_point, (self.outputs, self.inputs, self.run)
 
 
 def affine(codes: Bytes, bits: int, scale: Floats, zero_point: Floats, *, size: int = 0) -> LowBit:
@@ -58,10 +80,12 @@ def affine(codes: Bytes, bits: int, scale: Floats, zero_point: Floats, *, size: 
     scale, zero_point = (np.asarray(one, np.float32).reshape(-1) for one in (scale, zero_point))
     if scale.size != zero_point.size or scale.size not in (1, outputs * runs):
         raise ValueError(f"{scale.size} scales and {zero_point.size} zero points do not fit {outputs * runs} runs.")
-    per_run = [np.resize(one, (outputs, runs)) for one in (scale, zero_point)]
-    levels = as_aligned(np.arange(16 if bits <= 4 else 256, dtype=np.float32) % 2**bits)
-    scale, zero_point = (tile_outputs(one) for one in per_run)
-    return LowBit(outputs, inputs, bits, packed, scale, zero_point, levels, size or _whole(inputs), True)
+    if ((zero_point == np.rint(zero_point)) & (zero_point >= 0) & (zero_point <= 255)).all():
+        points: Any = _held(zero_point.astype(np.uint8), outputs)
+    else:
+        points = _held(zero_point, outputs)
+    none = np.zeros(0, np.float32)
+    return LowBit(outputs, inputs, bits, packed, _held(scale, outputs), points, none, size or _whole(inputs), True)
 
 
 def codebook(codes: Bytes, bits: int, centroids: Floats) -> LowBit:
@@ -76,11 +100,17 @@ def codebook(codes: Bytes, bits: int, centroids: Floats) -> LowBit:
         raise ValueError(f"Code {int(codes.max())} has no centroid; there are {centroids.size}.")
     packed = pack_matrix(codes, bits)
     outputs, inputs = codes.shape
-    levels = np.zeros(2**bits, np.float32)
-    levels[: centroids.size] = centroids
-    levels = np.resize(levels, 16 if bits <= 4 else 256)
-    one, zero = (tile_outputs(np.full((outputs, 1), value, np.float32)) for value in (1, 0))
-    return LowBit(outputs, inputs, bits, packed, one, zero, as_aligned(levels), _whole(inputs), False)
+    one, zero = np.ones(1, np.float32), np.zeros(1, np.uint8)
+    return LowBit(outputs, inputs, bits, packed, one, zero, as_aligned(centroids), _whole(inputs), False)
+
+
+def _held(values: NDArray[Any], outputs: int) -> NDArray[Any]:
+    """`values`, one for each output and run, in the order of the strips; one alone where all are the same."""
+    if not values.size:
+        return values
+    if (values == values[0]).all():
+        return values[:1].copy()
+    return in_strips(values.reshape(outputs, -1))
 
 
 def _whole(inputs: int) -> int:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from workbench.kernels._jit import jit
@@ -89,16 +92,32 @@ class Magnitudes:
 
         Raises ValueError for a count outside 0..all weights.
         """
-        if not 0 <= count <= self.values.size:
-            raise ValueError(f"Of {self.values.size} weights one cannot cut {count}.")
-        counts = np.zeros(len(self.offsets) - 1, np.int64)
-        if count:
-            _share_out(self.values.view(np.int32), self.offsets, count, counts)
-        return counts
+        starts = self.values.ctypes.data + self.values.itemsize * self.offsets[:-1, 0]
+        return _smallest(starts, self.sizes, count)
 
 
-def prune(weights: Floats, threshold: float, ties: int, out: Floats | None = None) -> Floats:
-    """`weights` with zeros for those below `threshold` in magnitude and for the first `ties` of those at it.
+def smallest_of_all(tensors: Sequence[Magnitudes], count: int) -> Counts:
+    """How many weights of each of `tensors`, which hold one each, are among the `count` smallest of all of them.
+
+    The same as `Magnitudes.smallest_of_all` where they lie in several places.
+    """
+    starts = np.array([one.values.ctypes.data for one in tensors], np.int64)
+    return _smallest(starts, np.array([one.values.size for one in tensors], np.int64), count)
+
+
+def _smallest(starts: Counts, sizes: Counts, count: int) -> Counts:
+    """starts: address of the first magnitude of each tensor."""
+    total = int(sizes.sum())
+    if not 0 <= count <= total:
+        raise ValueError(f"Of {total} weights one cannot cut {count}.")
+    counts = np.zeros(sizes.size, np.int64)
+    if count:
+        _share_out(starts, sizes, count, counts)
+    return counts
+
+
+def prune(weights: Floats, threshold: float, ties: int | None, out: Floats | None = None) -> Floats:
+    """`weights` with zeros for those below `threshold` in magnitude and for the first `ties` of those at it, or all.
 
     out: takes the result if given. Raises ValueError where there are not so many ties, or `out` does not fit.
     """
@@ -112,6 +131,8 @@ def prune(weights: Floats, threshold: float, ties: int, out: Floats | None = Non
         _zero_up_to(source, np.nextafter(np.float32(threshold), np.float32(-1)), target)
         return pruned
     at_threshold = _zero_up_to(source, np.float32(threshold), target)
+    if ties is None:
+        return pruned
     if ties > at_threshold:
         raise ValueError(f"{at_threshold} weights have the magnitude {threshold}, not {ties}.")
     if ties < at_threshold:
@@ -162,19 +183,45 @@ def _rank(values, bound, first, last):  # type: ignore[no-untyped-def]
     return first
 
 
+@intrinsic
+def _pattern(typingctx, start, index):  # type: ignore[no-untyped-def]
+    """The float32 at `index` of the array that begins at address `start`, as an integer: positive ones rank alike."""
+    if not (isinstance(start, types.Integer) and isinstance(index, types.Integer)):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        array = builder.inttoptr(args[0], ir.IntType(32).as_pointer())
+        index = context.cast(builder, args[1], sig.args[1], types.int64)
+        found = builder.load(builder.gep(array, [index]))
+        return builder.sext(found, ir.IntType(64))
+
+    return types.int64(types.int64, index), codegen
+
+
 @jit
-def _share_out(patterns, offsets, count, counts):  # type: ignore[no-untyped-def]
-    """patterns: the magnitudes as integers, which are in the same order."""
+def _place(start, bound, first, last):  # type: ignore[no-untyped-def]
+    """How many of the ascending magnitudes at `start` have a pattern below `bound`, known to lie in first..last."""
+    while first < last:
+        middle = (first + last) // 2
+        if _pattern(start, middle) < bound:
+            first = middle + 1
+        else:
+            last = middle
+    return first
+
+
+@jit
+def _share_out(starts, sizes, count, counts):  # type: ignore[no-untyped-def]
     tensors = counts.size
-    least, most = offsets[:-1, 0].copy(), offsets[1:, 0].copy()  # between these lies each tensor's part
+    least, most = np.zeros(tensors, np.int64), sizes.copy()  # between these lies each tensor's part
     ranks = np.empty(tensors, np.int64)
     low, high = 0, 2**31 - 1  # the pattern of the threshold, found by halving
     while low < high:
         middle = (low + high) // 2
         found = 0
         for one in range(tensors):
-            ranks[one] = _rank(patterns, middle + 1, least[one], most[one])
-            found += ranks[one] - offsets[one, 0]
+            ranks[one] = _place(starts[one], middle + 1, least[one], most[one])
+            found += ranks[one]
         if found >= count:
             high = middle
             most[:] = ranks
@@ -183,11 +230,11 @@ def _share_out(patterns, offsets, count, counts):  # type: ignore[no-untyped-def
             least[:] = ranks
     left = count
     for one in range(tensors):
-        ranks[one] = _rank(patterns, low, offsets[one, 0], offsets[one + 1, 0])
-        left -= ranks[one] - offsets[one, 0]
+        ranks[one] = _place(starts[one], low, 0, sizes[one])
+        left -= ranks[one]
     for one in range(tensors):
         here = min(left, most[one] - ranks[one])
-        counts[one] = ranks[one] - offsets[one, 0] + here
+        counts[one] = ranks[one] + here
         left -= here
 
 

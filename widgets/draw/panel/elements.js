@@ -21,6 +21,15 @@ function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// The lines of a list; the browser lays the page out anew only where one has changed.
+function setItems(list, texts) {
+  while (list.children.length > texts.length) list.lastChild.remove();
+  texts.forEach((text, index) => {
+    if (list.children[index]) setText(list.children[index], text);
+    else list.append(make("li", { text }));
+  });
+}
+
 function setShown(element, shown) {
   element.hidden = !shown;
 }

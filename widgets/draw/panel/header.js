@@ -15,7 +15,7 @@ function createHeader(link, catalogue) {
   const summary = make("p", { className: "cwb-help cwb-summary" });
   const exporter = make("button", { type: "button", className: "cwb-primary", text: "Export .cwb", onclick: () => save() });
   const reset = make("button", { type: "button", text: "Reset", title: "Every slider back to the original network", onclick: () => clear() });
-  const bar = make("progress", { max: 1, value: 0, "aria-label": "Test images run" });
+  const bar = make("progress", { max: 1, value: 0, "aria-label": "How much has been measured" });
   const status = make("span", { className: "cwb-status" });
   const cancel = make("button", { type: "button", text: "Cancel", onclick: () => stop() });
   const error = make("p", { className: "cwb-error", role: "alert", hidden: true });
@@ -49,7 +49,8 @@ function createHeader(link, catalogue) {
     models.select.value = position.model;
     devices.select.value = position.device;
     setText(summary, catalogue.models.find((one) => one.name === position.model)?.summary ?? "");
-    running = !state.error && !(current && (state.progress >= 1 || state.stage === "cancelled"));
+    const ended = current && state.stage !== "latency" && (state.progress >= 1 || state.stage === "cancelled");
+    running = !state.error && !ended;
     bar.value = current ? state.progress : 0;
     setText(status, current || state.error ? state.status : "Measuring…");
     cancel.setAttribute("aria-disabled", String(!running));
@@ -60,7 +61,7 @@ function createHeader(link, catalogue) {
     if (sentence) saved();
     setText(remark, state.foreign);
     setShown(remark, Boolean(state.foreign));
-    notes.replaceChildren(...state.notes.map((note) => make("li", { text: note })));
+    setItems(notes, state.notes);
     setShown(notes, state.notes.length > 0);
   });
 

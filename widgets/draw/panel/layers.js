@@ -1,12 +1,13 @@
 // The layer table. Each layer can be set apart from the global sliders, and given back to them.
 
-const LAYER_COLUMNS = ["Layer", "Bytes", "Non-zero", "Bits", "Rank", "Encoding", "MACs", "Energy", ""];
+const LAYER_COLUMNS = ["Layer", "Bytes", "Non-zero", "Bits", "Rank", "Encoding", "MACs", "Energy", "Latency", ""];
 
 function createLayerRow(link, catalogue, name) {
   const kind = make("span", { className: "cwb-muted" });
   const apart = make("span", { className: "cwb-apart", text: "set apart", hidden: true });
-  const note = make("td", { colspan: LAYER_COLUMNS.length });
-  const remark = make("tr", { className: "cwb-layer-note", hidden: true }, note);
+  const note = make("p");
+  const latencyNote = make("p");
+  const remark = make("tr", { className: "cwb-layer-note", hidden: true }, make("td", { colspan: LAYER_COLUMNS.length }, note, latencyNote));
   const bytes = make("span");
   const change = make("span", { className: "cwb-muted" });
   const bar = make("span", { className: "cwb-layer-bar", "aria-hidden": "true" }, make("span"), make("span"));
@@ -14,6 +15,8 @@ function createLayerRow(link, catalogue, name) {
   const nonzeros = make("span", { className: "cwb-muted" });
   const rank = make("span");
   const breakEven = make("span", { className: "cwb-muted" });
+  const latency = make("span");
+  const dense = make("span", { className: "cwb-muted" });
   const cells = Object.fromEntries(["bits", "encoding", "macs", "energy"].map((key) => [key, make("td", { "data-cell": key })]));
   const editorId = newId("editor");
   const toggle = make("button", {
@@ -29,6 +32,7 @@ function createLayerRow(link, catalogue, name) {
     cells.bits,
     make("td", { "data-cell": "rank" }, rank, breakEven),
     cells.encoding, cells.macs, cells.energy,
+    make("td", { "data-cell": "latency" }, latency, dense),
     make("td", { className: "cwb-layer-action" }, toggle),
   );
 
@@ -65,7 +69,10 @@ function createLayerRow(link, catalogue, name) {
     show(facts) {
       setText(kind, facts.kind);
       setText(note, facts.note);
-      setShown(remark, Boolean(facts.note));
+      setText(latencyNote, facts.latency_note);
+      setShown(remark, Boolean(facts.note || facts.latency_note));
+      setText(latency, facts.latency);
+      setText(dense, facts.dense_latency);
       remark.classList.toggle("cwb-above", facts.above_break_even);
       setText(bytes, facts.bytes);
       setText(change, facts.change);
@@ -152,6 +159,7 @@ function createLayers(link, catalogue) {
     const apart = Object.keys(position.overrides).length;
     setText(count, apart ? `${apart} set apart from the sliders` : `${state.layers.length} layers, all following the sliders`);
     setShown(clear, apart > 0);
+    table.classList.toggle("cwb-timed", state.latency !== null);
     root.dataset.current = String(current);
   });
   return root;

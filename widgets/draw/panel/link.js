@@ -4,12 +4,14 @@ function createLink(model, signal) {
   const state = () => model.get("state");
   let position = structuredClone(state().position);
   let seq = state().seq;
-  let wanted = { cancel: 0, export: 0 };
+  let wanted = { cancel: 0, export: 0, latency: 0 };
   let waiting = null;
+  let moved = 0;
   const listeners = [];
 
   function send() {
     seq += 1;
+    moved = performance.now();
     model.set("move", { seq, position: structuredClone(position), ...wanted });
     model.save_changes();
     clearTimeout(waiting);
@@ -21,7 +23,7 @@ function createLink(model, signal) {
     const now = state();
     // Figures count as current only when the kernel has heard the newest move of this page, and they are that move's.
     const current = now.seq >= seq && now.fresh;
-    for (const listener of listeners) listener({ state: now, position, current, silent });
+    for (const listener of listeners) listener({ state: now, seq, position, current, silent });
   }
 
   function received() {
@@ -43,6 +45,10 @@ function createLink(model, signal) {
   return {
     get position() {
       return position;
+    },
+    // When the last move was made, in milliseconds of the page's clock.
+    get moved() {
+      return moved;
     },
     change(edit) {
       edit(position);

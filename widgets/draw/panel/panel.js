@@ -28,7 +28,7 @@ function render({ model, el, signal: given }) {
   const link = createLink(model, signal);
   const root = make("div", { className: "cwb", role: "group", "aria-label": "Compression workbench" });
   const header = createHeader(link, catalogue);
-  const plot = createPlot(model, root, signal);
+  const plot = createPlot(model, link, root, signal);
   root.append(
     header.root,
     header.error,
@@ -36,7 +36,7 @@ function render({ model, el, signal: given }) {
       "div",
       { className: "cwb-body" },
       createSliders(link, catalogue),
-      make("div", { className: "cwb-main" }, createTiles(link, catalogue), plot.root, createLayers(link, catalogue)),
+      make("div", { className: "cwb-main" }, createTiles(link, catalogue), createLatency(link, catalogue), plot.root, createLayers(link, catalogue)),
     ),
     createGlossary(catalogue),
     createSpoken(link, signal),
@@ -50,6 +50,10 @@ function render({ model, el, signal: given }) {
   signal.addEventListener("abort", () => model.off("msg:custom", heard));
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape") root.querySelector(".cwb-progress button").click();
+  });
+  // Which move the controls are at, which one the figures answer, and how far: for whoever watches the page from outside.
+  link.listen(({ state, seq }) => {
+    Object.assign(root.dataset, { asked: seq, answered: state.answered, stage: state.stage });
   });
   el.append(root);
   followTheme(root, signal, plot.draw);

@@ -40,7 +40,7 @@ function askForPlotly(model) {
   });
 }
 
-function createPlot(model, root, signal) {
+function createPlot(model, link, root, signal) {
   const drawing = make("div", { className: "cwb-plot", role: "img" });
   const body = make("tbody");
   const heads = ["Recipe", "Size", "Effective MACs", "Bit operations", "Energy", "Accuracy", "Known"];
@@ -78,6 +78,7 @@ function createPlot(model, root, signal) {
     try {
       const plotly = await loadPlotly(model);
       do {
+        await pause();
         again = false;
         const points = model.get("points");
         if (!points.points || signal.aborted) break;
@@ -89,6 +90,12 @@ function createPlot(model, root, signal) {
     } finally {
       busy = false;
     }
+  }
+
+  // A drawing takes as long as two frames, so it waits until nobody moves, though no longer than a second.
+  async function pause() {
+    const due = performance.now() + 1000;
+    while (performance.now() < Math.min(due, link.moved + 150)) await new Promise((resolve) => setTimeout(resolve, 50));
   }
 
   function describe(points, about) {

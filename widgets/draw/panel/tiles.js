@@ -30,6 +30,8 @@ function createTile(label, words) {
     value, change, details, bar, parts, was,
   );
 
+  let drawn = "";
+
   function showBar(segments) {
     bar.replaceChildren(
       ...segments.map((one, index) => make("span", { style: `flex-grow: ${one.share}`, "data-part": index, title: `${one.label}: ${one.text}` })),
@@ -52,12 +54,15 @@ function createTile(label, words) {
       const answered = current && (known || Boolean(tile.note));
       root.dataset.current = String(answered);
       root.setAttribute("aria-busy", String(!answered && !failed));
+      const content = JSON.stringify(tile);
+      if (content === drawn) return;
+      drawn = content;
       showBadge(tile.badge);
       if (known) {
         setText(value, tile.value);
         setText(change, tile.change);
         change.classList.toggle("cwb-same", tile.change === "no change");
-        details.replaceChildren(...tile.details.filter(Boolean).map((text) => make("li", { text })));
+        setItems(details, tile.details.filter(Boolean));
         showBar(tile.bar);
       } else if (!value.textContent || tile.note) {
         setText(value, "–");
@@ -70,6 +75,7 @@ function createTile(label, words) {
       }
     },
     forget() {
+      drawn = "";
       setText(value, "–");
       setText(change, "");
       details.replaceChildren();
@@ -97,7 +103,7 @@ function createTiles(link, catalogue) {
     }
     model = position.model;
     const notes = state.tiles.filter((tile) => tile.note).map((tile) => `${tile.label}: ${tile.note}`);
-    footnotes.replaceChildren(...notes.map((text) => make("li", { text })));
+    setItems(footnotes, notes);
     setText(kind, state.kind);
     kind.title = catalogue.words[state.kind] ?? "";
     setShown(kind, Boolean(state.kind));

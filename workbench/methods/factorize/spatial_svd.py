@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass
 
-from workbench.form import Form, Part
+import numpy as np
+
+from workbench.form import Floats, Form, Part
 from workbench.method import Layout, Method, setting
 from workbench.spectrum import factors
 
@@ -39,19 +41,17 @@ class SpatialSVD(Method):
             "gives the class scores, which fewer directions than classes cannot tell apart" if layout.output else None
         )
 
-    def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
-        return {name: self._factored(form) for name, form in forms.items()}
+    def compress(self, form: Form, decision: Hashable) -> Form:
+        out, channels, height, width = (*form.shape, 1, 1)[:4]
+        rank = max(1, round(self.rank * min(out * width, channels * height)))
 
-    def _factored(self, form: Form) -> Form:
-        weight = form.compose()
-        out, channels, height, width = (*weight.shape, 1, 1)[:4]
-        matrix = (
-            weight.reshape(out, channels, height, width).transpose(0, 3, 1, 2).reshape(out * width, channels * height)
-        )
-        rank = max(1, round(self.rank * min(matrix.shape)))
-        vertical, horizontal = factors(matrix, rank)
-        if weight.ndim == 2:
-            return Form((Part.of(vertical), Part.of(horizontal)), "channel")
+        def matrix() -> Floats:
+            weight = form.compose().reshape(out, channels, height, width)
+            return weight.transpose(0, 3, 1, 2).reshape(out * width, channels * height)
+
+        vertical, horizontal = factors(form, "spatial", matrix, rank)
+        if len(form.shape) == 2:
+            return Form((Part(vertical), Part(horizontal)), "channel")
         first = vertical.reshape(rank, channels, height, 1)
-        second = horizontal.reshape(out, width, rank).transpose(0, 2, 1).reshape(out, rank, 1, width)
-        return Form((Part.of(first), Part.of(second)), "spatial")
+        second = np.ascontiguousarray(horizontal.reshape(out, width, rank).transpose(0, 2, 1))
+        return Form((Part(first), Part(second.reshape(out, rank, 1, width))), "spatial")

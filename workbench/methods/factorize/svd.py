@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from workbench.form import Form, Part
@@ -36,14 +37,10 @@ class SVD(Method):
             "gives the class scores, which fewer directions than classes cannot tell apart" if layout.output else None
         )
 
-    def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
-        return {name: self._factored(form) for name, form in forms.items()}
-
-    def _factored(self, form: Form) -> Form:
-        weight = form.compose()
-        matrix = weight.reshape(weight.shape[0], -1)
-        rank = max(1, round(self.rank * min(matrix.shape)))
-        first, second = factors(matrix, rank)
-        ones = (1,) * (weight.ndim - 2)
-        parts = (Part.of(first.reshape(rank, *weight.shape[1:])), Part.of(second.reshape(weight.shape[0], rank, *ones)))
-        return Form(parts, "channel")
+    def compress(self, form: Form, decision: Hashable) -> Form:
+        shape = form.shape
+        columns = math.prod(shape[1:])
+        rank = max(1, round(self.rank * min(shape[0], columns)))
+        first, second = factors(form, "channel", lambda: form.compose().reshape(shape[0], columns), rank)
+        ones = (1,) * (len(shape) - 2)
+        return Form((Part(first.reshape(rank, *shape[1:])), Part(second.reshape(shape[0], rank, *ones))), "channel")

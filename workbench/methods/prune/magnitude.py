@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.form import Form, Part
+from workbench.cache import Cache
+from workbench.form import Cut, Floats, Form, Part
+from workbench.kernels.magnitudes import Magnitudes, smallest_of_all
 from workbench.method import Method, setting
+
+_ordered: Cache[Magnitudes] = Cache(ceiling=256 * 2**20)
 
 
 @dataclass(frozen=True)
@@ -36,31 +39,33 @@ class Magnitude(Method):
         choices=("global", "layer"),
     )
 
-    def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
+    def settle(self, forms: Mapping[str, Form]) -> dict[str, Hashable]:
         parts = [part for form in forms.values() for part in form.parts]
+        ordered = [_ordered.get("magnitudes", lambda part=part: _sorted(part), part) for part in parts]  # type: ignore[misc]
         if self.scope == "layer":
-            cuts = [_smallest(np.abs(part.values).ravel(), self.sparsity) for part in parts]
+            counts = [round(self.sparsity * part.size) for part in parts]
         else:
-            together = np.concatenate([np.abs(part.values).ravel() for part in parts])
-            edges = np.cumsum([part.values.size for part in parts])[:-1]
-            cuts = np.split(_smallest(together, self.sparsity), edges)
-        pruned = iter([_without(part, cut.reshape(part.shape)) for part, cut in zip(parts, cuts, strict=True)])
-        return {name: replace(form, parts=tuple(next(pruned) for _ in form.parts)) for name, form in forms.items()}
+            counts = smallest_of_all(ordered, round(self.sparsity * sum(part.size for part in parts))).tolist()
+        cuts = iter([_cut(one.values, count) for one, count in zip(ordered, counts, strict=True)])
+        return {name: tuple(next(cuts) for _ in form.parts) for name, form in forms.items()}
+
+    def compress(self, form: Form, decision: Hashable) -> Form:
+        cuts = cast("tuple[Cut | None, ...]", decision)
+        if not any(cuts):
+            return form
+        pairs = zip(form.parts, cuts, strict=True)
+        return replace(form, parts=tuple(part if cut is None else part.without(cut) for part, cut in pairs))
 
 
-def _smallest(magnitudes: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
-    """True at the round(share · n) smallest entries."""
-    count = round(share * magnitudes.size)
+def _sorted(part: Part) -> Magnitudes:
+    return Magnitudes.of([part.values])
+
+
+def _cut(magnitudes: Floats, count: int) -> Cut | None:
+    """How the `count` smallest of ascending magnitudes are told from the others."""
     if count == 0:
-        return np.zeros(magnitudes.shape, bool)
-    threshold = np.partition(magnitudes, count - 1)[count - 1]
-    cut = magnitudes < threshold
-    ties = np.flatnonzero(magnitudes == threshold)
-    cut[ties[: count - np.count_nonzero(cut)]] = True
-    return cut
-
-
-def _without(part: Part, cut: NDArray[np.bool_]) -> Part:
-    if part.levels is None or part.codes is None:
-        return Part.of(np.where(cut, np.float32(0), part.values))
-    return Part.on_levels(part.levels, part.codes, cut | (part.values == 0))
+        return None
+    threshold = magnitudes[count - 1]
+    if count == magnitudes.size or magnitudes[count] > threshold:
+        return Cut(float(threshold))
+    return Cut(float(threshold), count - int(np.searchsorted(magnitudes, threshold)))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.cache import Cache
 from workbench.form import Codebook, Floats, Form, Part
 from workbench.method import Method, setting
 
 _ROUNDS = 300
+_ordered: Cache[_Ordered] = Cache(ceiling=64 * 2**20)
 
 
 @dataclass(frozen=True)
@@ -32,33 +34,43 @@ class KMeans(Method):
         step=1, axis="bits",
     )  # fmt: skip
 
-    def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
-        return {
-            name: replace(form, parts=tuple(self._shared(part.values) for part in form.parts))
-            for name, form in forms.items()
-        }
+    def compress(self, form: Form, decision: Hashable) -> Form:
+        return replace(form, parts=tuple(part.rounded(self._table(part)) for part in form.parts))
 
-    def _shared(self, values: Floats) -> Part:
-        alive = values != 0
-        centroids = centroids_of(values[alive], 2**self.bits)
-        edges = (centroids[1:].astype(np.float64) + centroids[:-1]) / 2
-        codes = np.searchsorted(edges, values).astype(np.uint8)
-        width = max(1, (len(centroids) - 1).bit_length())
-        return Part.on_levels(Codebook(width, centroids), codes, ~alive)
+    def _table(self, part: Part) -> Codebook:
+        centroids = _centroids(_ordered.get("ordered", lambda: _order(part.values), part), 2**self.bits)
+        return Codebook(max(1, (len(centroids) - 1).bit_length()), centroids)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ordered:
+    """Non-zero weights in ascending order, and 0 with their running sums, both float64; and how many values differ."""
+
+    weights: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    distinct: int
+
+
+def _order(values: Floats) -> _Ordered:
+    ordered = np.sort(values[values != 0]).astype(np.float64)
+    distinct = 1 + np.count_nonzero(np.diff(ordered)) if ordered.size else 0
+    return _Ordered(ordered, np.concatenate([[0.0], np.cumsum(ordered)]), int(distinct))
 
 
 def centroids_of(values: Floats, k: int) -> Floats:
-    """At most k sorted centroids of `values`, a local optimum of the within-cluster sum of squares.
+    """At most k sorted centroids of the non-zero ones of `values`, a local optimum of the within-cluster squares.
 
     Sorting once turns an assignment into a search for k − 1 edges, and prefix sums turn an update into k differences.
     """
-    if values.size == 0:
+    return _centroids(_order(values), k)
+
+
+def _centroids(of: _Ordered, k: int) -> Floats:
+    if of.distinct == 0:
         return np.zeros(1, np.float32)
-    ordered = np.sort(values).astype(np.float64)
-    distinct = np.unique(ordered)
-    if len(distinct) <= k:
-        return distinct.astype(np.float32)
-    total = np.concatenate([[0.0], np.cumsum(ordered)])
+    ordered, total = of.weights, of.sums
+    if of.distinct <= k:
+        return np.unique(ordered).astype(np.float32)
     centroids = np.linspace(ordered[0], ordered[-1], k)
     borders = _borders(ordered, centroids)
     for _ in range(_ROUNDS):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.form import Affine, Floats, Form, Grouping, Part, symmetric_zero_point
+from workbench.form import Affine, Form, Grouping, Part, symmetric_zero_point
 from workbench.method import Method, setting
 
 _TINY = np.finfo(np.float32).tiny
@@ -43,41 +43,31 @@ class Uniform(Method):
         choices=("yes", "no"),
     )
 
-    def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
-        return {
-            name: replace(form, parts=tuple(self._quantised(part.values) for part in form.parts))
-            for name, form in forms.items()
-        }
+    def compress(self, form: Form, decision: Hashable) -> Form:
+        return replace(form, parts=tuple(part.rounded(self._levels(part)) for part in form.parts))
 
-    def _quantised(self, values: Floats) -> Part:
+    def _levels(self, part: Part) -> Affine:
         grouping = Grouping(self.per)
-        blocks = grouping.blocks(values).astype(np.float64)
-        scale, zero_point = self._one_bit(blocks) if self.bits == 1 else self._range(blocks)
-        levels = Affine(
-            self.bits, grouping, scale.astype(np.float32), zero_point.astype(np.float32), self.symmetric == "yes"
-        )
-        steps = values / grouping.spread(levels.scale, values.shape)
-        steps += grouping.spread(levels.zero_point, values.shape)
-        codes = np.clip(np.rint(steps), 0, self._highest()).astype(np.uint8)
-        return Part.on_levels(levels, codes, values == 0)
+        if self.bits == 1:
+            scale, zero_point = self._one_bit(*part.deviations(grouping, self.symmetric == "yes"))
+        else:
+            scale, zero_point = self._range(*(side.astype(np.float64) for side in part.ranges(grouping)))
+        symmetric = self.symmetric == "yes"
+        return Affine(self.bits, grouping, scale.astype(np.float32), zero_point.astype(np.float32), symmetric)
 
-    def _highest(self) -> int:
-        """Largest code: a symmetric grid leaves its last one unused, to have as many levels above zero as below."""
-        return 2**self.bits - 2 if self.symmetric == "yes" and self.bits > 1 else 2**self.bits - 1
-
-    def _range(self, blocks: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        low, high = np.minimum(blocks.min(axis=1), 0), np.maximum(blocks.max(axis=1), 0)
+    def _range(
+        self, low: NDArray[np.float64], high: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """low, high: smallest and largest weight of each group, zero among them."""
         if self.symmetric == "yes":
             centre = symmetric_zero_point(self.bits)
-            return np.maximum(np.maximum(-low, high) / centre, _TINY), np.full(len(blocks), centre)
-        scale = np.maximum((high - low) / self._highest(), _TINY)
+            return np.maximum(np.maximum(-low, high) / centre, _TINY), np.full(low.size, centre)
+        scale = np.maximum((high - low) / (2**self.bits - 1), _TINY)
         return scale, np.rint(-low / scale)
 
-    def _one_bit(self, blocks: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        alive = blocks != 0
-        members = np.maximum(np.count_nonzero(alive, axis=1), 1)
-        mean = np.zeros(len(blocks)) if self.symmetric == "yes" else blocks.sum(axis=1) / members
-        spread = np.abs(blocks - mean[:, None]).sum(axis=1, where=alive) / members
+    def _one_bit(
+        self, mean: NDArray[np.float64], spread: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         flat = spread <= 1e-7 * np.abs(mean)  # one value only: two levels, ± that value, hold it without loss
         spread, mean = np.where(flat, np.abs(mean), spread), np.where(flat, 0.0, mean)
         scale = np.maximum(2 * spread, _TINY)
