@@ -106,28 +106,28 @@ class Cache(Generic[V]):
         """Drop the value of least worth, which becomes the age: what is asked for from now on is worth more by it."""
         while True:
             worth, key = self._queue[0]
-            held = self._held[key]
-            if held.worth > worth:  # asked for since
+            held = self._held.get(key)
+            if held is not None and held.worth > worth:  # asked for since
                 heapreplace(self._queue, (held.worth, key))
                 continue
             heappop(self._queue)
-            self._drop(key)
-            self._age, _ = held.worth
-            return
+            if held is not None:
+                self._drop(key)
+                self._age, _ = held.worth
+                return
 
     def _drop(self, key: Hashable) -> None:
         self._bytes -= self._held.pop(key).nbytes
 
     def _forget(self) -> None:
         """Drop what belonged to objects that are no more."""
-        if not self._gone:
-            return
         while self._gone:
             key = self._gone.popleft()
             if key in self._held:
                 self._drop(key)
-        self._queue = [one for one in self._queue if one[1] in self._held]
-        heapify(self._queue)
+        if len(self._queue) > 2 * len(self._held) + 64:  # else what went is passed over when its turn comes
+            self._queue = [one for one in self._queue if one[1] in self._held]
+            heapify(self._queue)
 
 
 def _owned(key: Hashable, owner: object, gone: deque[Hashable]) -> Hashable:

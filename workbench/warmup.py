@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 from itertools import product
@@ -57,6 +58,9 @@ def _run() -> None:
         warm_up()
     except Exception:  # nothing depends on it: a kernel that was not warmed is compiled when it is first called
         _log.exception("the kernels could not be warmed up")
+    # What is loaded by now, torch's and Numba's hundreds of thousands of objects, stays for good: walking through them
+    # would hold up a move for a tenth of a second whenever Python collects its oldest garbage.
+    gc.freeze()
 
 
 def _compressed() -> Iterator[Form]:

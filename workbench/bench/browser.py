@@ -123,6 +123,12 @@ class Panel:
     def _until(self, *stages: str) -> None:
         self.page.evaluate("(stages) => workbenchWatch.until(stages)", stages)
 
+    def hurry(self) -> None:
+        """Until there is a first accuracy, then cancel what is left."""
+        self._until("accuracy", "exact")
+        self.page.keyboard.press("Escape")
+        self.settle()
+
     def take(self) -> tuple[list[Move], list[Change], float]:
         """The moves and changes since the last call, and when the pointer was released last."""
         seen = self.page.evaluate("() => workbenchWatch.take()")
@@ -136,11 +142,12 @@ class Panel:
         for axis, name in _SLIDERS.items():
             stop = BASES[kind].get(axis, _OFF[axis])
             self.root.get_by_role("slider", name=name, exact=True).fill(str(stop))
-        self.settle()
         if kind != "layer":
+            self.hurry()
             return self.root.get_by_role("slider", name=_SLIDERS[kind], exact=True)
         names = [row.get_attribute("data-layer") or "" for row in self.root.locator("tr[data-layer]").all()]
         layer = moved_layer(names)
+        self.settle()  # what the layers before it make of every image is known then
         toggle = self.root.get_by_role("button", name=f"Adjust layer {layer}", exact=True)
         if toggle.get_attribute("aria-expanded") == "false":
             toggle.click()
@@ -152,7 +159,7 @@ class Panel:
         first, *others = steps(kind, moves + 1)
         track = _Track(slider, kind)
         track.press(first)
-        self.settle()
+        self.hurry()
         self.take()
         found: dict[str, list[float]] = {figure: [] for figure in FIGURES}
         painted: dict[str, list[float]] = {figure: [] for figure in FIGURES}
@@ -161,9 +168,9 @@ class Panel:
             time.sleep(_PAUSE)
             track.move(step)
             if made >= LEAST and time.monotonic() - begun > BUDGET:
-                self._until("accuracy", "exact")
-                self.page.keyboard.press("Escape")
-            self.settle()
+                self.hurry()
+            else:
+                self.settle()
             moved, changes, _ = self.take()
             for figure in FIGURES:
                 found[figure] += answer_times(moved[-1:], changes)[figure]
@@ -179,7 +186,7 @@ class Panel:
         """Drag the sparsity slider over its whole length at an even pace, then let go."""
         track = _Track(self.prepare("sparsity"), "sparsity")
         track.press(0)
-        self.settle()
+        self.hurry()
         self.take()
         begun = time.monotonic()
         for step in range(1, SWEEP):

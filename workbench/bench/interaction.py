@@ -72,6 +72,7 @@ def _engine(model: Model, moves: int) -> list[dict[str, Any]]:
         for kind in KINDS:
             taken: dict[str, list[float]] = {figure: [] for figure in FIGURES}
             untimed, *others = (recipe(kind, step, layer) for step in steps(kind, moves + 1))
+            hurried = kind != "layer"
             session.recipe = untimed
             session.wait()
             begun = monotonic()

@@ -46,6 +46,8 @@ def head(bits: int, way: Way) -> list[str]:
         f"    blocks, rest = inputs // {INPUTS}, inputs % {INPUTS}",
         "    runs = max(1, (inputs + run - 1) // run)",
         f"    strip_bytes = blocks * {64 * bits} + (rest * {bits} + 7) // 8 * 16",
+        "    whole_strips = outputs // 16",
+        f"    filled = widened(packed, whole_strips * strip_bytes, outputs % 16, blocks * {bits})",
         *(_table(bits) if way == "permute" else []),
     ]
 
@@ -67,14 +69,16 @@ def strip_lines(indent: str, strip: str, tag: str = "") -> list[str]:
     return [
         f"{indent}kept{tag} = min(16, outputs - {strip} * 16)",
         f"{indent}codes{tag} = {strip} * strip_bytes",
+        f"{indent}words{tag} = packed if {strip} < whole_strips else filled",
+        f"{indent}word{tag} = codes{tag} if {strip} < whole_strips else 0",
         f"{indent}beside{tag} = {strip} * 16 * runs",
     ]
 
 
 def word_lines(bits: int, indent: str, tag: str = "") -> list[str]:
     """Source of the words of a block."""
-    at = f"codes{tag} + (block * {bits} + {{row}}) * 4 * kept{tag}"
-    return [f"{indent}w{tag}_{row} = words(packed, {at.format(row=row)}, kept{tag})" for row in range(bits)]
+    at = f"word{tag} + block * {64 * bits} + {{row}}"
+    return [f"{indent}w{tag}_{r} = view(load(words{tag}, {at.format(row=64 * r)}, 64), np.uint32)" for r in range(bits)]
 
 
 def _joined(bits: int, row: int, indent: str, tag: str = "") -> list[str]:

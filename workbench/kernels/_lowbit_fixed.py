@@ -20,7 +20,7 @@ from workbench.kernels._generate import generated
 from workbench.kernels._jit import jit
 from workbench.kernels._memory import aligned
 from workbench.kernels._sparse_vector import load_some, scratch, store_some  # noqa: F401 (names in generated code)
-from workbench.kernels._strips import beside, rest_quad, words  # noqa: F401 (names in generated code)
+from workbench.kernels._strips import beside, rest_quad, widened  # noqa: F401 (names in generated code)
 from workbench.kernels._vector import (  # noqa: F401 (names in generated code)
     convert,
     dot_u8_i8,
@@ -29,6 +29,7 @@ from workbench.kernels._vector import (  # noqa: F401 (names in generated code)
     splat,
     spread,
     store,
+    view,
 )
 from workbench.kernels.code_tiles import INPUTS, OUTPUTS
 from workbench.kernels.lowbit_weights import LowBit

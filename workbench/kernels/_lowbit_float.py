@@ -19,7 +19,7 @@ from workbench.kernels._generate import generated
 from workbench.kernels._jit import jit
 from workbench.kernels._memory import aligned
 from workbench.kernels._sparse_vector import load_some, scratch, store_some  # noqa: F401 (names in generated code)
-from workbench.kernels._strips import beside, rest_code, words  # noqa: F401 (names in generated code)
+from workbench.kernels._strips import beside, rest_code, widened  # noqa: F401 (names in generated code)
 from workbench.kernels._vector import (  # noqa: F401 (names in generated code)
     convert,
     fma,

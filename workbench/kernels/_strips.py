@@ -6,44 +6,28 @@ A strip is worked on as sixteen lanes, however many outputs it has; nothing beyo
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from workbench.kernels._jit import jit
-from workbench.kernels._sparse_vector import _first_lanes, load_some
-from workbench.kernels._vector import Vector, _contiguous, _pointer, convert, load, splat
+from workbench.kernels._sparse_vector import load_some
+from workbench.kernels._vector import convert, load, splat
 
 
-@intrinsic
-def words(typingctx, packed, index, kept):  # type: ignore[no-untyped-def]
-    """Sixteen 32-bit words of an array of bytes from byte `index` on; zero, and not read, beyond the first `kept`."""
-    if not (_contiguous(packed) and packed.dtype == types.uint8):
-        return None
-    if not (isinstance(index, types.Integer) and isinstance(kept, types.Integer)):
-        return None
-    kind = Vector(types.uint32, 16)
+@jit
+def widened(packed, index, kept, rows):  # type: ignore[no-untyped-def]
+    """`rows` rows of four bytes for each of `kept` outputs, from byte `index` on, as rows of 64 bytes; none if it is 0.
 
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        index = context.cast(builder, args[1], sig.args[1], types.intp)
-        vector = context.get_value_type(kind)
-        pointer = builder.bitcast(_pointer(context, builder, sig.args[0], args[0], index), vector.as_pointer())
-        mask = _first_lanes(context, builder, args[2], sig.args[2], 16)
-        align = ir.Constant(ir.IntType(32), 1)
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(vector, [pointer.type, align.type, mask.type, vector]),
-            "llvm.masked.load.v16i32.p0",
-        )
-        return builder.call(function, [pointer, align, mask, ir.Constant(vector, None)])
-
-    return kind(packed, index, kept), codegen
+    Rows of one length everywhere cost the kernels less than a copy of the last strip does.
+    """
+    filled = np.zeros(rows * 64 if kept else 0, np.uint8)
+    for row in range(rows if kept else 0):
+        for byte in range(4 * kept):
+            filled[row * 64 + byte] = packed[index + row * 4 * kept + byte]
+    return filled
 
 
 @jit
 def octets(packed, index, kept):  # type: ignore[no-untyped-def]
-    """The same for bytes: sixteen of them, each widened to 32 bits."""
+    """Sixteen bytes from `index` on, each widened to 32 bits; zero, and not read, beyond the first `kept`."""
     found = load(packed, index, 16) if kept == 16 else load_some(packed, index, kept, 16)
     return convert(found, np.uint32)
 

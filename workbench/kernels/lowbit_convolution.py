@@ -21,7 +21,7 @@ from workbench.kernels._convolution_source import BLOCK, convolution_source, lan
 from workbench.kernels._generate import generated
 from workbench.kernels._planes import lay_out  # noqa: F401 (names in generated code)
 from workbench.kernels._sparse_vector import load_some, scratch, store_some  # noqa: F401 (names in generated code)
-from workbench.kernels._strips import beside, rest_code, words  # noqa: F401 (names in generated code)
+from workbench.kernels._strips import beside, rest_code, widened  # noqa: F401 (names in generated code)
 from workbench.kernels._vector import (  # noqa: F401 (names in generated code)
     convert,
     fma,
