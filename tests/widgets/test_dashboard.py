@@ -256,6 +256,14 @@ def test_every_point_visited_is_kept_once(page):
     assert len(page.panel.points["points"]) == 3  # the untouched network, 4 bits, 3 bits
 
 
+def test_points_visited_long_ago_leave_the_plot(page, monkeypatch):
+    monkeypatch.setattr("widgets.views.tradeoff.MOST", 3)
+    for bits in (5, 4, 3, 2):
+        page.move(slide(bits=bits))
+        page.settled()
+    assert [one["label"] for one in page.panel.points["points"]] == ["no compression", "3 bits", "2 bits"]
+
+
 def test_a_recipe_set_in_python_moves_the_sliders(page):
     page.session.recipe = workbench.Recipe.sliders(sparsity=0.3, bits=2)
     assert page.settled()["position"]["stops"] == {"sparsity": 30, "bits": 2, "rank": 100}

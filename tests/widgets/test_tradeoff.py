@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.widgets.reports import assessed
-from widgets.views.tradeoff import AXES, compressed_point, original_point, tradeoff
+from widgets.views.tradeoff import AXES, MOST, compressed_point, original_point, tradeoff, visit
 
 
 def test_a_point_holds_what_every_axis_shows(squeezed):
@@ -37,6 +37,32 @@ def test_the_plot_holds_the_points_of_one_network_the_original_and_the_current_o
     assert [row["digest"] for row in plot["points"]] == [untouched.recipe["digest"], squeezed.recipe["digest"]]
     assert plot["current"] == squeezed.recipe["digest"]
     assert plot["original"]["size"] == squeezed.original.size.value
+
+
+def test_of_ten_thousand_visits_the_latest_and_the_untouched_network_are_kept(squeezed, untouched):
+    points = {}
+    visit(points, compressed_point(untouched))
+    squeezed = compressed_point(squeezed)
+    for number in range(10_000):
+        visit(points, replace(squeezed, digest=str(number)))
+    kept = [digest for _, digest in points]
+    assert kept == [untouched.recipe["digest"], *map(str, range(10_001 - MOST, 10_000))]
+
+
+def test_a_point_visited_again_outlasts_those_visited_before_it(squeezed):
+    points = {}
+    for digest in "abca":
+        visit(points, replace(compressed_point(squeezed), digest=digest), most=3)
+    visit(points, replace(compressed_point(squeezed), digest="d"), most=3)
+    assert [digest for _, digest in points] == ["c", "a", "d"]
+
+
+def test_more_untouched_networks_than_points_are_kept_leave_room_for_the_current_one(squeezed, untouched):
+    points = {}
+    for model in "abc":
+        visit(points, replace(compressed_point(untouched), model=model), most=2)
+    visit(points, compressed_point(squeezed), most=2)
+    assert [digest for _, digest in points] == [untouched.recipe["digest"], squeezed.recipe["digest"]]
 
 
 def test_the_original_counts_as_known(squeezed):

@@ -14,7 +14,7 @@ from widgets.controls.position import Position
 from widgets.controls.sliders import shown
 from widgets.dashboards.screen import catalogue, screen
 from widgets.draw.panel import Panel
-from widgets.views.tradeoff import Point, compressed_point, tradeoff
+from widgets.views.tradeoff import Point, compressed_point, tradeoff, visit
 from workbench.compressed import compress
 from workbench.device import Device
 from workbench.errors import RecipeError, WorkbenchError
@@ -159,10 +159,10 @@ class Dashboard:
         )
 
     def _plot(self, update: Update) -> None:
-        """Every point visited is kept; the page is sent them no more often than it can draw them."""
+        """The points visited of late are kept; the page is sent them no more often than it can draw them."""
         point = update.report and compressed_point(update.report)
         if point:
-            self._points[point.key] = point.after(self._points.get(point.key))
+            visit(self._points, point)
         settled = update.newest and update.stage in ("exact", "cancelled")
         if update.report and (settled or time.monotonic() - self._plotted > _PLOT_EVERY):
             self._plotted = time.monotonic()

@@ -30,17 +30,25 @@ class KernelBenchmark:
 
     @classmethod
     def measure(
-        cls, kernels: Sequence[str] = bench.KERNELS, most: int | None = None, threads: Sequence[int] = (1,)
+        cls,
+        kernels: Sequence[str] = bench.KERNELS,
+        most: int | None = None,
+        threads: Sequence[int] = (1,),
+        rounds: int | None = None,
     ) -> KernelBenchmark:
         """Start to time `kernels` on a thread of its own; the picture grows with every case.
 
-        most: how many cases of each kernel, at each number of threads; all of them take minutes. Raises WorkbenchError
-        for a kernel that there is not.
+        most: how many cases of each kernel, at each number of threads; all of them take minutes. rounds: how often each
+        case is timed at most; with fewer than the benchmark's own the figures scatter more. Raises WorkbenchError for a
+        kernel that there is not.
         """
-        bench.check(kernels, most)
+        bench.check(kernels, most, rounds)
         started = cls({"machine": bench.machine(), "rows": []})
         started._worker = Thread(
-            target=started._measure, args=(tuple(kernels), most, tuple(threads)), name="workbench-bench", daemon=True
+            target=started._measure,
+            args=(tuple(kernels), most, tuple(threads), rounds),
+            name="workbench-bench",
+            daemon=True,
         )
         started._status = "Preparing the first case…"
         started._worker.start()
@@ -84,9 +92,13 @@ class KernelBenchmark:
     def _repr_mimebundle_(self, **given: Any) -> Any:
         return self._picture._repr_mimebundle_(**given)
 
-    def _measure(self, kernels: tuple[str, ...], most: int | None, threads: tuple[int, ...]) -> None:
+    def _measure(
+        self, kernels: tuple[str, ...], most: int | None, threads: tuple[int, ...], rounds: int | None
+    ) -> None:
         try:
-            self.result = bench.run(threads, self._measured, kernels=kernels, most=most, cancelled=self._stopped.is_set)
+            self.result = bench.run(
+                threads, self._measured, kernels=kernels, most=most, rounds=rounds, cancelled=self._stopped.is_set
+            )
         except Exception as error:  # on a thread of its own, where nobody else would hear of it
             self._error = f"The benchmark ended early: {type(error).__name__}: {error}"
         self._status = ""

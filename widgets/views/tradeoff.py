@@ -1,4 +1,4 @@
-"""The trade-off plot: one point for every recipe visited, its accuracy over what it costs."""
+"""The trade-off plot: one point for every recipe visited of late, its accuracy over what it costs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 
 from widgets.views import numbers
 from widgets.views.recipe import describe
+from workbench.recipe import Recipe
 from workbench.report import Figures, Report
 
+MOST = 500  # points that are kept: more can neither be told apart nor drawn at once
+_UNTOUCHED = Recipe().digest
 AXES = (
     {"key": "size", "label": "Size", "unit": "bytes"},
     {"key": "macs", "label": "Effective operations", "unit": "MACs"},
@@ -64,6 +67,17 @@ class Point:
                 "accuracy": numbers.percent(self.accuracy),
             },
         }
+
+
+def visit(points: dict[tuple[str, str], Point], point: Point, most: int | None = None) -> None:
+    """Add `point` to `points`, the latest visited last, and drop the longest unvisited of more than `most`.
+
+    Untouched networks stay before all others.
+    """
+    points[point.key] = point.after(points.pop(point.key, None))
+    if len(points) > (most or MOST):
+        earlier = list(points)[:-1]
+        del points[next((key for key in earlier if key[1] != _UNTOUCHED), earlier[0])]
 
 
 def compressed_point(report: Report) -> Point | None:

@@ -125,7 +125,7 @@ class Panel:
 
     def hurry(self) -> None:
         """Until there is a first accuracy, then cancel what is left."""
-        self._until("accuracy", "exact")
+        self._until("accuracy", "exact", "cancelled")
         self.page.keyboard.press("Escape")
         self.settle()
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from workbench.bench.measure import Row
+from workbench.bench.measure import Row, at_most
 from workbench.errors import WorkbenchError
 
 VECTOR = ("avx2", "fma", "avx512f", "avx512bw", "avx512vnni", "avx512vpopcntdq", "avx512bf16", "neon", "sve")
@@ -32,29 +32,34 @@ def run(
     *,
     kernels: Sequence[str] = KERNELS,
     most: int | None = None,
+    rounds: int | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """{"machine": {...}, "rows": [...]}: the rows of `kernels` at each number of threads that the machine has.
 
-    most: end each kernel after so many rows, which takes seconds, not minutes. progress: called with every row as it
-    is measured. What was measured until `cancelled` said so, between two rows, is returned. Raises WorkbenchError for
-    a kernel that there is not.
+    most: end each kernel after so many rows, which takes seconds, not minutes. rounds: time each row in so many rounds
+    at most. progress: called with every row as it is measured. What was measured until `cancelled` said so, between two
+    rows, is returned. Raises WorkbenchError for a kernel that there is not.
     """
-    check(kernels, most)
+    check(kernels, most, rounds)
     found = []
-    for row in _rows([count for count in threads if count <= (os.cpu_count() or 1)], kernels, most, cancelled):
-        progress(row)
-        found.append(row.to_dict())
+    counts = [count for count in threads if count <= (os.cpu_count() or 1)]
+    with at_most(rounds):
+        for row in _rows(counts, kernels, most, cancelled):
+            progress(row)
+            found.append(row.to_dict())
     return {"machine": machine(), "rows": found}
 
 
-def check(kernels: Sequence[str], most: int | None) -> None:
-    """Raises WorkbenchError for a kernel that there is not, and for no row at all."""
+def check(kernels: Sequence[str], most: int | None, rounds: int | None) -> None:
+    """Raises WorkbenchError for a kernel that there is not, for no row at all, and for no round."""
     for name in kernels:
         if name not in KERNELS:
             raise WorkbenchError(f"There is no kernel {name!r} to time; there are {', '.join(KERNELS)}.")
     if most is not None and most < 1:
         raise WorkbenchError(f"At least 1 row of each kernel must be timed, not {most}.")
+    if rounds is not None and rounds < 1:
+        raise WorkbenchError(f"Each row must be timed in at least 1 round, not {rounds}.")
 
 
 def _rows(threads: list[int], kernels: Sequence[str], most: int | None, cancelled: Callable[[], bool]) -> Iterator[Row]:

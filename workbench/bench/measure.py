@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from time import perf_counter, sleep
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 LEAST_TIMED = 2e-3  # seconds; shorter calls are repeated inside one timing until they take this long
 PAUSE = 0.01  # seconds in which the threads of the candidate before, which wait for work by spinning, fall asleep
 ROUNDS = 25
+_most_rounds: ContextVar[int | None] = ContextVar("most_rounds", default=None)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,16 @@ class Row:
         }
 
 
+@contextmanager
+def at_most(rounds: int | None) -> Iterator[None]:
+    """Inside the block nothing is timed in more rounds than this, which is quicker and scatters more; None: no limit."""
+    before = _most_rounds.set(rounds)
+    try:
+        yield
+    finally:
+        _most_rounds.reset(before)
+
+
 def interleaved(
     candidates: Mapping[str, Callable[[], object]], rounds: int = ROUNDS, budget: float = 10.0
 ) -> dict[str, float]:
@@ -47,8 +60,10 @@ def interleaved(
 
     Every round times every candidate once, in turn, after a pause and a call that is not timed: so none pays for the
     caches and the threads of the one before it. Slow candidates get fewer rounds: a round is skipped for one that
-    has used its share of `budget` seconds, but each is timed three times at least. Garbage collection waits meanwhile.
+    has used its share of `budget` seconds, but each is timed three times at least. `at_most` limits the rounds of all.
+    Garbage collection waits meanwhile.
     """
+    rounds = min(rounds, _most_rounds.get() or rounds)
     calls = {name: _calls(one) for name, one in candidates.items()}
     times: dict[str, list[float]] = {name: [] for name in candidates}
     spent = dict.fromkeys(candidates, 0.0)

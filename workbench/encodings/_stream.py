@@ -57,8 +57,11 @@ class Stream(ABC):
         """The values as they are stored, those of a tensor of `shape`, for the kernels."""
 
     @abstractmethod
-    def low_bit(self, shape: tuple[int, ...]) -> lowbit.LowBit | None:
-        """Every weight of the tensor as a code, for the kernels; None where they cannot take it so."""
+    def low_bit(self, shape: tuple[int, ...], positions: Positions | None) -> lowbit.LowBit | None:
+        """Every weight of the tensor as a code, for the kernels; None where they cannot take it so.
+
+        positions: those listed, in the flattened tensor; the others are zero. None where all are listed.
+        """
 
     @abstractmethod
     def arrays(self) -> tuple[Stored, ...]: ...
@@ -97,7 +100,7 @@ class FloatStream(Stream):
     def listed(self, shape: tuple[int, ...]) -> Listed:
         return Listed(floats=self.values)
 
-    def low_bit(self, shape: tuple[int, ...]) -> None:
+    def low_bit(self, shape: tuple[int, ...], positions: Positions | None) -> None:
         return None
 
     def arrays(self) -> tuple[Stored, ...]:
@@ -167,12 +170,12 @@ class AffineStream(Stream):
             points = points.astype(np.uint8)
         return Listed(codes=self.codes, bits=levels.bits, scale=levels.scale, points=points, group=group)
 
-    def low_bit(self, shape: tuple[int, ...]) -> lowbit.LowBit | None:
+    def low_bit(self, shape: tuple[int, ...], positions: Positions | None) -> lowbit.LowBit | None:
         levels = self.levels
         size = levels.grouping.size if levels.grouping.runs_per_row(shape) > 1 else 0
-        if size % INPUTS:
+        if size % INPUTS or (positions is not None and not levels.all_have_zero):
             return None
-        codes = self._everywhere(None, shape).reshape(shape[0], -1)
+        codes = self._everywhere(positions, shape).reshape(shape[0], -1)
         return lowbit.affine(codes, levels.bits, levels.scale, levels.zero_point, size=size)
 
     def arrays(self) -> tuple[Stored, ...]:
@@ -261,11 +264,14 @@ class CodebookStream(Stream):
         table = self._table()
         return Listed(codes=self.codes, bits=_width(table.size), table=table)
 
-    def low_bit(self, shape: tuple[int, ...]) -> lowbit.LowBit | None:
+    def low_bit(self, shape: tuple[int, ...], positions: Positions | None) -> lowbit.LowBit | None:
         table = self._table()
-        if not 1 <= table.size <= _MOST_CENTROIDS:
+        zeros = np.flatnonzero(table == 0)
+        if not 1 <= table.size <= _MOST_CENTROIDS or (positions is not None and not zeros.size):
             return None
-        codes = self._unpacked(int(np.prod(shape))).reshape(shape[0], -1)
+        entries = int(np.prod(shape)) if positions is None else positions.size
+        elsewhere = np.full(shape, zeros[0] if zeros.size else 0, np.uint8)
+        codes = _placed(self._unpacked(entries), positions, elsewhere).reshape(shape[0], -1)
         return lowbit.codebook(codes, max(_width(table.size), 1), table)
 
     def _table(self) -> Floats:

@@ -1,8 +1,8 @@
 """From what an encoding stores to the kernel that multiplies with it.
 
-The packed network is to stay as small in memory as it is on disk. Sparse weights are multiplied from the stored bytes
-themselves; where every weight is a code, from codes in tiles, which are faster, unless filling the tiles up takes more
-than 15 % of room.
+The packed network is to stay as small in memory as it is on disk. So weights are multiplied from the stored bytes
+themselves, unless every weight as a code of a few bits, zeros too, takes no more than 15 % of room beyond these: such
+products are faster.
 """
 
 from __future__ import annotations
@@ -43,11 +43,8 @@ def every_weight(stream: Stream, shape: tuple[int, ...], use: Convolution | None
     """For a stream that lists all weights of a tensor of `shape`; None where they are float32."""
     if isinstance(stream, FloatStream):
         return None
-    listed = _streamed(
-        SparseStream.of(_matrix(shape), np.empty(0, np.uint8), EVERY, None, stream.listed(shape)), shape, use
-    )
-    packed = _packed(stream, shape, use)
-    return packed if packed is not None and packed.nbytes <= _ROOM * listed.nbytes else listed
+    listed = SparseStream.of(_matrix(shape), np.empty(0, np.uint8), EVERY, None, stream.listed(shape))
+    return _packed(stream, None, shape, use, listed.nbytes) or _streamed(listed, shape, use)
 
 
 def survivors_only(
@@ -62,7 +59,8 @@ def survivors_only(
 
     places, width: these positions as they are stored, see `SparseStream`.
     """
-    return _streamed(SparseStream.of(_matrix(shape), places, width, positions, stream.listed(shape)), shape, use)
+    listed = SparseStream.of(_matrix(shape), places, width, positions, stream.listed(shape))
+    return _packed(stream, positions, shape, use, listed.nbytes) or _streamed(listed, shape, use)
 
 
 def _streamed(matrix: SparseStream, shape: tuple[int, ...], use: Convolution | None) -> Kernel:
@@ -71,10 +69,12 @@ def _streamed(matrix: SparseStream, shape: tuple[int, ...], use: Convolution | N
     return SparseConvolution(matrix, _four(shape), use.stride, use.padding, use.dilation, use.groups)
 
 
-def _packed(stream: Stream, shape: tuple[int, ...], use: Convolution | None) -> Kernel | None:
-    """All weights as codes, or None where the kernels cannot take them so."""
-    weights = stream.low_bit(shape)
-    if weights is None:
+def _packed(
+    stream: Stream, positions: Positions | None, shape: tuple[int, ...], use: Convolution | None, nbytes: int
+) -> Kernel | None:
+    """All weights as codes; None where the kernels cannot take them so, or in too much more than `nbytes`."""
+    weights = stream.low_bit(shape, positions)
+    if weights is None or weights.nbytes > _ROOM * nbytes:
         return None
     if use is None:
         return PackedMatrix(weights)
