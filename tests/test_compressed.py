@@ -8,7 +8,7 @@ from torch import nn
 from workbench.assessment import costs
 from workbench.compressed import Stopped, compress
 from workbench.errors import RecipeError
-from workbench.form import Codebook
+from workbench.levels import Codebook
 from workbench.methods.factorize.spatial_svd import SpatialSVD
 from workbench.methods.factorize.svd import SVD
 from workbench.methods.prune.magnitude import Magnitude

@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.form import (
-    Affine,
-    Codebook,
-    Cut,
-    Form,
-    Grouping,
-    Part,
-    count_zeros,
-    symmetric_zero_point,
-)
+from workbench.form import Form
+from workbench.levels import Affine, Codebook, Grouping, symmetric_zero_point
+from workbench.part import Cut, Part, count_zeros
 
 shapes = st.one_of(
     st.tuples(st.integers(1, 5), st.integers(1, 150)),

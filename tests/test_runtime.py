@@ -17,7 +17,8 @@ from workbench.encoding import Convolution
 from workbench.encodings.choice import named
 from workbench.errors import ModelError
 from workbench.evaluate.order import BATCH, class_balanced_order
-from workbench.form import Affine, Form, Grouping, Part
+from workbench.form import Form
+from workbench.levels import Affine, Grouping
 from workbench.methods.factorize.spatial_svd import SpatialSVD
 from workbench.methods.factorize.svd import SVD
 from workbench.methods.prune.magnitude import Magnitude
@@ -25,6 +26,7 @@ from workbench.methods.quantize.kmeans import KMeans
 from workbench.methods.quantize.uniform import Uniform
 from workbench.model import INPUT, Model, load
 from workbench.models import zoo
+from workbench.part import Part
 from workbench.recipe import Recipe, Step
 
 TOLERANCE = 1e-4  # of the largest logit

@@ -13,9 +13,10 @@ from workbench.cache import Cache
 from workbench.encoding import Encoding, Plan
 from workbench.encodings.choice import cheapest, held, named, planned
 from workbench.errors import RecipeError
-from workbench.form import Form, count_zeros
+from workbench.form import Form
 from workbench.method import Method
 from workbench.model import Model
+from workbench.part import count_zeros
 from workbench.recipe import Recipe, Step
 from workbench.report import Size
 

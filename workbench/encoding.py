@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.form import Floats, Form
+from workbench.form import Form
+from workbench.levels import Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.form import Form, Part
+from workbench.form import Form
+from workbench.part import Part
 
 if TYPE_CHECKING:
     from workbench.model import Layer

@@ -18,7 +18,8 @@ from workbench.cache import fingerprint
 from workbench.data.datasets import Dataset
 from workbench.data.datasets import load as load_dataset
 from workbench.errors import ModelError
-from workbench.form import Floats, Form
+from workbench.form import Form
+from workbench.levels import Floats
 from workbench.method import Layout
 from workbench.models import zoo
 from workbench.trace import Call, trace

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from workbench.cache import Cache
-from workbench.form import Floats, Form
+from workbench.form import Form
+from workbench.levels import Floats
 
 _factors: Cache[tuple[Floats, Floats]] = Cache(ceiling=256 * 2**20)
 

@@ -14,11 +14,13 @@ import numpy as np
 from workbench.encoding import Encoding
 from workbench.encodings.choice import cheapest, named
 from workbench.errors import RecipeError
-from workbench.form import Affine, Codebook, Form, Granularity, Grouping, Levels, Part, symmetric_zero_point
+from workbench.form import Form
+from workbench.levels import Affine, Codebook, Granularity, Grouping, Levels, symmetric_zero_point
 from workbench.method import Method
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.kmeans import KMeans
 from workbench.methods.quantize.uniform import Uniform
+from workbench.part import Part
 
 _log = logging.getLogger(__name__)
 _lock = Lock()

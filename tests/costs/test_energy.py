@@ -10,10 +10,12 @@ from torch import nn
 from workbench.compressed import CompressedModel, compress
 from workbench.costs import energy
 from workbench.device import Device
-from workbench.form import Affine, Form, Grouping, Part
+from workbench.form import Form
+from workbench.levels import Affine, Grouping
 from workbench.model import Model
 from workbench.models import zoo
 from workbench.models.resnet_8 import Block
+from workbench.part import Part
 from workbench.recipe import Recipe
 from workbench.report import Energy
 

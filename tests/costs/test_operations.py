@@ -8,9 +8,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from workbench.compressed import CompressedModel, compress
 from workbench.costs import operations
-from workbench.form import Affine, Form, Grouping, Part
+from workbench.form import Form
+from workbench.levels import Affine, Grouping
 from workbench.model import Model
 from workbench.models import zoo
+from workbench.part import Part
 from workbench.recipe import Recipe
 
 IMAGE = torch.zeros(1, 6, 12, 10)  # 6 channels, 12 high, 10 wide

@@ -14,7 +14,9 @@ from workbench import shelf
 from workbench.encoding import Encoding
 from workbench.encodings.choice import cheapest, held, named, planned, smallest
 from workbench.errors import RecipeError
-from workbench.form import Affine, Codebook, Form, Grouping, Levels, Part, symmetric_zero_point
+from workbench.form import Form
+from workbench.levels import Affine, Codebook, Grouping, Levels, symmetric_zero_point
+from workbench.part import Part
 
 ENCODINGS = shelf.encodings()
 SHAPES = [(1, 1), (3, 5), (8, 8), (2, 130), (7, 64), (1, 2000), (4, 3, 3, 3), (5, 1, 3, 3)]

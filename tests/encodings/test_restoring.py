@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from workbench.encoding import Encoding
 from workbench.encodings.choice import named
 from workbench.errors import FormatError
-from workbench.form import Affine, Codebook, Form, Granularity, Grouping, Part, symmetric_zero_point
+from workbench.form import Form
+from workbench.levels import Affine, Codebook, Granularity, Grouping, symmetric_zero_point
+from workbench.part import Part
 
 Arrays = dict[str, NDArray[np.uint8]]
 

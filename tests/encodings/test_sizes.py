@@ -5,7 +5,9 @@ import pytest
 
 from workbench import shelf
 from workbench.encodings.choice import smallest
-from workbench.form import Affine, Codebook, Form, Grouping, Part, symmetric_zero_point
+from workbench.form import Form
+from workbench.levels import Affine, Codebook, Grouping, symmetric_zero_point
+from workbench.part import Part
 
 ENCODINGS = shelf.encodings()
 

@@ -12,9 +12,10 @@ import workbench
 from workbench.errors import ModelError
 from workbench.evaluate.order import BATCH
 from workbench.evaluate.restart import Evaluator
-from workbench.form import Form, Part
+from workbench.form import Form
 from workbench.methods.factorize.svd import SVD
 from workbench.model import Model
+from workbench.part import Part
 
 IMAGES = 2 * BATCH + 30
 

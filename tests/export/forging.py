@@ -18,8 +18,10 @@ from torch import nn
 from workbench.compressed import CompressedModel
 from workbench.encodings.choice import named
 from workbench.export.packed import MAGIC, VERSION
-from workbench.form import Affine, Codebook, Form, Granularity, Grouping, Part, symmetric_zero_point
+from workbench.form import Form
+from workbench.levels import Affine, Codebook, Granularity, Grouping, symmetric_zero_point
 from workbench.model import Model
+from workbench.part import Part
 from workbench.recipe import Recipe
 
 OPENING = struct.Struct("<8sII")

@@ -1,8 +1,8 @@
 import naive
 import numpy as np
 import pytest
-from tests.kernels.test_sparse_stream import stream
 
+from tests.kernels.test_sparse_stream import stream
 from workbench.kernels.sparse_convolution import SparseConvolution
 from workbench.kernels.sparse_stream import BITMAP, EVERY
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from workbench.form import Codebook, Form
+from workbench.form import Form
+from workbench.levels import Codebook
 from workbench.methods.quantize.kmeans import KMeans, centroids_of
 
 

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from workbench.form import Affine, Form, Part
+from workbench.form import Form
+from workbench.levels import Affine
 from workbench.methods.quantize.uniform import Uniform
+from workbench.part import Part
 
 Per = Literal["tensor", "channel", "group"]
 weights = arrays.arrays(

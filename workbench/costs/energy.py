@@ -38,8 +38,9 @@ from workbench.report import Energy
 if TYPE_CHECKING:
     from workbench.compressed import CompressedModel
     from workbench.device import Components, Device, Gains
-    from workbench.form import Form, Part
+    from workbench.form import Form
     from workbench.model import Layer, Model
+    from workbench.part import Part
 
 ACTIVATION_BITS = 32  # activations and accumulators are float32
 BETWEEN_LAYERS = "(between layers)"  # products of two activations (attention), which no layer owns

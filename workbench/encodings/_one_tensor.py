@@ -15,7 +15,8 @@ from workbench.encodings._stream import Stream
 from workbench.encodings.products import every_weight
 from workbench.encodings.reading import Reading
 from workbench.errors import FormatError, RecipeError
-from workbench.form import Form, Part
+from workbench.form import Form
+from workbench.part import Part
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from workbench.encoding import Stored
 from workbench.encodings.reading import Reading
 from workbench.errors import FormatError
-from workbench.form import Affine, Codebook, Codes, Floats, Granularity, Grouping, Part, symmetric_zero_point
 from workbench.kernels import lowbit
 from workbench.kernels.bitpack import pack, packed_size, unpack
 from workbench.kernels.code_tiles import INPUTS
 from workbench.kernels.sparse_stream import Listed
+from workbench.levels import Affine, Codebook, Codes, Floats, Granularity, Grouping, symmetric_zero_point
+from workbench.part import Part
 
 Positions = NDArray[np.int64]
 Planned = tuple[tuple[str, str, int], ...]  # name, part and bytes of each array

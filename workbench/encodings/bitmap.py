@@ -15,9 +15,9 @@ from workbench.encodings._stream import STREAMS, Positions, smallest_stream
 from workbench.encodings.products import survivors_only
 from workbench.encodings.reading import Reading
 from workbench.errors import FormatError
-from workbench.form import Part
 from workbench.kernels.bitpack import packed_size
 from workbench.kernels.sparse_stream import BITMAP
+from workbench.part import Part
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from workbench.encoding import Convolution, Kernel
 from workbench.encodings._stream import FloatStream, Positions, Stream
-from workbench.form import Floats
 from workbench.kernels import lowbit
 from workbench.kernels.lowbit_convolution import LowBitConvolution
 from workbench.kernels.sparse_convolution import SparseConvolution
 from workbench.kernels.sparse_stream import EVERY, SparseStream
+from workbench.levels import Floats
 
 _ROOM = 1.15
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import FormatError
-from workbench.form import Floats
 from workbench.kernels.bitpack import packed_size, unpack
+from workbench.levels import Floats
 
 MOST_WEIGHTS = 2**31
 MOST_DIMENSIONS = 8

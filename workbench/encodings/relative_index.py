@@ -15,9 +15,10 @@ from workbench.encodings._stream import STREAMS, Stream, smallest_stream
 from workbench.encodings.products import survivors_only
 from workbench.encodings.reading import MOST_WEIGHTS, Reading
 from workbench.errors import FormatError
-from workbench.form import Form, Part
+from workbench.form import Form
 from workbench.kernels.bitpack import pack, packed_size, unpack
 from workbench.kernels.gaps import WIDTHS, entries
+from workbench.part import Part
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,8 @@ from workbench.encoding import Encoding
 from workbench.encodings.reading import shape_of
 from workbench.errors import FormatError, ModelError, RecipeError
 from workbench.export.header import Header, StoredLayer, StoredTensor
-from workbench.form import Floats, Form
+from workbench.form import Form
+from workbench.levels import Floats
 from workbench.model import INPUT, Model
 from workbench.models import zoo
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.form import Floats, Form, Part
+from workbench.form import Form
+from workbench.levels import Floats
 from workbench.method import Layout, Method, setting
+from workbench.part import Part
 from workbench.spectrum import factors
 
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from workbench.form import Form, Part
+from workbench.form import Form
 from workbench.method import Layout, Method, setting
+from workbench.part import Part
 from workbench.spectrum import factors
 
 

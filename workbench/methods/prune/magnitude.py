@@ -9,9 +9,11 @@ from typing import Literal, cast
 import numpy as np
 
 from workbench.cache import Cache
-from workbench.form import Cut, Floats, Form, Part
+from workbench.form import Form
 from workbench.kernels.magnitudes import Magnitudes, smallest_of_all
+from workbench.levels import Floats
 from workbench.method import Method, setting
+from workbench.part import Cut, Part
 
 _ordered: Cache[Magnitudes] = Cache(ceiling=256 * 2**20)
 

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.cache import Cache
-from workbench.form import Codebook, Floats, Form, Part
+from workbench.form import Form
+from workbench.levels import Codebook, Floats
 from workbench.method import Method, setting
+from workbench.part import Part
 
 _ROUNDS = 300
 _ordered: Cache[_Ordered] = Cache(ceiling=64 * 2**20)

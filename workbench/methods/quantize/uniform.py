@@ -9,8 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.form import Affine, Form, Grouping, Part, symmetric_zero_point
+from workbench.form import Form
+from workbench.levels import Affine, Grouping, symmetric_zero_point
 from workbench.method import Method, setting
+from workbench.part import Part
 
 _TINY = np.finfo(np.float32).tiny
 
