@@ -169,7 +169,7 @@ def kernels(as_json: bool, markdown: Path | None) -> None:
 
 @bench.command()
 @click.option("--models", default="", help="Networks, separated by commas; all by default.")
-@click.option("--surfaces", default="", help="Any of engine, voila, lab, separated by commas; all by default.")
+@click.option("--surfaces", default="", help="Any of voila, lab, engine, scratch, resnet-50; all by default.")
 @click.option("--moves", type=click.IntRange(1), help="Moves of each slider.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write a Markdown page, too.")
@@ -191,6 +191,23 @@ def interaction(models: str, surfaces: str, moves: int | None, as_json: bool, ma
 
 def _separated(text: str) -> tuple[str, ...]:
     return tuple(one.strip() for one in text.split(",") if one.strip())
+
+
+@bench.command()
+@click.option("--recipes", default=500, show_default=True, help="How many random recipes to try.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def coverage(recipes: int, as_json: bool) -> None:
+    """How often the running interval after 500 images holds the accuracy on all, and how wide it is."""
+    from workbench.bench.coverage import coverage as study
+    from workbench.bench.coverage import summary
+
+    found = summary(study(recipes, progress=_progress))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    _print_rows(
+        [{"figure": name, "value": f"{value:.4g}"} for name, value in found.items()], ("figure", "value"), False
+    )
 
 
 @bench.command()

@@ -162,6 +162,45 @@ def test_a_choice_that_does_not_exist_is_a_sentence_and_the_session_goes_on(pane
     expect(panel.root.get_by_role("alert")).to_be_hidden()
 
 
+def test_a_drag_a_run_of_keys_and_a_choice_are_undone_and_redone_each_as_one(panel):
+    undo, redo = (panel.root.get_by_role("button", name=name) for name in ("Undo", "Redo"))
+
+    def stands() -> tuple[str, str, str]:
+        return panel.root.get_by_label("Network").input_value(), *(
+            panel.slider(axis).input_value() for axis in ("Sparsity", "Bits")
+        )
+
+    seen = [stands()]
+    panel.drag_slider("Sparsity", 0.5)
+    seen.append(stands())
+    panel.type_into_slider("Bits", *["ArrowRight"] * 4)
+    seen.append(stands())
+    panel.settle()
+    size = panel.details("Size")
+    panel.root.get_by_label("Network").select_option("lenet-5/mnist")
+    panel.settle()
+    seen.append(stands())
+    expect(redo).to_have_attribute("aria-disabled", "true")
+    undo.click()
+    assert stands() == seen[2]
+    panel.settle()
+    assert panel.details("Size") == size
+    panel.slider("Bits").focus()
+    for before in (seen[1], seen[0]):
+        panel.page.keyboard.press("Control+z")
+        assert stands() == before
+    for key, after in zip(("Control+y", "Control+Shift+Z"), seen[1:3], strict=True):
+        panel.page.keyboard.press(key)
+        assert stands() == after
+    redo.click()
+    assert stands() == seen[3]
+    expect(redo).to_have_attribute("aria-disabled", "true")
+    undo.click()
+    panel.type_into_slider("Bits", "ArrowRight")
+    expect(redo).to_have_attribute("aria-disabled", "true")  # another way was taken
+    panel.settle()
+
+
 def test_the_exported_file_is_as_long_as_the_tile_says(panel, tmp_path):
     panel.type_into_slider("Sparsity", *["PageUp"] * 5)
     panel.settle()
@@ -210,7 +249,7 @@ def test_every_control_is_reached_seen_and_named_by_keyboard_alone(panel):
         reached.append(focused)
         panel.page.keyboard.press("Tab")
     names = [one["name"] for one in reached]
-    wanted = ["Network", "Device for energy", "Reset", "Export .cwb", "Cancel"]
+    wanted = ["Network", "Device for energy", "Undo", "Redo", "Reset", "Export .cwb", "Cancel"]
     for slider in ("Sparsity", "Bits", "Rank"):
         wanted += [slider, f"{slider} method", "Options and source"]
     wanted += ["Measure latency", "Show", "Across", "Layer table"]
@@ -282,6 +321,19 @@ def test_light_and_dark_at_both_widths(panel, front_end, scheme, width):
     picture(page, f"{front_end.name}-{scheme}-{width}")
     choose_theme(panel, front_end, "light")
     page.set_viewport_size({"width": 1280, "height": 900})
+
+
+@pytest.mark.parametrize("front_end", ["voila"], indirect=True)
+def test_a_narrow_page_scrolls_in_one_direction(panel):
+    page = panel.page
+    panel.root.get_by_role("button", name="Adjust layer fc1").press("Enter")
+    panel.type_into_slider("Bits of layer fc1", "ArrowRight")
+    panel.settle()
+    for width in (360, 420, 700):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("() => document.documentElement.scrollWidth") == width
+    page.set_viewport_size({"width": 1280, "height": 900})
+    panel.root.get_by_role("button", name="Adjust layer fc1").press("Enter")
 
 
 def choose_theme(panel: PanelPage, front_end: FrontEnd, scheme: str) -> None:

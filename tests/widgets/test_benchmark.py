@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ from widgets import KernelBenchmark
 from widgets.draw.benchmark import BenchmarkPicture
 from widgets.views.benchmark import benchmark
 from widgets.views.numbers import NBSP
+from workbench.bench.measure import LEAST_TIMED, at_most, interleaved
 from workbench.errors import FormatError, WorkbenchError
 
 RESULT = {
@@ -150,6 +152,18 @@ def test_only_kernels_that_there_are_can_be_measured():
         KernelBenchmark.measure(["gemm"])
     with pytest.raises(WorkbenchError, match="At least 1 row"):
         KernelBenchmark.measure(["pack"], most=0)
+    with pytest.raises(WorkbenchError, match="at least 1 round"):
+        KernelBenchmark.measure(["pack"], rounds=0)
+
+
+def test_fewer_rounds_time_each_candidate_less_often():
+    calls = []
+    with at_most(2):
+        interleaved({"one": lambda: calls.append(time.sleep(2 * LEAST_TIMED))})
+    few = len(calls)
+    with at_most(None):
+        interleaved({"one": lambda: calls.append(time.sleep(2 * LEAST_TIMED))}, rounds=4)
+    assert len(calls) - few == few + 2 * 2  # a round calls it twice, once of them timed
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic, perf_counter
 from typing import Any
 
-from workbench.bench import browser, startup
+from workbench.bench import browser, resnet_50, scratch, startup
 from workbench.bench.kernels import machine
 from workbench.bench.moves import BUDGET, FIGURES, KINDS, LEAST, moved_layer, recipe, steps, summary
 from workbench.bench.servers import SURFACES as PAGES
@@ -15,7 +15,7 @@ from workbench.model import Model, load
 from workbench.models import zoo
 from workbench.session import Session, Update
 
-SURFACES = ("engine", *PAGES)
+SURFACES = (*PAGES, "engine", "scratch", "resnet-50")
 MOVES = 10
 
 
@@ -25,18 +25,18 @@ def run(
     moves: int = MOVES,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """{"machine", "load", "rows", "sweeps", "startup"}; `page` says what the figures are.
+    """{"machine", "load", "rows", "sweeps", "startup", "scratch", "large"}; `page` says what the figures are.
 
     rows: {"surface", "model", "move", "figure", "median", "p95", "moves"}, in milliseconds. sweeps: a slider dragged
     over its length without a stop, a row for each page and network. startup: as `startup.measure`, None without
-    "voila". load: processes that wanted to run on average before, over 1, 5 and 15 minutes.
-    models: names in the zoo, all by default. moves: of each slider; where they take long, the last
-    ones are cancelled before the exact accuracy. Raises ModelError for
-    an unknown name, and WorkbenchError where a page is asked for and Playwright or Chromium is missing.
+    "voila". scratch: as `scratch.rows`, in seconds. large: as `resnet_50.rows`, in seconds. load: processes that wanted
+    to run on average before, over 1, 5 and 15 minutes. models: names in the zoo, all by default. moves: of each slider;
+    where they take long, the last ones are cancelled before the exact accuracy. Raises ModelError for an unknown name,
+    and WorkbenchError where a page is asked for and Playwright or Chromium is missing.
     """
     names = [zoo.entry(name).name for name in models] or zoo.names()
     result: dict[str, Any] = {"machine": machine(), "load": list(os.getloadavg()), "rows": [], "sweeps": []}
-    result["startup"] = None
+    result |= {"startup": None, "scratch": [], "large": []}
     pages = [surface for surface in PAGES if surface in surfaces]
     if pages:
         with browser.chromium() as chromium:
@@ -50,6 +50,11 @@ def run(
         for name in names:
             progress(f"engine: {name}")
             result["rows"] += _engine(load(name), moves)
+    if "scratch" in surfaces:
+        result["scratch"] = [row.to_dict() for row in scratch.rows(names, progress=progress)]
+    if "resnet-50" in surfaces:
+        progress("engine: ResNet-50's layer shapes")
+        result["large"] = resnet_50.rows()
     return result
 
 
@@ -98,18 +103,21 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         f"{about['processor']}, {about['cores']} cores, load {load:.1f} before; torch {about['torch']}, "
         f"Numba {about['numba']}, Python {about['python']}.",
-        "",
-        "Milliseconds from the pointer's event to the changed page, median / 95th percentile; in brackets until the "
-        "frame that shows it has been painted. The engine's are from the call to its report.",
-        "",
-        *_lines(
-            ["page", "network", "slider", "moves", "size, operations, energy", "first accuracy", "exact accuracy"],
-            [
-                [surface, model, kind, _moves(found), *(_pair(found, figure) for figure in FIGURES)]
-                for (surface, model, kind), found in _grouped(result["rows"]).items()
-            ],
-        ),
     ]
+    if result["rows"]:
+        lines += [
+            "",
+            "Milliseconds from the pointer's event to the changed page, median / 95th percentile; in brackets until "
+            "the frame that shows it has been painted. The engine's are from the call to its report.",
+            "",
+            *_lines(
+                ["page", "network", "slider", "moves", "size, operations, energy", "first accuracy", "exact accuracy"],
+                [
+                    [surface, model, kind, _moves(found), *(_pair(found, figure) for figure in FIGURES)]
+                    for (surface, model, kind), found in _grouped(result["rows"]).items()
+                ],
+            ),
+        ]
     if result["sweeps"]:
         lines += [
             "",
@@ -121,6 +129,34 @@ def table(result: dict[str, Any]) -> str:
                 [_sweep(one) for one in result["sweeps"]],
             ),
         ]
+    if result["scratch"]:
+        lines += [
+            "",
+            "The engine beside doing all from scratch for each move (prune, fake-quantise, count FLOPs, run every test "
+            "image): milliseconds to the exact accuracy. From scratch takes a `DataLoader` in batches of 256; tuned "
+            "takes the test set as one tensor in the engine's own batches. Moves of a layer are of the last third.",
+            "",
+            *_lines(
+                ["network", "move", "engine", "from scratch", "ratio", "tuned", "ratio"],
+                [
+                    [one["model"], one["move"], *(f"{1000 * one[side]:.0f}" for side in ("engine", "scratch")),
+                     f"{one['ratio']:.1f}", f"{1000 * one['tuned']:.0f}", f"{one['ratio_tuned']:.1f}"]
+                    for one in result["scratch"]
+                ],
+            ),
+        ]  # fmt: skip
+    if result["large"]:
+        lines += [
+            "",
+            f"Exact size, operations and energy of {result['large'][0]['weights'] / 1e6:.1f} M weights in ResNet-50's "
+            "layer shapes after a global move, milliseconds.",
+            "",
+            *_lines(
+                ["move", "moves", "median / 95th percentile"],
+                [[one["move"], str(one["moves"]), f"{1000 * one['median']:.0f} / {1000 * one['p95']:.0f}"]
+                 for one in result["large"]],
+            ),
+        ]  # fmt: skip
     if result["startup"]:
         lines += ["", *_lines(["start-up", "cold", "kernel waiting"], _startup(result["startup"]))]
     return "\n".join(lines) + "\n"

@@ -45,7 +45,7 @@ class Row:
 
 @contextmanager
 def at_most(rounds: int | None) -> Iterator[None]:
-    """Inside the block nothing is timed in more rounds than this, which is quicker and scatters more; None: no limit."""
+    """Inside the block nothing is timed in more rounds than this, quicker and scattered more; None: no limit."""
     before = _most_rounds.set(rounds)
     try:
         yield

@@ -80,7 +80,7 @@ def from_scratch(model: Model, sparsity: float, bits: int, layer: str | None = N
         with torch.no_grad():
             one.weight.copy_(_quantised(one.weight, bits if one is alone else width))
     images = selected_images(model)
-    inputs, labels = images.inputs(), torch.from_numpy(images.labels)
+    inputs, labels = images.inputs(), torch.tensor(images.labels)
     with FlopCounterMode(display=False):
         module(inputs[:1])
     batches: Iterable[Any] = DataLoader(TensorDataset(inputs, labels), batch_size=USUAL_BATCH)

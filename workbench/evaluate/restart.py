@@ -18,6 +18,7 @@ from torch import nn
 
 from workbench.errors import ModelError
 from workbench.evaluate.graph import Graph, Live
+from workbench.evaluate.linear import fastest
 from workbench.evaluate.order import BATCH
 from workbench.form import Form
 from workbench.model import Layer, Model
@@ -131,12 +132,18 @@ class Evaluator:
         original = self._model.module.get_submodule(layer.name)
         slot = graph.slots[layer.name]
         if form.product is not None:
-            slot.body = _formatted(product(layer, form, original), self._format)
+            slot.body = nn.Sequential(
+                *[fastest(_formatted(one, self._format)) for one in product(layer, form, original)]
+            )
             return
-        if isinstance(slot.body, nn.Sequential):
-            slot.body = _formatted(copy.deepcopy(original), self._format)
-        with torch.no_grad():
-            cast(torch.Tensor, slot.body.weight).copy_(torch.from_numpy(form.parts[0].values))
+        values = torch.tensor(form.parts[0].values)
+        if layer.aliases:  # other modules use the same weight
+            with torch.no_grad():
+                cast(torch.Tensor, slot.body.weight).copy_(values)
+            return
+        body = copy.copy(cast(Any, original))
+        body._parameters = {**original._parameters, "weight": nn.Parameter(values, requires_grad=False)}
+        slot.body = fastest(_formatted(body, self._format))
 
 
 def _taken_apart(model: Model) -> tuple[Graph | None, torch.memory_format]:
