@@ -331,7 +331,7 @@ def test_a_narrow_page_scrolls_in_one_direction(panel):
     panel.settle()
     for width in (360, 420, 700):
         page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("() => document.documentElement.scrollWidth") == width
+        page.wait_for_function("(width) => document.documentElement.scrollWidth === width", arg=width, timeout=PATIENCE)
     page.set_viewport_size({"width": 1280, "height": 900})
     panel.root.get_by_role("button", name="Adjust layer fc1").press("Enter")
 

@@ -14,7 +14,20 @@ from widgets.draw.plotly_bundle import compressed_bundle
 
 _FOLDER = Path(__file__).parent / "panel"
 # Joined in this order into one module: a widget's module is loaded from a string, which has no path to import from.
-_MODULES = ("elements", "link", "theme", "header", "sliders", "tiles", "latency", "layers", "plot", "glossary", "panel")
+_MODULES = (
+    "elements",
+    "link",
+    "theme",
+    "history",
+    "header",
+    "sliders",
+    "tiles",
+    "latency",
+    "layers",
+    "plot",
+    "glossary",
+    "panel",
+)
 
 
 class Panel(anywidget.AnyWidget):

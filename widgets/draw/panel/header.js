@@ -1,6 +1,6 @@
-// The top of the panel: which network and device, how far the measurement is, cancel, reset, export, and errors.
+// The top of the panel: which network and device, undo, reset, export, how far the measurement is, cancel, and errors.
 
-function createHeader(link, catalogue) {
+function createHeader(link, catalogue, history) {
   const models = makeSelect("Network", catalogue.models.map((one) => [one.name, one.name]), (name) =>
     link.change((position) => {
       position.model = name;
@@ -71,7 +71,7 @@ function createHeader(link, catalogue) {
     make("h2", { text: "Compression workbench" }),
     models.root,
     devices.root,
-    make("div", { className: "cwb-actions" }, reset, exporter),
+    make("div", { className: "cwb-actions" }, ...history, reset, exporter),
     summary,
     make("div", { className: "cwb-progress" }, status, bar, cancel),
     remark,

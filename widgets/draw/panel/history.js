@@ -1,9 +1,9 @@
-// Undo and redo: where the controls came to rest. Going back is a move like any other, and its figures are remembered.
+// Undo and redo over the places where the controls came to rest. Going back is a move like any other.
 
 const MOST_PLACES = 100;
-const REST = 1000; // milliseconds; a run of keys with shorter pauses is one gesture, and so is a drag until its release
+const REST = 1000; // milliseconds; a run of keys with shorter pauses is one gesture, as a drag is until its release
 
-// The same words for the same place: the kernel orders layers' and methods' settings in its own way.
+// The same words for the same place: the kernel has an order of its own for the settings of methods and layers.
 function placeKey(position) {
   return JSON.stringify(position, (_, value) =>
     value && typeof value === "object" ? Object.fromEntries(Object.entries(value).sort()) : value,
@@ -13,28 +13,29 @@ function placeKey(position) {
 function createHistory(link, root, signal) {
   const past = [];
   const future = [];
-  let rest = structuredClone(link.position); // null for a recipe that no position of the controls gives
-  let now = placeKey(rest);
-  let restKey = now;
+  // A recipe set in Python may have no position: its place is null, one can go back from it and not to it.
+  let rest = null;
+  let restKey = null;
+  let nowKey = null;
+  let positionKey = null;
   let foreign = false;
+  let control = null;
   let pressed = false;
   let timer = null;
 
   const makeButton = (text, title, keys, onclick) =>
-    make("button", { type: "button", text, title, "aria-keyshortcuts": keys, "aria-disabled": "true", onclick });
-  const undo = makeButton("Undo", "The controls back to where they were before (Ctrl+Z)", "Control+Z Meta+Z", () => go(past, future));
-  const redo = makeButton("Redo", "The controls to where they were before Undo (Ctrl+Y)", "Control+Y Control+Shift+Z Meta+Shift+Z", () => go(future, past));
+    make("button", { type: "button", text, title, "aria-keyshortcuts": keys, onclick });
+  const undo = makeButton("Undo", "Every control back to where it stood before the last change (Ctrl+Z)", "Control+Z Meta+Z", () => go(past, future));
+  const redo = makeButton("Redo", "Every control to where it stood before Undo (Ctrl+Y)", "Control+Y Control+Shift+Z Meta+Shift+Z", () => go(future, past));
 
-  // The controls are at rest: where they rested before is what undo goes back to.
   function settle() {
     clearTimeout(timer);
-    timer = null;
-    if (now === restKey) return;
+    if (nowKey === restKey) return;
     if (rest) past.push(rest);
     if (past.length > MOST_PLACES) past.shift();
     future.length = 0;
     rest = foreign ? null : structuredClone(link.position);
-    restKey = now;
+    restKey = nowKey;
     enable();
   }
 
@@ -43,21 +44,59 @@ function createHistory(link, root, signal) {
     if (!from.length) return;
     if (rest) to.push(rest);
     rest = from.pop();
-    restKey = placeKey(rest);
+    restKey = nowKey = placeKey(rest);
+    foreign = false;
     link.change((position) => Object.assign(position, structuredClone(rest)));
   }
 
   function enable() {
-    const moved = now !== restKey;
+    const moved = nowKey !== restKey;
     undo.setAttribute("aria-disabled", String(!past.length && !(moved && rest)));
     redo.setAttribute("aria-disabled", String(moved || !future.length));
   }
 
+  function release() {
+    if (!pressed) return;
+    pressed = false;
+    settle();
+  }
+
   link.listen(({ state, seq, position }) => {
     const key = placeKey(position);
-    const heard = state.seq >= seq;
-    if (heard || key !== now) foreign = heard && Boolean(state.foreign);
-    const place = foreign ? "" : key;
-    ...
+    if (state.seq >= seq) foreign = Boolean(state.foreign);
+    else if (key !== positionKey) foreign = false;
+    positionKey = key;
+    const place = foreign ? "foreign" : key;
+    if (place !== nowKey) {
+      nowKey = place;
+      clearTimeout(timer);
+      if (restKey === null) settle();
+      else timer = setTimeout(() => pressed || settle(), REST);
+    }
+    enable();
   });
+
+  // Another control, another gesture. A slider hears of a press before it gets the focus.
+  const touched = ({ target }) => {
+    if (target !== control && !pressed) settle();
+    control = target;
+  };
+  for (const event of ["focusin", "input", "change", "click"]) root.addEventListener(event, touched, { capture: true });
+  root.addEventListener("pointerdown", (event) => {
+    settle();
+    pressed = event.target.type === "range"; // the list of a select swallows the release
+  });
+  for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, release, { signal });
+  root.addEventListener("keydown", (event) => {
+    const held = (event.ctrlKey || event.metaKey) && !event.altKey;
+    if (!held || event.target.type === "number") return; // a text has an undo of its own
+    const key = event.key.toLowerCase();
+    const back = key === "z" && !event.shiftKey;
+    if (!back && key !== "z" && !(key === "y" && event.ctrlKey)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    (back ? undo : redo).click();
+  });
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  return [undo, redo];
 }

@@ -27,7 +27,7 @@ function render({ model, el, signal: given }) {
   const catalogue = model.get("catalogue");
   const link = createLink(model, signal);
   const root = make("div", { className: "cwb", role: "group", "aria-label": "Compression workbench" });
-  const header = createHeader(link, catalogue);
+  const header = createHeader(link, catalogue, createHistory(link, root, signal));
   const plot = createPlot(model, link, root, signal);
   root.append(
     header.root,
