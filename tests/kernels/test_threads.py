@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.kernels import _threads, _workers
+from workbench.kernels import _processors, _threads, _workers
 from workbench.kernels._atomic import pause, read, write
 from workbench.kernels._jit import jit
 
@@ -181,3 +181,23 @@ def test_a_process_ends_beside_waiting_threads() -> None:
     program = FORKED.partition("child")[0].format(root=str(root))
     for _ in range(3):
         subprocess.run([sys.executable, "-c", program], check=True, timeout=120, cwd=root)
+
+
+@pytest.mark.skipif(not _processors.KNOWN or _threads.limit() < 2, reason="needs Linux and two processors")
+def test_a_sleeping_worker_is_woken_on_another_processor() -> None:
+    array = np.zeros(10, np.int64)
+    _threads.split(_count, 10, 2, array)
+    workers = [one for one in threading.enumerate() if one.name.startswith("kernel-")]
+    time.sleep(0.05)
+    _threads.split(_count, 10, 2, array)
+    allowed = os.sched_getaffinity(0)
+    kept = [os.sched_getaffinity(one.native_id) for one in workers if one.native_id]
+    assert any(len(allowed - one) == 1 for one in kept)
+
+
+@pytest.mark.skipif(not _processors.KNOWN, reason="needs Linux")
+def test_each_mask_leaves_its_own_processor_out() -> None:
+    allowed = sorted(os.sched_getaffinity(0))
+    masks = np.unpackbits(_processors.all_but_one().view(np.uint8), axis=1, bitorder="little")
+    for one in allowed:
+        assert np.flatnonzero(masks[one]).tolist() == ([other for other in allowed if other != one] or allowed)

@@ -20,14 +20,16 @@ from workbench.kernels._atomic import acquire, exchange, new_lock, pause, read, 
 from workbench.kernels._jit import jit
 from workbench.kernels._job import key, raise_error, run, shares_code, spilled
 from workbench.kernels._memory import LINE, aligned
+from workbench.kernels._processors import all_but_one, keep_to, this_processor
 
 # States of a worker. Any other is the address of the job that it is offered, that address + _BUSY while it works on it,
 # + _AWAITED if the caller sleeps until it is over; then it is the caller who frees the worker.
 _FREE, _ASLEEP, _STOPPED = 0, -1, -2
 _BUSY, _AWAITED = 1, 2
 
-# Words of a worker: its state, and the locks that it and that a caller sleep on. No two share a cache line, nor a pair.
-_STATE, _WAKE, _OVER, _WORDS = 0, 1, 2, 2 * LINE // 8
+# Words of a worker: its state, the locks that it and that a caller sleep on, the system's number of its thread, and the
+# processor that it is kept away from. No two workers share a cache line, nor a pair.
+_STATE, _WAKE, _OVER, _THREAD, _AWAY, _WORDS = 0, 1, 2, 3, 4, 2 * LINE // 8
 
 _SPIN = 200e-6  # seconds for which a thread waits busily, about the time between two layers of a network
 _PAUSES = 1000  # timed to see how many fill that time
@@ -39,6 +41,8 @@ class Workers:
     def __init__(self, most: int) -> None:
         self._words = aligned((most, _WORDS), np.int64)
         self._words[:, _STATE] = _STOPPED
+        self._words[:, _AWAY] = -1
+        self._masks = all_but_one()
         self._threads: list[threading.Thread] = []
         self._guard = threading.Lock()
         self._spins = 0
@@ -56,6 +60,7 @@ class Workers:
                 arguments = self._words, len(self._threads), self._spins
                 one = threading.Thread(target=_serve, args=arguments, name=f"kernel-{arguments[1]}", daemon=True)
                 one.start()
+                self._words[arguments[1], _THREAD] = one.native_id or 0
                 self._threads.append(one)
                 while self._words[arguments[1], _STATE] == _STOPPED:
                     sleep(_SPIN)
@@ -68,7 +73,7 @@ class Workers:
         table: [kinds, 2], `_job.key_of` the arguments' types and the address of the function for these. Returns the row
         that was used, -1 and calls nothing where there is none. Raises what the function raises.
         """
-        found: int = _launch(self._words, table, results, count, step, self._spins, *arguments)
+        found: int = _launch(self._words, self._masks, table, results, count, step, self._spins, *arguments)
         return found
 
     def stop(self) -> None:
@@ -133,7 +138,7 @@ def _stop(words, worker):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _launch(words, table, results, count, step, spins, *arguments):  # type: ignore[no-untyped-def]
+def _launch(words, masks, table, results, count, step, spins, *arguments):  # type: ignore[no-untyped-def]
     row = -1
     for one in range(len(table)):
         if table[one, 0] == key(arguments):
@@ -152,6 +157,10 @@ def _launch(words, table, results, count, step, spins, *arguments):  # type: ign
             wanted -= 1
         elif exchange(state, _ASLEEP, address):
             wanted -= 1
+            here = this_processor()
+            if 0 <= here < len(masks) and words[worker, _AWAY] != here:
+                keep_to(words[worker, _THREAD], masks[here].ctypes.data)
+                words[worker, _AWAY] = here
             release(words[worker, _WAKE])
         worker += 1
     run(address)
