@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from workbench.cache import Cache
@@ -21,7 +20,6 @@ from workbench.report import Accuracy, Badge
 
 Answers = NDArray[np.int16]
 _Identity = tuple[Hashable, str]
-_inputs: Cache[NDArray[np.float32]] = Cache(ceiling=2**26)
 _chosen: Cache[Split] = Cache(ceiling=2**26)
 _given: Cache[Answers] = Cache(ceiling=2**24)
 
@@ -110,7 +108,7 @@ class Examiner:
             batch = slice(number * BATCH, min((number + 1) * BATCH, count))
             if known is not None and reference is not None and (known[batch] < 0).any():
                 if uncompressed is None:
-                    uncompressed = Evaluator(reference.model, _test_inputs(reference.model), budget=0)
+                    uncompressed = Evaluator(reference.model, selected_images(reference.model).inputs, budget=0)
                     uncompressed.load(reference.forms)
                 known[batch] = uncompressed.answers(number)[: batch.stop - batch.start]
             if (found[batch] < 0).any():
@@ -127,7 +125,7 @@ class Examiner:
     def _evaluator_of(self, model: Model) -> Evaluator:
         of = _identity(model)
         if self._evaluator is None or self._of != of:
-            self._evaluator, self._of = Evaluator(model, _test_inputs(model), self.budget), of
+            self._evaluator, self._of = Evaluator(model, selected_images(model).inputs, self.budget), of
         return self._evaluator
 
 
@@ -145,12 +143,6 @@ def selected_images(model: Model, images: int | None = None) -> Split:
     assert model.data is not None
     test = model.data.split("test")
     return _chosen.get((test.digest, images), lambda: selection(test, images))
-
-
-def _test_inputs(model: Model) -> torch.Tensor:
-    """All test images in class-balanced order."""
-    split = selected_images(model)
-    return torch.from_numpy(_inputs.get((split.digest,), lambda: split.inputs().numpy()))
 
 
 def answers_so_far(compressed: CompressedModel) -> Answers:

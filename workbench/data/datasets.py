@@ -69,13 +69,14 @@ class Split:
         sha.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return sha.hexdigest()
 
-    def inputs(self) -> "torch.Tensor":
+    def inputs(self, start: int = 0, stop: int | None = None) -> "torch.Tensor":
         """The images as a new float32 tensor; grey values 0-255 become 0..1, floats stay as they are."""
         import torch
 
-        if self.images.dtype == np.uint8:
-            return torch.from_numpy(self.images.astype(np.float32)).div_(255.0)
-        return torch.from_numpy(self.images.copy())
+        images = self.images[start:stop]
+        if images.dtype == np.uint8:
+            return torch.from_numpy(images.astype(np.float32)).div_(255.0)
+        return torch.from_numpy(images.copy())
 
     def targets(self) -> "torch.Tensor":
         """The labels as a new int64 tensor of shape (N,)."""

@@ -7,7 +7,7 @@ what is being moved: a run stores what enters the first layer that was changed l
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -44,8 +44,8 @@ class Evaluator:
     (`evaluate.graph`) is run whole. Not for several threads at once.
     """
 
-    def __init__(self, model: Model, inputs: torch.Tensor, budget: int = BUDGET) -> None:
-        """inputs: float32 [N, ...]. budget: bytes of activations to keep at most."""
+    def __init__(self, model: Model, inputs: Callable[[int, int], torch.Tensor], budget: int = BUDGET) -> None:
+        """inputs: the images from one number up to another, float32. budget: bytes of activations to keep at most."""
         self.budget = budget
         self._model = model
         self._inputs = inputs
@@ -81,7 +81,7 @@ class Evaluator:
 
         Raises ModelError where the network fails on the images or does not give one row of scores an image.
         """
-        inputs = self._inputs[batch * BATCH : (batch + 1) * BATCH]
+        inputs = self._inputs(batch * BATCH, (batch + 1) * BATCH)
         wanted = len(inputs)
         if wanted < BATCH:
             inputs = inputs[torch.arange(BATCH) % wanted]
