@@ -48,7 +48,14 @@ def test_kernels_end_soon_after_their_page_and_idle_ones_are_looked_for():
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["cinema"], ["dashboard", "--port", "0"], ["lab", "--port", "many"], ["lab", "--notebooks", "no/such"]],
+    [
+        [],
+        ["cinema"],
+        ["dashboard", "--port", "0"],
+        ["dashboard", "--notebook", "../cinema"],
+        ["lab", "--port", "many"],
+        ["lab", "--notebooks", "no/such"],
+    ],
 )
 def test_bad_choices_exit_with_2_and_a_sentence(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -58,10 +65,20 @@ def test_bad_choices_exit_with_2_and_a_sentence(arguments, capsys):
 
 
 def test_the_dashboard_serves_its_notebook_and_nothing_else():
-    notebook, *others = dashboard_arguments(8123, no_browser=True)
-    assert Path(notebook).name == "dashboard.ipynb"
-    assert Path(notebook).is_file()
+    shipped = paths.shipped_notebooks() / "dashboard.ipynb"
+    notebook, *others = dashboard_arguments(shipped, 8123, no_browser=True)
+    assert notebook == str(shipped)
     assert others == ["--port=8123", "--Voila.port_retries=0", "--no-browser"]
+
+
+def test_another_notebook_is_a_page_too(monkeypatch):
+    served = []
+    monkeypatch.setattr("widgets.server.__main__._dashboard", served.extend)
+    monkeypatch.setattr("widgets.server.__main__.use_settings", lambda: None)
+    main(["dashboard", "--notebook", "kernels", "--no-browser"])
+    main(["dashboard"])
+    pages = [str(paths.shipped_notebooks() / f"{name}.ipynb") for name in ("kernels", "dashboard")]
+    assert served == [pages[0], "--no-browser", pages[1]]
 
 
 def test_the_lab_listens_on_loopback_in_the_notebooks_folder():

@@ -23,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         page = pages.add_parser(name, help=what, description=f"{what}. The server listens on loopback only.")
         page.add_argument("--port", type=_port, help="port to listen on")
         page.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
+    pages.choices["dashboard"].add_argument(
+        "--notebook", type=_notebook, default="dashboard", help="which of the project's notebooks to show as a page"
+    )
     pages.choices["lab"].add_argument(
         "--notebooks", type=_folder, help="folder to work in; the project's own by default"
     )
@@ -30,16 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     use_settings()
     try:
         if choice.page == "dashboard":
-            _dashboard([*dashboard_arguments(choice.port, choice.no_browser), *further])
+            _dashboard([*dashboard_arguments(choice.notebook, choice.port, choice.no_browser), *further])
         else:
             _lab([*lab_arguments(choice.notebooks, choice.port, choice.no_browser), *further])
     except WorkbenchError as error:
         parser.error(str(error))
 
 
-def dashboard_arguments(port: int | None, no_browser: bool) -> list[str]:
+def dashboard_arguments(notebook: Path, port: int | None, no_browser: bool) -> list[str]:
     """Voila's command line."""
-    return [str(shipped_notebooks() / "dashboard.ipynb"), *_common("Voila", port, no_browser)]
+    return [str(notebook), *_common("Voila", port, no_browser)]
 
 
 def lab_arguments(notebooks: Path | None, port: int | None, no_browser: bool) -> list[str]:
@@ -70,6 +73,16 @@ def _port(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise argparse.ArgumentTypeError(f"must be a number from 1 to 65535, not {text!r}")
     return int(text)
+
+
+def _notebook(text: str) -> Path:
+    try:
+        shipped = {path.stem: path for path in sorted(shipped_notebooks().glob("*.ipynb"))}
+    except WorkbenchError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if text not in shipped:
+        raise argparse.ArgumentTypeError(f"there is no notebook {text!r}; there are {', '.join(shipped)}")
+    return shipped[text]
 
 
 def _folder(text: str) -> Path:
