@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from threading import Condition, Thread
 from time import perf_counter
 from typing import Literal
@@ -15,6 +16,7 @@ from workbench.compressed import CompressedModel, Stopped, compress
 from workbench.costs import latency
 from workbench.device import Device
 from workbench.errors import WorkbenchError
+from workbench.evaluate.memory import give_back
 from workbench.evaluate.restart import BUDGET
 from workbench.examiner import Examiner, image_count
 from workbench.model import Model
@@ -205,7 +207,7 @@ class Session:
                 before, self._begun = self._begun, move
                 exact = self._follow(move)
                 self._pause = _LOOKS
-                ahead = self._prepare(before, move) if exact and before.model is move.model else None
+                ahead = self._prepare(before, move) if exact else None
             elif timed is not None:
                 if self._sent is not None and self._compressed is not None:
                     self._time(timed, self._sent, self._compressed)
@@ -287,7 +289,7 @@ class Session:
         """
         end = perf_counter() + _AHEAD
         runs = []
-        for recipe in neighbours(before.recipe, now.recipe):
+        for recipe in neighbours(before.recipe, now.recipe) if before.model is now.model else ():
             found = compress(now.model, recipe)
             self._prepared[now.model, now.device, recipe.digest] = found, costs(found, now.device)
             runs.append(self._examiner.accuracies(found, self.images))
@@ -295,11 +297,11 @@ class Session:
         for run in runs:  # the first images of each position, then the rest
             next(run, None)
             yield
-        for run in runs:
-            for _ in run:
-                if perf_counter() > end:
-                    return
-                yield
+        for _ in chain(*runs):
+            if perf_counter() > end:
+                break
+            yield
+        give_back()
 
     def _send(
         self, move: _Move, stage: Stage, report: Report | None, progress: float, error: str | None = None

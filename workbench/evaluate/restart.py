@@ -19,6 +19,7 @@ from torch import nn
 from workbench.errors import ModelError
 from workbench.evaluate.graph import Graph, Live
 from workbench.evaluate.linear import fastest
+from workbench.evaluate.memory import keep_freed
 from workbench.evaluate.order import BATCH
 from workbench.form import Form
 from workbench.model import Layer, Model
@@ -46,6 +47,7 @@ class Evaluator:
 
     def __init__(self, model: Model, inputs: Callable[[int, int], torch.Tensor], budget: int = BUDGET) -> None:
         """inputs: the images from one number up to another, float32. budget: bytes of activations to keep at most."""
+        keep_freed()
         self.budget = budget
         self._model = model
         self._inputs = inputs
