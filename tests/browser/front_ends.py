@@ -1,5 +1,6 @@
 """Real Voila and real JupyterLab, as the interaction benchmark runs them, each in a folder of the test's own."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,13 @@ class FrontEnd:
     def open(self, page: Page, notebook: str = servers.NOTEBOOK) -> None:
         """Go to the notebook and have it run; the panel is on the page afterwards."""
         open_dashboard(page, self.server, notebook)
+
+    def notebook(self, name: str, source: str) -> str:
+        """Write a notebook whose first cell is `source`; its file's name."""
+        content = json.loads((self.folder / servers.NOTEBOOK).read_text())
+        content["cells"][0]["source"] = source
+        (self.folder / name).write_text(json.dumps(content))
+        return name
 
 
 @contextmanager

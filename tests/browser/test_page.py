@@ -370,12 +370,9 @@ Dashboard(workbench.Session(model))
 
 @pytest.mark.parametrize("front_end", ["lab"], indirect=True)
 def test_names_that_a_network_brings_are_text_and_nothing_more(front_end: FrontEnd, browser: Browser):
-    notebook = json.loads((front_end.folder / "dashboard.ipynb").read_text())
-    notebook["cells"][0]["source"] = HOSTILE
-    (front_end.folder / "hostile.ipynb").write_text(json.dumps(notebook))
     page = browser.new_page()
     traffic = Traffic(page)
-    front_end.open(page, "hostile.ipynb")
+    front_end.open(page, front_end.notebook("hostile.ipynb", HOSTILE))
     panel = PanelPage(page)
     expect(panel.root.get_by_label("Network")).to_have_value("<script>harmed=1</script>")
     expect(panel.root.locator("tbody th").filter(has_text="<img src=x")).to_be_attached(timeout=PATIENCE)
@@ -398,12 +395,9 @@ KernelBenchmark({"machine": {"processor": name}, "rows": [row, {**row, "threads"
 
 @pytest.mark.parametrize("front_end", ["lab"], indirect=True)
 def test_the_kernel_benchmark_is_drawn_with_a_label_and_a_table(front_end: FrontEnd, browser: Browser):
-    notebook = json.loads((front_end.folder / "dashboard.ipynb").read_text())
-    notebook["cells"][0]["source"] = BENCHMARK
-    (front_end.folder / "kernels.ipynb").write_text(json.dumps(notebook))
     page = browser.new_page()
     traffic = Traffic(page)
-    front_end.open(page, "kernels.ipynb")
+    front_end.open(page, front_end.notebook("kernels.ipynb", BENCHMARK))
     root = page.get_by_role("group", name="Kernel benchmark")
     expect(root.get_by_role("img")).to_have_count(2)
     root.get_by_label("Threads", exact=True).select_option("2")

@@ -106,15 +106,11 @@ class Evaluator:
             return self._whole(inputs)
         kept = self._kept.get(batch)
         cut, live = (kept.cut, kept.live) if kept else (0, (_laid_out(inputs, self._format),))
-        if kept and self._graph.mutates:
-            live = tuple(one.clone() if isinstance(one, torch.Tensor) else one for one in live)
         if cut < self._cut:
-            live = self._graph.run(live, cut, self._cut)
+            live = self._graph.run(_spare(self._graph, live), cut, self._cut)
             cut = self._cut
             self._keep(batch, live)
-            if self._graph.mutates:
-                live = tuple(one.clone() if isinstance(one, torch.Tensor) else one for one in live)
-        return self._graph.run(live, cut)[0]
+        return self._graph.run(_spare(self._graph, live), cut)[0]
 
     def _keep(self, batch: int, live: Live) -> None:
         held = self._kept.pop(batch, None)
@@ -163,6 +159,13 @@ def _taken_apart(model: Model) -> tuple[Graph | None, torch.memory_format]:
             except Exception:  # a user's module may resist in any way; it is then run as it is
                 continue
     return None, torch.contiguous_format
+
+
+def _spare(graph: Graph, live: Live) -> Live:
+    """What `graph` may work on: copies where it works in place, so that what is kept stays as it is."""
+    if not graph.mutates:
+        return live
+    return tuple(one.clone() if isinstance(one, torch.Tensor) else one for one in live)
 
 
 def _formatted(module: nn.Module, layout: torch.memory_format) -> nn.Module:

@@ -15,7 +15,7 @@ from workbench.method import Method, setting
 from workbench.part import Part
 
 _ROUNDS = 300
-_ordered: Cache[_Ordered] = Cache(ceiling=64 * 2**20)
+_ordered: Cache[Ordered] = Cache(ceiling=64 * 2**20)
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class KMeans(Method):
         return replace(form, parts=tuple(part.rounded(self._table(part)) for part in form.parts))
 
     def _table(self, part: Part) -> Codebook:
-        centroids = _centroids(_ordered.get("ordered", lambda: _order(part.values), part), 2**self.bits)
+        centroids = centroids_of(_ordered.get("ordered", lambda: order(part.values), part), 2**self.bits)
         return Codebook(max(1, (len(centroids) - 1).bit_length()), centroids)
 
 
 @dataclass(frozen=True, eq=False)
-class _Ordered:
+class Ordered:
     """Non-zero weights in ascending order, and 0 with their running sums, both float64; and how many values differ."""
 
     weights: NDArray[np.float64]
@@ -53,21 +53,17 @@ class _Ordered:
     distinct: int
 
 
-def _order(values: Floats) -> _Ordered:
+def order(values: Floats) -> Ordered:
     ordered = np.sort(values[values != 0]).astype(np.float64)
     distinct = 1 + np.count_nonzero(np.diff(ordered)) if ordered.size else 0
-    return _Ordered(ordered, np.concatenate([[0.0], np.cumsum(ordered)]), int(distinct))
+    return Ordered(ordered, np.concatenate([[0.0], np.cumsum(ordered)]), int(distinct))
 
 
-def centroids_of(values: Floats, k: int) -> Floats:
-    """At most k sorted centroids of the non-zero ones of `values`, a local optimum of the within-cluster squares.
+def centroids_of(of: Ordered, k: int) -> Floats:
+    """At most k sorted centroids of the weights, a local optimum of the within-cluster squares.
 
     Sorting once turns an assignment into a search for k − 1 edges, and prefix sums turn an update into k differences.
     """
-    return _centroids(_order(values), k)
-
-
-def _centroids(of: _Ordered, k: int) -> Floats:
     if of.distinct == 0:
         return np.zeros(1, np.float32)
     ordered, total = of.weights, of.sums
