@@ -17,6 +17,7 @@ from workbench.costs import latency
 from workbench.device import Device
 from workbench.errors import WorkbenchError
 from workbench.evaluate.memory import give_back
+from workbench.evaluate.pools import end_pool
 from workbench.evaluate.restart import BUDGET
 from workbench.examiner import Examiner, image_count
 from workbench.model import Model
@@ -97,6 +98,7 @@ class Session:
         self._report: Report | None = None
         self._compressed: CompressedModel | None = None
         self._worker = Thread(target=self._work, name="workbench-session", daemon=True)
+        end_pool()  # of the caller, who has loaded the model: the processors are the worker's
         self._worker.start()
         warmup.start()
 
@@ -146,6 +148,7 @@ class Session:
             model = model or current.model
             device = device or current.device
             _check(model, recipe, device, self.images)
+            end_pool()
             self._newest = self._waiting = _Move(current.number + 1, model, recipe, device)
             self._timed = None
             self._changed.notify_all()
