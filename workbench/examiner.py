@@ -108,7 +108,7 @@ class Examiner:
             batch = slice(number * BATCH, min((number + 1) * BATCH, count))
             if known is not None and reference is not None and (known[batch] < 0).any():
                 if uncompressed is None:
-                    uncompressed = Evaluator(reference.model, selected_images(reference.model).inputs, budget=0)
+                    uncompressed = _evaluator(reference.model, budget=0)
                     uncompressed.load(reference.forms)
                 known[batch] = uncompressed.answers(number)[: batch.stop - batch.start]
             if (found[batch] < 0).any():
@@ -125,8 +125,13 @@ class Examiner:
     def _evaluator_of(self, model: Model) -> Evaluator:
         of = _identity(model)
         if self._evaluator is None or self._of != of:
-            self._evaluator, self._of = Evaluator(model, selected_images(model).inputs, self.budget), of
+            self._evaluator, self._of = _evaluator(model, self.budget), of
         return self._evaluator
+
+
+def _evaluator(model: Model, budget: int) -> Evaluator:
+    images = selected_images(model)
+    return Evaluator(model, images.inputs, len(images), budget)
 
 
 def image_count(model: Model, images: int | None) -> int:

@@ -88,8 +88,10 @@ def test_networks_run_on_other_threads_while_one_is_taken_apart() -> None:
 
 def test_the_modules_are_of_their_own_classes_afterwards() -> None:
     module = zoo.build("resnet-8").eval()
-    kinds = [type(one) for one in module.modules() if not isinstance(one, LAYERS)]
+    kinds = {path: type(one) for path, one in module.named_modules() if not isinstance(one, LAYERS)}
     paths = {path: () for path, one in module.named_modules() if isinstance(one, LAYERS)}
     graph = Graph(module, paths)
-    assert [type(one) for one in module.modules() if not isinstance(one, (*LAYERS, Slot))] == kinds
-    assert {type(slot.body) for slot in graph.slots.values()} == set(LAYERS)
+    assert {path: type(module.get_submodule(path)) for path in kinds} == kinds
+    assert all(type(module.get_submodule(path)) is Slot for path in paths)
+    bodies = [slot.body[0] if slot.after else slot.body for slot in graph.slots.values()]
+    assert {type(body) for body in bodies} == set(LAYERS)

@@ -66,10 +66,10 @@ def _sweeps(model: Model, random: np.random.Generator) -> Iterator[dict[str, For
 @pytest.mark.parametrize("budget", [0, 2**20, 2**28])
 def test_scores_are_those_of_a_run_from_the_beginning(name: str, budget: int) -> None:
     model, random = workbench.load(name), np.random.default_rng(0)
-    kept = Evaluator(model, _images(1, 28, 28), budget)
+    kept = Evaluator(model, _images(1, 28, 28), IMAGES, budget)
     for forms in _sweeps(model, random):
         kept.load(forms)
-        fresh = Evaluator(model, _images(1, 28, 28), budget=0)
+        fresh = Evaluator(model, _images(1, 28, 28), IMAGES, budget=0)
         fresh.load(forms)
         for one, other in zip(_scores(kept), _scores(fresh), strict=True):
             assert np.array_equal(one, other)
@@ -78,7 +78,7 @@ def test_scores_are_those_of_a_run_from_the_beginning(name: str, budget: int) ->
 
 def test_a_second_move_of_a_layer_runs_nothing_before_it() -> None:
     model, random = workbench.load("lenet-5/mnist"), np.random.default_rng(0)
-    evaluator = Evaluator(model, _images(1, 28, 28))
+    evaluator = Evaluator(model, _images(1, 28, 28), IMAGES)
     forms = _originals(model)
     calls: list[str] = []
     assert evaluator._graph is not None
@@ -96,7 +96,7 @@ def test_a_second_move_of_a_layer_runs_nothing_before_it() -> None:
 
 def test_what_is_kept_follows_what_is_moved() -> None:
     model, random = workbench.load("lenet-5/mnist"), np.random.default_rng(0)
-    evaluator = Evaluator(model, _images(1, 28, 28))
+    evaluator = Evaluator(model, _images(1, 28, 28), IMAGES)
     forms = _originals(model)
     held = []
     for name in ("fc1", "fc1", "fc2", "fc2", "conv2", "conv2"):
@@ -105,12 +105,12 @@ def test_what_is_kept_follows_what_is_moved() -> None:
         for batch in range(3):
             evaluator.answers(batch)
         held.append(evaluator.nbytes // (4 * 3 * BATCH))
-    assert held == [0, 800, 500, 500, 20 * 12 * 12, 20 * 12 * 12]
+    assert held == [784, 800, 500, 500, 20 * 12 * 12, 20 * 12 * 12]
 
 
 def test_the_first_images_are_kept_where_memory_is_short() -> None:
     model, random = workbench.load("lenet-5/mnist"), np.random.default_rng(0)
-    evaluator = Evaluator(model, _images(1, 28, 28), budget=2 * BATCH * 800 * 4)
+    evaluator = Evaluator(model, _images(1, 28, 28), IMAGES, budget=2 * BATCH * 800 * 4)
     forms = _originals(model)
     evaluator.load(forms)
     evaluator.load({**forms, "fc1": _moved(forms["fc1"], random)})
@@ -169,7 +169,7 @@ def test_a_module_of_the_users_own_gives_its_own_scores(
     module: nn.Module, shape: tuple[int, ...], in_parts: bool
 ) -> None:
     model = Model.from_module(module, torch.rand(1, *shape))
-    evaluator, random = Evaluator(model, _images(*shape)), np.random.default_rng(0)
+    evaluator, random = Evaluator(model, _images(*shape), IMAGES), np.random.default_rng(0)
     assert (evaluator._graph is not None) == in_parts
     forms = _originals(model)
     for name in [layer.name for layer in model.layers] * 2:
@@ -194,7 +194,7 @@ def test_a_network_that_gives_no_class_scores_is_a_sentence(
     module: nn.Module, shape: tuple[int, ...], sentence: str
 ) -> None:
     model = Model.from_module(module, torch.rand(1, *shape))
-    evaluator = Evaluator(model, _images(*shape))
+    evaluator = Evaluator(model, _images(*shape), IMAGES)
     evaluator.load(_originals(model))
     with pytest.raises(ModelError, match=sentence):
         evaluator.answers(0)
@@ -202,7 +202,7 @@ def test_a_network_that_gives_no_class_scores_is_a_sentence(
 
 def test_images_of_another_shape_are_a_sentence() -> None:
     model = Model.from_module(nn.Linear(5, 3), torch.rand(1, 5))
-    evaluator = Evaluator(model, _images(4))
+    evaluator = Evaluator(model, _images(4), IMAGES)
     evaluator.load(_originals(model))
     with pytest.raises(ModelError, match=r"cannot run on images of shape \(4,\): .*shapes"):
         evaluator.answers(0)
@@ -211,7 +211,7 @@ def test_images_of_another_shape_are_a_sentence() -> None:
 def test_the_model_is_left_alone() -> None:
     model, random = workbench.load("lenet-5/mnist"), np.random.default_rng(0)
     before = {name: tensor.clone() for name, tensor in model.module.state_dict().items()}
-    evaluator = Evaluator(model, _images(1, 28, 28))
+    evaluator = Evaluator(model, _images(1, 28, 28), IMAGES)
     evaluator.load({name: _moved(form, random) for name, form in _originals(model).items()})
     evaluator.answers(0)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.module.state_dict().items())

@@ -6,18 +6,26 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import fx, nn
+
+from workbench.evaluate.fused import follows
+from workbench.evaluate.pooling import SlicedMaxPool
 
 Live = tuple[Any, ...]  # the values that later operations still need
 Segment = Callable[..., Live]
 
 
 class Slot(nn.Module):
-    """The place of one layer: calls whatever stands there now, so that a graph need not be rebuilt for a new one."""
+    """The place of one layer: calls whatever stands there now, so that a graph need not be rebuilt for a new one.
+
+    after: what is done to the layer's outputs in this place, too.
+    """
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
         self.body = body
+        self.after: tuple[nn.Module, ...] = ()
 
     def forward(self, x: Any) -> Any:
         return self.body(x)
@@ -43,7 +51,11 @@ class Graph:
             module.set_submodule(path, slot)
         self._module = module
         traced = _Recording().record(module)
+        for path, others in layers.items():
+            if not others:
+                _take_in(traced, path, self.slots[path], module)
         operations = [node for node in traced.nodes if node.op not in ("placeholder", "get_attr", "output")]
+        self._traced = traced
         self._inputs = [node for node in traced.nodes if node.op == "placeholder"][:1]
         (self._output,) = (node for node in traced.nodes if node.op == "output")
         self._operations = operations
@@ -70,6 +82,19 @@ class Graph:
             self._segments[key] = self._segment(start, stop)
         return self._segments[key](*live)
 
+    def sizes(self, x: torch.Tensor) -> list[int]:
+        """Bytes that are live at each cut, from 0 to the number of operations, where the input is `x`."""
+        found: dict[fx.Node, int] = {}
+
+        class Measured(fx.Interpreter):
+            def run_node(self, n: fx.Node) -> Any:
+                result = super().run_node(n)
+                found[n] = result.nbytes if isinstance(result, torch.Tensor) else 0
+                return result
+
+        Measured(fx.GraphModule(self._module, self._traced)).run(x)
+        return [sum(found[node] for node in self._live(cut)) for cut in range(len(self._operations) + 1)]
+
     def _live(self, cut: int) -> list[fx.Node]:
         """What is computed before the cut and used after it, in a fixed order."""
         return [
@@ -94,6 +119,23 @@ class Graph:
         else:
             graph.output(tuple(copies[node] for node in self._live(stop)))
         return fx.GraphModule(self._module, graph)
+
+
+def _take_in(traced: fx.Graph, path: str, slot: Slot, module: nn.Module) -> None:
+    """Move the operations that can be worked into a layer's own into its slot."""
+    calls = [node for node in traced.nodes if node.op == "call_module" and node.target == path]
+    while len(calls) == 1 and len(calls[0].users) == 1:
+        (user,) = calls[0].users
+        if user.op != "call_module" or user.args != (calls[0],) or user.kwargs:
+            break
+        one = module.get_submodule(str(user.target))
+        if not follows(slot.body, slot.after, one):
+            break
+        slot.after += (one,)
+        user.replace_all_uses_with(calls[0])
+        traced.erase_node(user)
+    if slot.after:
+        slot.body = nn.Sequential(slot.body, *slot.after)
 
 
 class _Recording(fx.Tracer):
@@ -126,4 +168,4 @@ class _Recording(fx.Tracer):
         return type(kind.__name__, (kind,), {"__call__": call, "__module__": kind.__module__})
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, Slot) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, Slot | SlicedMaxPool) or super().is_leaf_module(m, module_qualified_name)

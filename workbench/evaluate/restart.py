@@ -1,7 +1,7 @@
 """Answers of a network whose weights keep changing: each run starts at the first layer that changed.
 
-The activations there are kept from the run before, for as many batches as fit a memory budget. What is kept follows
-what is being moved: a run stores what enters the first layer that was changed last.
+The activations there are kept from the run before, within a memory budget. What is kept follows what is being moved: a
+run stores what enters the first layer that was changed last, or an earlier operation where less has to be stored.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from workbench.errors import ModelError
+from workbench.evaluate.fused import fused
 from workbench.evaluate.graph import Graph, Live
-from workbench.evaluate.linear import fastest
 from workbench.evaluate.memory import keep_freed
 from workbench.evaluate.order import BATCH
+from workbench.evaluate.pooling import sliced
 from workbench.form import Form
 from workbench.model import Layer, Model
 from workbench.simulate import product, simulated
 
-BUDGET = 256 * 2**20
+BUDGET = 512 * 2**20
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,22 @@ class Evaluator:
     (`evaluate.graph`) is run whole. Not for several threads at once.
     """
 
-    def __init__(self, model: Model, inputs: Callable[[int, int], torch.Tensor], budget: int = BUDGET) -> None:
-        """inputs: the images from one number up to another, float32. budget: bytes of activations to keep at most."""
+    def __init__(
+        self, model: Model, inputs: Callable[[int, int], torch.Tensor], images: int, budget: int = BUDGET
+    ) -> None:
+        """inputs: the images from one number up to another, float32; there are `images` of them.
+
+        budget: bytes of activations to keep at most.
+        """
         keep_freed()
         self.budget = budget
+        self._images = images
         self._model = model
         self._inputs = inputs
         self._layers = {layer.name: layer for layer in model.layers}
-        self._graph, self._format = _taken_apart(model)
+        self._graph, self._format, sizes = _taken_apart(model)
+        batches = -(-images // BATCH)
+        self._fits = [size * BATCH * batches <= budget for size in sizes]
         self._order = tuple(sorted(self._layers, key=lambda name: self._first_use(name)))
         self._forms: Mapping[str, Form] = {}
         self._whole: nn.Module | None = None
@@ -75,7 +84,7 @@ class Evaluator:
             return
         for name in changed:
             self._fill(self._graph, self._layers[name], forms[name])
-        self._cut = 0 if changed[0] == self._order[0] else self._graph.first_use[changed[0]]
+        self._cut = self._latest(self._graph.first_use[changed[0]])
         self._kept = {batch: one for batch, one in self._kept.items() if one.forms == self._before(one.cut)}
 
     def answers(self, batch: int) -> NDArray[np.int64]:
@@ -83,34 +92,36 @@ class Evaluator:
 
         Raises ModelError where the network fails on the images or does not give one row of scores an image.
         """
-        inputs = self._inputs(batch * BATCH, (batch + 1) * BATCH)
-        wanted = len(inputs)
-        if wanted < BATCH:
-            inputs = inputs[torch.arange(BATCH) % wanted]
+        wanted = min(BATCH, self._images - batch * BATCH)
         try:
             with torch.inference_mode():
-                scores = self._scores(batch, inputs)
+                scores = self._scores(batch)
         except (RuntimeError, ValueError) as error:
-            shape, why = tuple(inputs.shape[1:]), str(error).splitlines()[0]
+            shape, why = tuple(self._inputs(0, 1).shape[1:]), str(error).splitlines()[0]
             raise ModelError(f"The network cannot run on images of shape {shape}: {why}") from error
-        if not isinstance(scores, torch.Tensor) or scores.ndim != 2 or len(scores) != len(inputs):
+        if not isinstance(scores, torch.Tensor) or scores.ndim != 2 or len(scores) != BATCH:
             got = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
             raise ModelError(
-                f"The network must give one row of class scores an image; for {len(inputs)} images it gave {got}."
+                f"The network must give one row of class scores an image; for {BATCH} images it gave {got}."
             )
         return cast(NDArray[np.int64], scores.argmax(1)[:wanted].numpy())
 
-    def _scores(self, batch: int, inputs: torch.Tensor) -> Any:
+    def _scores(self, batch: int) -> Any:
         if self._graph is None:
             assert self._whole is not None
-            return self._whole(inputs)
+            return self._whole(self._batch(batch))
         kept = self._kept.get(batch)
-        cut, live = (kept.cut, kept.live) if kept else (0, (_laid_out(inputs, self._format),))
+        cut, live = (kept.cut, kept.live) if kept else (0, (_laid_out(self._batch(batch), self._format),))
         if cut < self._cut:
             live = self._graph.run(_spare(self._graph, live), cut, self._cut)
             cut = self._cut
             self._keep(batch, live)
         return self._graph.run(_spare(self._graph, live), cut)[0]
+
+    def _batch(self, number: int) -> torch.Tensor:
+        """BATCH images, the last ones repeats of the first where there are not enough."""
+        images = self._inputs(number * BATCH, min((number + 1) * BATCH, self._images))
+        return images if len(images) == BATCH else images[torch.arange(BATCH) % len(images)]
 
     def _keep(self, batch: int, live: Live) -> None:
         held = self._kept.pop(batch, None)
@@ -119,6 +130,10 @@ class Evaluator:
             self._kept[batch] = _Kept(self._cut, live, self._before(self._cut), nbytes)
         elif held is not None:
             self._kept[batch] = held
+
+    def _latest(self, cut: int) -> int:
+        """The last cut up to `cut` at which what is live fits the budget for all images; `cut` itself if none does."""
+        return next((one for one in range(cut, 0, -1) if self._fits[one]), cut)
 
     def _before(self, cut: int) -> tuple[Form, ...]:
         return tuple(self._forms[name] for name in self._order if self._first_use(name) < cut)
@@ -130,9 +145,8 @@ class Evaluator:
         original = self._model.module.get_submodule(layer.name)
         slot = graph.slots[layer.name]
         if form.product is not None:
-            slot.body = nn.Sequential(
-                *[fastest(_formatted(one, self._format)) for one in product(layer, form, original)]
-            )
+            first, second = (_formatted(one, self._format) for one in product(layer, form, original))
+            slot.body = nn.Sequential(fused(first, (), self._format), fused(second, slot.after, self._format))
             return
         values = torch.tensor(form.parts[0].values)
         if layer.aliases:  # other modules use the same weight
@@ -141,24 +155,31 @@ class Evaluator:
             return
         body = copy.copy(cast(Any, original))
         body._parameters = {**original._parameters, "weight": nn.Parameter(values, requires_grad=False)}
-        slot.body = fastest(_formatted(body, self._format))
+        slot.body = fused(_formatted(body, self._format), slot.after, self._format)
 
 
-def _taken_apart(model: Model) -> tuple[Graph | None, torch.memory_format]:
-    """The network's graph, if it has one that gives the scores that the network gives, and the layout it takes."""
+def _taken_apart(model: Model) -> tuple[Graph | None, torch.memory_format, list[int]]:
+    """The network's graph, if it has one that gives the scores that the network gives, and the layout it takes.
+
+    The last are the bytes that an image makes live at each cut.
+    """
     example = torch.rand(2, *model.input_shape, generator=torch.Generator().manual_seed(0))
     layers = {layer.name: layer.aliases for layer in model.layers}
     with torch.no_grad():
         for layout in (torch.channels_last, torch.contiguous_format):
             try:
-                graph = Graph(_formatted(copy.deepcopy(model.module), layout), layers)
-                (scores,) = graph.run((_laid_out(example, layout),), 0)
+                module = _formatted(copy.deepcopy(model.module), layout)
+                for path, one in [found for found in module.named_modules() if isinstance(found[1], nn.MaxPool2d)]:
+                    module.set_submodule(path, sliced(one))
+                graph = Graph(module, layers)
+                x = _laid_out(example, layout)
+                (scores,) = graph.run((x,), 0)
                 expected = model.module(example)
                 if torch.allclose(scores, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())):
-                    return graph, layout
+                    return graph, layout, [size // len(x) for size in graph.sizes(x)]
             except Exception:  # a user's module may resist in any way; it is then run as it is
                 continue
-    return None, torch.contiguous_format
+    return None, torch.contiguous_format, [0]
 
 
 def _spare(graph: Graph, live: Live) -> Live:

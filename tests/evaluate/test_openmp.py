@@ -5,7 +5,7 @@ from threading import Thread
 import pytest
 import torch
 
-from workbench.evaluate.pools import end_pool
+from workbench.evaluate.openmp import end_pool
 
 
 def _threads() -> int:
