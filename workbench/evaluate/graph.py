@@ -118,7 +118,7 @@ class Graph:
             graph.output(fx.map_arg(self._output.args, copied))
         else:
             graph.output(tuple(copies[node] for node in self._live(stop)))
-        return fx.GraphModule(self._module, graph)
+        return fx.GraphModule(self._module, graph).forward
 
 
 def _take_in(traced: fx.Graph, path: str, slot: Slot, module: nn.Module) -> None:

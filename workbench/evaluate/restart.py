@@ -75,6 +75,8 @@ class Evaluator:
 
     def load(self, forms: Mapping[str, Form]) -> None:
         """Take these forms from now on. Only layers whose form is another object than before are touched."""
+        if self._forms is forms:
+            return
         changed = [name for name in self._order if self._forms.get(name) is not forms[name]]
         self._forms = forms
         if not changed:
@@ -104,7 +106,8 @@ class Evaluator:
             raise ModelError(
                 f"The network must give one row of class scores an image; for {BATCH} images it gave {got}."
             )
-        return cast(NDArray[np.int64], scores.argmax(1)[:wanted].numpy())
+        found: NDArray[np.int64] = scores.argmax(1)[:wanted].numpy()
+        return found
 
     def _scores(self, batch: int) -> Any:
         if self._graph is None:
