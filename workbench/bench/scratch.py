@@ -1,16 +1,21 @@
 """The live engine beside what a user would write today: everything from scratch for each move, exact on both sides.
 
 From scratch: `torch.nn.utils.prune`, torch's fake-quantisation, `FlopCounterMode`, and the whole test set through a
-`DataLoader`. "tuned" is the same with the test set as one tensor, cut into the batches that the engine takes.
+`DataLoader`, in a process of its own, since the engine has memory kept for the whole of its process (see
+`evaluate.memory`). "tuned" is the same in the engine's process, with the test set as one tensor, cut into the batches
+that the engine takes. No two of them run at the same time.
 """
 
 from __future__ import annotations
 
 import copy
-import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from time import perf_counter
+from functools import cache
+from multiprocessing import get_context
+from statistics import median
+from time import perf_counter, sleep
 from typing import Any, cast
 
 import torch
@@ -26,26 +31,52 @@ from workbench.examiner import Examiner, selected_images
 from workbench.model import Model, load
 from workbench.models import zoo
 from workbench.recipe import Recipe
+from workbench.session import Session
 
 USUAL_BATCH = 256
 MOVES = 5
+LOOK = 1.5  # seconds between two steps of a slider whose next positions are prepared meanwhile
 _BASE = (0.5, 6)  # sparsity and bits of the other layers while one layer is moved
+
+_cached_load = cache(load)
 
 
 @dataclass(frozen=True)
 class Row:
-    """Median seconds of one move, to the exact accuracy on all test images. layers: that were moved, one at a time."""
+    """Median seconds of one move, to the exact accuracy on all test images.
+
+    layers: that were moved, one at a time. prepared: of a step to the next position of the slider, by a session that
+    was left alone for LOOK seconds before. difference: the largest between the accuracies of the two sides, 0..1.
+    """
 
     model: str
     move: str
     layers: tuple[str, ...]
     engine: float
+    prepared: float
     scratch: float
     tuned: float
+    difference: float
 
     def to_dict(self) -> dict[str, Any]:
         ratios = {"ratio": self.scratch / self.engine, "ratio_tuned": self.tuned / self.engine}
         return {**vars(self), "layers": list(self.layers), **ratios}
+
+
+@dataclass(frozen=True)
+class _Move:
+    """Where all layers go, or one layer alone, while the others stay at `_BASE`."""
+
+    sparsity: float
+    bits: int
+    layer: str | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        if self.layer is None:
+            return Recipe.sliders(sparsity=self.sparsity, bits=self.bits)
+        own = {self.layer: {"sparsity": self.sparsity, "bits": self.bits}}
+        return Recipe.sliders(sparsity=_BASE[0], bits=_BASE[1], overrides=own)  # type: ignore[arg-type]
 
 
 def rows(
@@ -55,13 +86,19 @@ def rows(
 ) -> list[Row]:
     """For each network a global move of sparsity and bits, and moves of single layers in its last third."""
     found = []
-    for name in models or zoo.names():
-        progress(name)
-        model = load(name)
-        examiner = Examiner()
-        _engine(examiner, model, Recipe())  # the original's answers are known before the first move
-        found.append(_global(examiner, model, moves))
-        found.append(_single(examiner, model, moves))
+    with ProcessPoolExecutor(1, get_context("spawn")) as apart:
+        for name in models or zoo.names():
+            progress(name)
+            model = load(name)
+            examiner = Examiner()
+            _engine(examiner, model, Recipe())  # the original's answers are known before the first move
+            apart.submit(_usual, name, _Move(*_BASE)).result()  # its network and images are there
+            for move, layers in (("global", ()), ("layer", _last_third(model))):
+                timings = [_timed(apart, examiner, model, one) for one in _moves(examiner, model, layers, moves)]
+                engine, scratch, tuned, differences = zip(*timings, strict=True)
+                prepared = median(_prepared(model, layers, moves))
+                taken = median(engine), prepared, median(scratch), median(tuned)
+                found.append(Row(name, move, layers, *taken, max(differences)))
     return found
 
 
@@ -102,6 +139,14 @@ def _hits(module: nn.Module, batches: Iterable[Any]) -> int:
         return sum(int((module(images).argmax(1) == labels).sum()) for images, labels in batches)
 
 
+def _usual(name: str, move: _Move) -> tuple[float, float]:
+    """Seconds that `from_scratch` takes, and the accuracy that it finds; in the process that is called."""
+    model = _cached_load(name)
+    start = perf_counter()
+    accuracy = from_scratch(model, move.sparsity, move.bits, move.layer)
+    return perf_counter() - start, accuracy
+
+
 def _engine(examiner: Examiner, model: Model, recipe: Recipe) -> float:
     """What a session does for a move. Returns the exact accuracy."""
     compressed = compress(model, recipe)
@@ -110,54 +155,53 @@ def _engine(examiner: Examiner, model: Model, recipe: Recipe) -> float:
     return last.compressed.value
 
 
-def _global(examiner: Examiner, model: Model, moves: int) -> Row:
-    timings = []
-    for number in range(moves):
-        sparsity, bits = 0.4 + 0.4 * number / moves, 4 + number % 4
-        recipe = Recipe.sliders(sparsity=sparsity, bits=bits)
-        timings.append(_timed(model, lambda recipe=recipe: _engine(examiner, model, recipe), sparsity, bits, None))  # type: ignore[misc]
-    return _row(model, "global", (), timings)
-
-
-def _single(examiner: Examiner, model: Model, moves: int) -> Row:
-    """Layers of the last third, each moved twice before the clock starts: that a layer is moved must be seen first.
-
-    The first, the middle and the last of them where there are more than three.
-    """
+def _last_third(model: Model) -> tuple[str, ...]:
+    """The last third of the layers; the first, the middle and the last of them where there are more than three."""
     names = [layer.name for layer in model.layers]
     last = names[-max(1, len(names) // 3) :]
-    last = last if len(last) <= 3 else [last[0], last[len(last) // 2], last[-1]]
-    timings = []
-    for name in last:
+    return tuple(last if len(last) <= 3 else [last[0], last[len(last) // 2], last[-1]])
+
+
+def _moves(examiner: Examiner, model: Model, layers: Sequence[str], moves: int) -> Iterator[_Move]:
+    """`moves` of all layers, or of each of `layers`, which is moved twice first: that it is moved must be seen."""
+    if not layers:
+        for number in range(moves):
+            yield _Move(0.4 + 0.4 * number / moves, 4 + number % 4)
+    for layer in layers:
         for number in range(moves + 2):
-            sparsity, bits = 0.3 + 0.5 * number / moves, 3 + number % 5
-            own = {name: {"sparsity": sparsity, "bits": bits}}
-            recipe = Recipe.sliders(sparsity=_BASE[0], bits=_BASE[1], overrides=own)  # type: ignore[arg-type]
+            move = _Move(0.3 + 0.5 * number / moves, 3 + number % 5, layer)
             if number < 2:
-                _engine(examiner, model, recipe)
+                _engine(examiner, model, move.recipe)
             else:
-                run = lambda recipe=recipe: _engine(examiner, model, recipe)  # noqa: E731
-                timings.append(_timed(model, run, sparsity, bits, name))
-    return _row(model, "layer", tuple(last), timings)
+                yield move
 
 
 def _timed(
-    model: Model, engine: Callable[[], object], sparsity: float, bits: int, layer: str | None
-) -> tuple[float, float, float]:
-    """Seconds of the three, one after the other."""
-    candidates = (
-        engine,
-        lambda: from_scratch(model, sparsity, bits, layer),
-        lambda: from_scratch(model, sparsity, bits, layer, tuned=True),
-    )
-    taken = []
-    for one in candidates:
-        start = perf_counter()
-        one()
-        taken.append(perf_counter() - start)
-    return taken[0], taken[1], taken[2]
+    apart: ProcessPoolExecutor, examiner: Examiner, model: Model, move: _Move
+) -> tuple[float, float, float, float]:
+    """Seconds of the three, one after the other, and how far apart the accuracies are."""
+    start = perf_counter()
+    found = _engine(examiner, model, move.recipe)
+    engine = perf_counter() - start
+    scratch, expected = apart.submit(_usual, model.name, move).result()
+    start = perf_counter()
+    from_scratch(model, move.sparsity, move.bits, move.layer, tuned=True)
+    return engine, scratch, perf_counter() - start, abs(found - expected)
 
 
-def _row(model: Model, move: str, layers: tuple[str, ...], timings: list[tuple[float, float, float]]) -> Row:
-    engine, scratch, tuned = (statistics.median(one) for one in zip(*timings, strict=True))
-    return Row(model.name, move, layers, engine, scratch, tuned)
+def _prepared(model: Model, layers: Sequence[str], moves: int) -> list[float]:
+    """Seconds of steps of the sparsity slider, or of the middle one of `layers`, by one position after a look."""
+    layer = layers[len(layers) // 2] if layers else None
+    session, taken = Session(model), []
+    try:
+        session.wait()
+        for number in range(moves + 1):  # the first one shows which way it goes
+            recipe = _Move((55 + number) / 100, _BASE[1], layer).recipe
+            sleep(LOOK)
+            start = perf_counter()
+            session.recipe = recipe
+            session.wait()
+            taken.append(perf_counter() - start)
+    finally:
+        session.close()
+    return taken[1:]
