@@ -12,7 +12,7 @@ from workbench.compressed import CompressedModel, Stopped
 from workbench.data.datasets import Split
 from workbench.errors import DataError
 from workbench.evaluate.intervals import binomial, paired
-from workbench.evaluate.order import BATCH, selection
+from workbench.evaluate.order import selection
 from workbench.evaluate.restart import BUDGET, Evaluator
 from workbench.model import Model
 from workbench.reference import original
@@ -104,18 +104,16 @@ class Examiner:
                     return
             if cancelled():
                 raise Stopped
-            number = done // BATCH
-            batch = slice(number * BATCH, min((number + 1) * BATCH, count))
-            if known is not None and reference is not None and (known[batch] < 0).any():
+            if known is not None and reference is not None and known[done] < 0:
                 if uncompressed is None:
                     uncompressed = _evaluator(reference.model, budget=0)
                     uncompressed.load(reference.forms)
-                known[batch] = uncompressed.answers(number)[: batch.stop - batch.start]
-            if (found[batch] < 0).any():
+                _answer(known, uncompressed, done)
+            if found[done] < 0:
                 evaluator = self._evaluator_of(compressed.model)
                 evaluator.load(compressed.forms)
-                found[batch] = evaluator.answers(number)[: batch.stop - batch.start]
-            done = batch.stop
+                _answer(found, evaluator, done)
+            done = _answered(found, known)
 
     @property
     def nbytes(self) -> int:
@@ -132,6 +130,13 @@ class Examiner:
 def _evaluator(model: Model, budget: int) -> Evaluator:
     images = selected_images(model)
     return Evaluator(model, images.inputs, len(images), budget)
+
+
+def _answer(answers: Answers, evaluator: Evaluator, image: int) -> None:
+    """Fill in the answers of the batch that holds `image`, as far as they are wanted."""
+    number = image // evaluator.batch
+    wanted = answers[number * evaluator.batch :][: evaluator.batch]
+    wanted[:] = evaluator.answers(number)[: len(wanted)]
 
 
 def image_count(model: Model, images: int | None) -> int:

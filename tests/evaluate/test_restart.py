@@ -42,7 +42,7 @@ def _scores(evaluator: Evaluator) -> list[np.ndarray]:
     scores = evaluator._scores
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluator, "_scores", lambda *given: found.append(scores(*given)) or found[-1])
-        for batch in range(-(-IMAGES // BATCH)):
+        for batch in range(-(-IMAGES // evaluator.batch)):
             evaluator.answers(batch)
     return [one.numpy() for one in found]
 
@@ -179,14 +179,14 @@ def test_a_module_of_the_users_own_gives_its_own_scores(
             expected = workbench.compress(model, workbench.Recipe())
             expected = replace(expected, forms=forms).to_torch()(_inputs(*shape)).numpy()
         for batch, scores in enumerate(_scores(evaluator)):
-            wanted = expected[batch * BATCH : (batch + 1) * BATCH]
+            wanted = expected[batch * evaluator.batch : (batch + 1) * evaluator.batch]
             np.testing.assert_allclose(scores[: len(wanted)], wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("module", "shape", "sentence"),
     [
-        (nn.Sequential(nn.Linear(4, 3), nn.Flatten(0)), (4,), r"one row of class scores an image; for 100 .* \(300,\)"),
+        (nn.Sequential(nn.Linear(4, 3), nn.Flatten(0)), (4,), r"one row of class scores an image; .* \(1500,\)"),
         (nn.Sequential(nn.Linear(4, 3), nn.LSTM(3, 3)), (4,), r"one row of class scores an image; for 100 .* tuple"),
     ],
 )

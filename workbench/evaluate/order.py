@@ -1,8 +1,8 @@
-"""The one order and the one batch size in which test images are run.
+"""The one order and, for each network, the one batch size in which test images are run.
 
 Two runs of the same weights must agree to the last image, whoever asks: a float sum may round differently in a batch of
-another size, so every batch has BATCH images (the last one is filled up with repeats whose answers are dropped), and an
-image stands at the same place of the same batch whether it is run among the first 500 or among all.
+another size, so every batch of a network has as many images (the last one is filled up with repeats whose answers are
+dropped), and an image stands at the same place of the same batch whether it is run among the first 500 or among all.
 """
 
 from __future__ import annotations
@@ -14,6 +14,13 @@ from workbench.data.datasets import Split
 from workbench.errors import DataError
 
 BATCH = 100  # few enough for the activations of a batch to stay in the processor's cache
+_LARGE_BATCH = 500  # of networks whose activations do so even then: the calls themselves would take as long as the work
+_SMALL = 8192  # bytes of activations an image, for a large batch
+
+
+def batch_size(activations: int) -> int:
+    """Images in a batch of a network that needs so many bytes of activations an image at once."""
+    return _LARGE_BATCH if activations <= _SMALL else BATCH
 
 
 def class_balanced_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:

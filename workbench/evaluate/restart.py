@@ -20,7 +20,7 @@ from workbench.errors import ModelError
 from workbench.evaluate.fused import fused
 from workbench.evaluate.graph import Graph, Live
 from workbench.evaluate.memory import keep_freed
-from workbench.evaluate.order import BATCH
+from workbench.evaluate.order import batch_size
 from workbench.evaluate.pooling import sliced
 from workbench.form import Form
 from workbench.model import Layer, Model
@@ -44,6 +44,8 @@ class Evaluator:
 
     Convolutions run on channels-last tensors, which torch is faster with. A network that cannot be taken apart
     (`evaluate.graph`) is run whole. Not for several threads at once.
+
+    batch: number of images in a batch.
     """
 
     def __init__(
@@ -60,8 +62,9 @@ class Evaluator:
         self._inputs = inputs
         self._layers = {layer.name: layer for layer in model.layers}
         self._graph, self._format, sizes = _taken_apart(model)
-        batches = -(-images // BATCH)
-        self._fits = [size * BATCH * batches <= budget for size in sizes]
+        self.batch = batch_size(max(sizes))
+        filled = -(-images // self.batch) * self.batch
+        self._fits = [size * filled <= budget for size in sizes]
         self._order = tuple(sorted(self._layers, key=lambda name: self._first_use(name)))
         self._forms: Mapping[str, Form] = {}
         self._whole: nn.Module | None = None
@@ -90,21 +93,21 @@ class Evaluator:
         self._kept = {batch: one for batch, one in self._kept.items() if one.forms == self._before(one.cut)}
 
     def answers(self, batch: int) -> NDArray[np.int64]:
-        """Predicted labels of images batch · BATCH and following, at most BATCH of them.
+        """Predicted labels of the images in one batch.
 
         Raises ModelError where the network fails on the images or does not give one row of scores an image.
         """
-        wanted = min(BATCH, self._images - batch * BATCH)
+        wanted = min(self.batch, self._images - batch * self.batch)
         try:
             with torch.inference_mode():
                 scores = self._scores(batch)
         except (RuntimeError, ValueError) as error:
             shape, why = tuple(self._inputs(0, 1).shape[1:]), str(error).splitlines()[0]
             raise ModelError(f"The network cannot run on images of shape {shape}: {why}") from error
-        if not isinstance(scores, torch.Tensor) or scores.ndim != 2 or len(scores) != BATCH:
+        if not isinstance(scores, torch.Tensor) or scores.ndim != 2 or len(scores) != self.batch:
             got = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
             raise ModelError(
-                f"The network must give one row of class scores an image; for {BATCH} images it gave {got}."
+                f"The network must give one row of class scores an image; for {self.batch} images it gave {got}."
             )
         found: NDArray[np.int64] = scores.argmax(1)[:wanted].numpy()
         return found
@@ -122,9 +125,9 @@ class Evaluator:
         return self._graph.run(_spare(self._graph, live), cut)[0]
 
     def _batch(self, number: int) -> torch.Tensor:
-        """BATCH images, the last ones repeats of the first where there are not enough."""
-        images = self._inputs(number * BATCH, min((number + 1) * BATCH, self._images))
-        return images if len(images) == BATCH else images[torch.arange(BATCH) % len(images)]
+        """As many images as always, the last ones repeats of the first where there are not enough."""
+        images = self._inputs(number * self.batch, min((number + 1) * self.batch, self._images))
+        return images if len(images) == self.batch else images[torch.arange(self.batch) % len(images)]
 
     def _keep(self, batch: int, live: Live) -> None:
         held = self._kept.pop(batch, None)
@@ -182,7 +185,7 @@ def _taken_apart(model: Model) -> tuple[Graph | None, torch.memory_format, list[
                     return graph, layout, [size // len(x) for size in graph.sizes(x)]
             except Exception:  # a user's module may resist in any way; it is then run as it is
                 continue
-    return None, torch.contiguous_format, [0]
+    return None, torch.contiguous_format, [2**62]
 
 
 def _spare(graph: Graph, live: Live) -> Live:
