@@ -37,6 +37,20 @@ def test_compiled_code_is_kept_in_a_folder_of_the_users_own(tmp_path: Path) -> N
 
 
 @posix
+def test_loading_compiled_code_does_without_the_compiler(tmp_path: Path) -> None:
+    """Which is there for a function that is compiled afterwards."""
+    load = "from workbench.kernels import bitpack; bitpack.pack(np.array([1, 2, 3], np.uint8), 2)"
+    found = "print([name for name in ('numba.np.arraymath', 'scipy.linalg') if name in sys.modules])"
+    compiled = "assert numba.njit(lambda count: np.dot(np.ones(count), np.ones(count)))(3) == 3.0"
+    program = f"import sys, numba, numpy as np\n{load}\n{found}\n{compiled}"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    _pack_in_a_new_process(tmp_path)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "[]"
+
+
+@posix
 def test_a_folder_that_others_can_write_is_not_loaded_from(tmp_path: Path) -> None:
     _pack_in_a_new_process(tmp_path)
     (tmp_path / "compression-workbench-kernels").chmod(0o770)
@@ -84,7 +98,7 @@ def test_numbas_own_settings_are_left_as_they_were() -> None:
     before = numba.config.CACHE_LOCATOR_CLASSES
     _jit.jit(bitpack._pack.py_func)
     assert before == numba.config.CACHE_LOCATOR_CLASSES
-    assert _jit._KernelCache.from_function(_pack_in_a_new_process, __file__) is None
+    assert _jit._KernelFolder.from_function(_pack_in_a_new_process, __file__) is None
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda one: one.__name__)

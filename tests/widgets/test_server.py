@@ -175,3 +175,30 @@ def test_a_kernel_is_ended_when_it_is_found_alone_twice_running(connected, ended
 
     asyncio.run(looks())
     assert bool(kernels.ended) is ended
+
+
+def test_a_pages_kernel_has_no_debugger_and_writes_no_history(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(widgets.__file__).parents[1]))
+    asked = """
+import sys
+shell = get_ipython()
+print(sys.modules["debugpy"], shell.kernel.kernel_info["supported_features"], shell.history_manager.enabled)
+"""
+
+    async def answer() -> str:
+        kernels, said = Kernels(), []
+        kernel = await kernels.start_kernel(kernel_name="python3")
+        client = kernels.get_kernel(kernel).client()
+        client.start_channels()
+        try:
+            await client.wait_for_ready(timeout=60)
+            await client.execute_interactive(asked, output_hook=said.append, timeout=60)
+        finally:
+            client.stop_channels()
+            await kernels.shutdown_kernel(kernel, now=True)
+        return "".join(one["content"]["text"] for one in said if one["msg_type"] == "stream")
+
+    told = asyncio.run(answer())
+    assert told.startswith("None [")
+    assert "debugger" not in told
+    assert told.strip().endswith("False")
