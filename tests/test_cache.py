@@ -16,6 +16,14 @@ def test_a_value_is_computed_once() -> None:
     assert len(calls) == 1
 
 
+def test_a_value_that_is_not_to_be_kept_takes_no_place_and_is_found_where_it_is_held() -> None:
+    cache: Cache[int] = Cache(ceiling=10_000)
+    assert cache.get("a", lambda: 7, keep=False) == 7
+    assert cache.keys() == []
+    assert cache.get("a", lambda: 8) == 8
+    assert cache.get("a", lambda: 9, keep=False) == 8
+
+
 class Clock:
     """Time that passes only where a value says what it costs."""
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from workbench.assessment import costs
-from workbench.compressed import Stopped, compress
+from workbench.compressed import Stopped, _made, compress
 from workbench.errors import RecipeError
 from workbench.levels import Codebook
 from workbench.methods.factorize.spatial_svd import SpatialSVD
@@ -156,6 +156,18 @@ def test_it_stops_between_steps_when_asked() -> None:
     fresh = Model.from_module(network(), torch.zeros(1, 1, 16, 16))
     with pytest.raises(Stopped):
         compress(fresh, recipe(SVD(rank=0.31), Uniform(bits=2)), cancelled=lambda: True)
+
+
+def test_forms_that_need_not_be_kept_are_the_same_and_take_no_place() -> None:
+    fresh = Model.from_module(network(), torch.zeros(1, 1, 16, 16))
+    chosen = recipe(SVD(rank=0.4), Magnitude(sparsity=0.37), Uniform(bits=3))
+    before = _made.keys()
+    looked_at = compress(fresh, chosen, keep=False)
+    assert _made.keys() == before
+    kept = compress(fresh, chosen)
+    assert len(_made.keys()) > len(before)
+    assert compress(fresh, chosen, keep=False).forms["4"] is kept.forms["4"]
+    assert costs(looked_at) == costs(kept)
 
 
 def test_the_recipe_can_name_an_encoding(model: Model) -> None:

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 import workbench
+from workbench.assessment import costs
 from workbench.model import Model
 from workbench.recipe import Recipe
+from workbench.report import Report
 from workbench.session import Session, Update
 
 IMAGES = 1200
@@ -73,6 +75,7 @@ def test_a_thousand_random_events_end_in_the_report_of_a_new_session(seed: int) 
     session = Session(networks[0], images=IMAGES)
     page = Page(session)
     past: list[Recipe] = [session.recipe]
+    wrong: list[Report] = []
 
     def move() -> None:
         past.append(session.recipe)
@@ -103,18 +106,31 @@ def test_a_thousand_random_events_end_in_the_report_of_a_new_session(seed: int) 
     def pause() -> None:
         time.sleep(float(random.choice([0.0, 0.002, 0.02, 0.25], p=[0.5, 0.3, 0.15, 0.05])))
 
+    def foresee() -> None:
+        model, on = session.model, session.device
+        recipes = [_recipe(random, model) for _ in range(20)]
+
+        def found(recipe: Recipe, report: Report) -> None:
+            if report != costs(workbench.compress(model, recipe), on):
+                wrong.append(report)
+
+        session.foresee(model, on, recipes, found)
+
     def meddle() -> None:
         other = threading.Thread(target=move)  # a move from another thread
         other.start()
         other.join()
 
-    events: list[Callable[[], None]] = [move, sweep, undo, switch, device, reload, pause, session.cancel, meddle]
-    weights = np.array([30, 10, 15, 4, 4, 3, 25, 5, 4], float)
+    events: list[Callable[[], None]] = [
+        move, sweep, undo, switch, device, reload, pause, session.cancel, meddle, foresee,
+    ]  # fmt: skip
+    weights = np.array([30, 10, 15, 4, 4, 3, 25, 5, 4, 8], float)
     for number in random.choice(len(events), 1000, p=weights / weights.sum()):
         events[number]()
     newest = session.update()  # a cancelled move would stay unfinished
     session.wait(120)
     assert not page.stale
+    assert not wrong
     assert page.shown is not None and (page.shown.move, page.shown.stage, page.shown.newest) == (newest, "exact", True)
 
     assert session.report == page.shown.report and session.report is not None

@@ -1,5 +1,6 @@
 """The live engine: newest move wins, first accuracy before giving way, cancelling, errors, and assess's report."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from workbench.evaluate.order import BATCH
 from workbench.evaluate.restart import Evaluator
 from workbench.model import Model
 from workbench.recipe import Recipe
+from workbench.report import Report
 from workbench.session import Session, Update
 
 IMAGES = 2000
@@ -337,9 +339,9 @@ def test_the_positions_beside_are_prepared_while_the_user_looks(slow: Session, m
     batches = _answered(slow, monkeypatch)
     slow.recipe = Recipe.sliders(sparsity=0.41, bits=3)
     slow.wait(30)
-    assert len(batches) == IMAGES // BATCH
+    assert len(batches) == math.ceil(IMAGES / BATCH)
     _quiet(batches)
-    assert len(batches) == 4 * IMAGES // BATCH  # it and two positions on either side, one of which was known
+    assert len(batches) == 4 * math.ceil(IMAGES / BATCH)  # it and two positions on either side, one of which was known
     batches.clear()
     slow.recipe = Recipe.sliders(sparsity=0.42, bits=3)
     slow.wait(30)
@@ -362,6 +364,91 @@ def test_preparing_gives_way_to_a_move(slow: Session) -> None:
     assert seen[0].stage == "costs" and seen[0].newest
     slow.wait(30)
     assert seen[-1].stage == "exact"
+
+
+def _foreseen(session: Session, recipes: list[Recipe]) -> dict[str, Report]:
+    """The costs of `recipes` as the session finds them while nothing else is to be done."""
+    found: dict[str, Report] = {}
+    done = threading.Event()
+
+    def all_of_them() -> Iterator[Recipe]:
+        yield from recipes
+        done.set()
+
+    session.foresee(
+        session.model, session.device, all_of_them(), lambda recipe, one: found.update({recipe.digest: one})
+    )
+    assert done.wait(30)
+    return found
+
+
+def test_what_is_foreseen_is_what_a_move_there_sends_first(slow: Session) -> None:
+    rng = np.random.default_rng(3)
+    recipes = [
+        Recipe.sliders(sparsity=round(float(rng.random()), 2), bits=int(rng.integers(1, 9)), rank=0.5) for _ in range(8)
+    ]
+    found = _foreseen(slow, recipes)
+    assert list(found) == list(dict.fromkeys(one.digest for one in recipes))
+    seen: list[Update] = []
+    slow.observe(seen.append)
+    for recipe in recipes:
+        seen.clear()
+        slow.recipe = recipe
+        slow.wait(30)
+        assert seen[0].stage == "costs"
+        assert seen[0].report == found[recipe.digest]
+
+
+def test_a_recipe_that_cannot_be_applied_is_passed_over(slow: Session) -> None:
+    wrong = Recipe.sliders(overrides={"fc9": {"bits": 4}})
+    assert list(_foreseen(slow, [wrong, Recipe.sliders(bits=4)])) == [Recipe.sliders(bits=4).digest]
+
+
+def test_a_move_comes_between_two_recipes_that_are_foreseen_and_none_is_lost(slow: Session) -> None:
+    slow.wait(30)
+    events: list[str] = []
+    slow.observe(lambda update: events.append(update.stage))
+    recipes = [Recipe.sliders(bits=bits) for bits in (4, 3, 2)]
+    done = threading.Event()
+
+    def found(recipe: Recipe, report: Report) -> None:
+        events.append(recipe.digest)
+        if recipe == recipes[0]:
+            slow.recipe = Recipe.sliders(sparsity=0.5)
+        if recipe == recipes[-1]:
+            done.set()
+
+    slow.foresee(slow.model, slow.device, recipes, found)
+    assert done.wait(30)
+    slow.wait(30)
+    assert events[:2] == [recipes[0].digest, "costs"]
+    assert [one for one in events if one in {recipe.digest for recipe in recipes}] == [one.digest for one in recipes]
+    # counting goes on beside it, and ends where it always does
+    assert events[-1] == "exact" and events.index(recipes[-1].digest) < events.index("exact")
+    assert slow.report == assess(workbench.compress(slow.model, slow.recipe))
+
+
+def test_another_call_ends_what_was_being_foreseen(slow: Session) -> None:
+    slow.wait(30)
+    begun, done = threading.Event(), threading.Event()
+    old: list[str] = []
+
+    def endless() -> Iterator[Recipe]:
+        while True:
+            yield Recipe.sliders(bits=4)
+
+    def found(recipe: Recipe, report: Report) -> None:
+        old.append(recipe.digest)
+        begun.set()
+
+    slow.foresee(slow.model, slow.device, endless(), found)
+    assert begun.wait(30)
+    slow.foresee(slow.model, slow.device, [Recipe.sliders(bits=3)], lambda recipe, report: done.set())
+    assert done.wait(30)
+    count = len(old)
+    slow.recipe = Recipe.sliders(bits=5)
+    slow.wait(30)
+    assert len(old) == count
 
 
 def test_activations_are_kept_within_the_memory_that_was_given() -> None:

@@ -51,11 +51,11 @@ class Cache(Generic[V]):
         self._bytes = 0
         self._lock = Lock()
 
-    def get(self, key: Hashable, compute: Callable[[], V], owner: object = None) -> V:
+    def get(self, key: Hashable, compute: Callable[[], V], owner: object = None, keep: bool = True) -> V:
         """The value under `key`, computed now if it is not held.
 
         owner: an object, compared by identity, that the value was computed from. The value is forgotten with it, so it
-        must not hold it.
+        must not hold it. keep: whether to hold what is computed now, which takes the room of something else.
         """
         asked = key if owner is None else (key, ref(owner))
         with self._lock:
@@ -72,7 +72,7 @@ class Cache(Generic[V]):
             held = self._held.get(asked)
             if held is not None:
                 return held.value
-            if nbytes <= self.ceiling:
+            if keep and nbytes <= self.ceiling:
                 self._enter(asked if owner is None else _owned(key, owner, self._gone), value, nbytes, seconds)
         return value
 

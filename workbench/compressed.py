@@ -131,24 +131,28 @@ class CompressedModel:
         return write(self, Path(path))
 
 
-def compress(model: Model, recipe: Recipe, *, cancelled: Cancelled = lambda: False) -> CompressedModel:
+def compress(
+    model: Model, recipe: Recipe, *, cancelled: Cancelled = lambda: False, keep: bool = True
+) -> CompressedModel:
     """Take the recipe's steps in their order. The model is not changed.
 
     A layer that meets the same step with the same decisions in the same form again is given the same new form, so that
-    what is known of that form need not be found again. Raises RecipeError naming the layer, where a step cannot be
-    applied to a layer that it names, and Stopped as soon as `cancelled` says so between two steps.
+    what is known of that form need not be found again. keep: whether the forms made now are to be remembered for that;
+    those of a recipe that is only looked at need not take the place of others. Raises RecipeError naming the layer,
+    where a step cannot be applied to a layer that it names, and Stopped as soon as `cancelled` says so between two
+    layers.
     """
     recipe.check(model)
     forms: dict[str, Form] = {layer.name: layer.form for layer in model.layers}
     notes: list[Note] = []
     for step in recipe.steps:
-        if cancelled():
-            raise Stopped
-        forms |= _take(model, forms, step, notes)
+        forms |= _take(model, forms, step, notes, cancelled, keep)
     return CompressedModel(model, recipe, MappingProxyType(forms), tuple(notes))
 
 
-def _take(model: Model, forms: Forms, step: Step, notes: list[Note]) -> dict[str, Form]:
+def _take(
+    model: Model, forms: Forms, step: Step, notes: list[Note], cancelled: Cancelled, keep: bool
+) -> dict[str, Form]:
     """The new forms of the layers that the step is for; what it has to say of them is added to `notes`."""
     together: dict[str, Form] = {}
     alone: dict[str, Method] = {}
@@ -170,20 +174,25 @@ def _take(model: Model, forms: Forms, step: Step, notes: list[Note]) -> dict[str
             alone[layer.name] = method
         else:
             together[layer.name] = forms[layer.name]
+    methods = dict.fromkeys(together, step.method) | alone
     decided = step.method.settle(together) if together else {}
-    taken = {name: _compressed(step.method, forms[name], decision) for name, decision in decided.items()}
-    for name, method in alone.items():
-        taken[name] = _compressed(method, forms[name], method.settle({name: forms[name]})[name])
+    taken = {}
+    for name, method in methods.items():
+        if cancelled():
+            raise Stopped
+        form = forms[name]
+        decision = decided[name] if name in decided else method.settle({name: form})[name]
+        taken[name] = _compressed(method, form, decision, keep)
     notes += [Note(name, text) for name, form in taken.items() for text in _undone(step, forms[name], form)]
     return taken
 
 
-def _compressed(method: Method, form: Form, decision: Hashable) -> Form:
+def _compressed(method: Method, form: Form, decision: Hashable, keep: bool) -> Form:
     def new() -> Form | None:
         found = method.compress(form, decision)
         return None if found is form else found
 
-    return _made.get((method, decision), new, form) or form
+    return _made.get((method, decision), new, form, keep) or form
 
 
 def _undone(step: Step, before: Form, after: Form) -> list[str]:

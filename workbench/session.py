@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from threading import Condition, Thread
@@ -15,9 +15,9 @@ from workbench.assessment import DEFAULT_DEVICE, costs, with_accuracy, with_late
 from workbench.compressed import CompressedModel, Stopped, compress
 from workbench.costs import latency
 from workbench.device import Device
-from workbench.errors import WorkbenchError
+from workbench.errors import RecipeError, WorkbenchError
 from workbench.evaluate.memory import give_back
-from workbench.evaluate.pools import end_pool
+from workbench.evaluate.openmp import end_pool
 from workbench.evaluate.restart import BUDGET
 from workbench.examiner import Examiner, image_count
 from workbench.model import Model
@@ -29,6 +29,9 @@ from workbench.report import Report
 Stage = Literal["costs", "accuracy", "exact", "cancelled", "error", "latency"]
 _log = logging.getLogger(__name__)
 _EVERY = 0.04  # seconds between two estimates, faster than which an eye cannot follow
+_GLANCES = 0.02  # seconds without a move after which costs are foreseen
+_COUNTS = 0.1  # seconds of counting accuracy after which that lets costs be foreseen between two batches,
+_BETWEEN = 0.02  # for so many seconds
 _LOOKS = 0.15  # seconds without a move after which the user is taken to look
 _AHEAD = 5.0  # seconds of preparing what may come next
 
@@ -60,6 +63,17 @@ class _Move:
     device: str
 
 
+@dataclass(eq=False)
+class _Foresight:
+    """What is being foreseen. recipe: the one that is next, once `recipes` has been asked for it."""
+
+    model: Model
+    device: str
+    recipes: Iterator[Recipe]
+    found: Callable[[Recipe, Report], None]
+    recipe: Recipe | None = None
+
+
 class Session:
     """Follows one recipe for one model on a worker thread of its own. Methods may be called from any thread.
 
@@ -88,7 +102,7 @@ class Session:
         self._newest = self._begun = _Move(0, model, recipe, device)
         self._waiting: _Move | None = self._newest
         self._prepared: dict[tuple[Model, str, str], tuple[CompressedModel, Report]] = {}
-        self._pause = 0.0  # seconds to wait for a move before something is prepared
+        self._foresight: _Foresight | None = None
         self._finished = -1
         self._failure: str | None = None
         self._stopped = -1  # moves up to this number were cancelled
@@ -184,6 +198,19 @@ class Session:
             self._stopped = self._newest.number
             self._changed.notify_all()
 
+    def foresee(
+        self, model: Model, device: str, recipes: Iterable[Recipe], found: Callable[[Recipe, Report], None]
+    ) -> None:
+        """Work out the costs of `recipes` while there is nothing else to do, one at a time; another call ends this one.
+
+        `found` is called on the worker with each recipe and its report, the same that a move there would send first;
+        then `recipes` is asked for the next one, on the worker, too. A recipe that cannot be applied is passed over.
+        Moves come first: they wait for one layer's step, or for the counting of one recipe's costs, at most.
+        """
+        with self._changed:
+            self._foresight = _Foresight(model, device, iter(recipes), found)
+            self._changed.notify_all()
+
     def observe(self, callback: Callable[[Update], None]) -> Callable[[], None]:
         """Call `callback` on the worker thread with every update. Returns the function that ends this."""
         self._observers.append(callback)
@@ -198,24 +225,29 @@ class Session:
 
     def _work(self) -> None:
         ahead: Iterator[None] | None = None  # what to do while the user looks
+        rested = perf_counter()  # when the last move ended
         while True:
             with self._changed:
-                self._changed.wait_for(
-                    lambda: self._waiting or self._timed or self._closed, None if ahead is None else self._pause
-                )
+                while not (self._waiting or self._timed or self._closed):
+                    due = rested + _GLANCES if self._foresight else rested + _LOOKS if ahead else None
+                    pause = None if due is None else due - perf_counter()
+                    if pause is not None and pause <= 0:
+                        break
+                    self._changed.wait(pause)
                 if self._closed:
                     return
                 move, timed, self._waiting = self._waiting, self._timed, None
             if move is not None:
                 before, self._begun = self._begun, move
                 exact = self._follow(move)
-                self._pause = _LOOKS
                 ahead = self._prepare(before, move) if exact else None
+                rested = perf_counter()
             elif timed is not None:
                 if self._sent is not None and self._compressed is not None:
                     self._time(timed, self._sent, self._compressed)
+            elif self._foresight is not None:
+                self._foresee(self._foresight, 0.0, self._overtaken)
             elif ahead is not None:
-                self._pause = 0.0
                 try:
                     next(ahead)
                 except StopIteration:
@@ -248,17 +280,23 @@ class Session:
         report = prepared[1] if prepared else costs(compressed, move.device)
         self._compressed = compressed
         self._send(move, "costs", report, 0.0)
-        due = 0.0
+        begun, due = perf_counter(), 0.0
+
+        def given_up() -> bool:
+            return self._overtaken() or self._stopped >= move.number
+
         for standing in self._examiner.accuracies(compressed, self.images):
             if standing.share == 1.0:
                 report = with_accuracy(report, standing)
                 break
-            giving_way, cancelled = self._waiting is not None or self._closed, self._stopped >= move.number
+            giving_way, cancelled = self._overtaken(), self._stopped >= move.number
             if cancelled or perf_counter() >= due:
                 report, due = with_accuracy(report, standing), perf_counter() + _EVERY
                 self._send(move, "cancelled" if cancelled and not giving_way else "accuracy", report, standing.share)
             if giving_way or cancelled:
                 return False
+            if self._foresight is not None and perf_counter() - begun > _COUNTS:
+                self._foresee(self._foresight, _BETWEEN, given_up)
         self._send(move, "exact", report, 1.0)
         return True
 
@@ -284,6 +322,36 @@ class Session:
             if self._timed is move:
                 self._timed = None
             self._changed.notify_all()
+
+    def _overtaken(self) -> bool:
+        return self._waiting is not None or self._closed
+
+    def _foresee(self, foresight: _Foresight, seconds: float, given_up: Callable[[], bool]) -> None:
+        """Work out one recipe of `foresight`, and more until so many seconds have passed."""
+        end = perf_counter() + seconds
+        try:
+            while self._foresight is foresight and not given_up():
+                recipe = foresight.recipe = foresight.recipe or next(foresight.recipes)
+                try:
+                    report = costs(compress(foresight.model, recipe, cancelled=given_up, keep=False), foresight.device)
+                    foresight.found(recipe, report)
+                except RecipeError:  # the user is told if the controls are really put there
+                    pass
+                foresight.recipe = None
+                if perf_counter() >= end:
+                    return
+        except Stopped:
+            return  # what was begun is begun anew when there is time again
+        except StopIteration:
+            self._end(foresight)
+        except Exception:
+            _log.exception("costs could not be foreseen")
+            self._end(foresight)
+
+    def _end(self, foresight: _Foresight) -> None:
+        with self._changed:
+            if self._foresight is foresight:
+                self._foresight = None
 
     def _prepare(self, before: _Move, now: _Move) -> Iterator[None]:
         """Work out the positions beside the one that was moved to, a little between two yields; most likely one first.

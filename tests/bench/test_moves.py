@@ -13,6 +13,7 @@ from workbench.bench.moves import (
     Move,
     answer_times,
     backlog,
+    foreseen,
     moved_layer,
     recipe,
     steps,
@@ -21,8 +22,9 @@ from workbench.bench.moves import (
 )
 
 
-def change(at: float, asked: int, answered: int, stage: str) -> Change:
-    return Change(at=at, painted=at + 8, asked=asked, answered=answered, stage=stage)
+def change(at: float, asked: int, answered: int, stage: str, costs: int | None = None) -> Change:
+    costs = answered if costs is None else costs
+    return Change(at=at, painted=at + 8, asked=asked, answered=answered, costs=costs, stage=stage)
 
 
 def test_a_change_answers_its_own_move_and_every_one_before_it() -> None:
@@ -41,6 +43,25 @@ def test_a_change_answers_its_own_move_and_every_one_before_it() -> None:
     }
     assert answer_times(moves, changes, painted=True)["costs"] == [23.0, 38.0, 28.0]
     assert backlog(changes) == 1
+
+
+def test_costs_that_the_page_knows_ahead_answer_a_move_before_the_kernel_does() -> None:
+    moves = [Move(1, 0.0), Move(2, 10.0), Move(3, 20.0)]
+    changes = [
+        change(1, asked=1, answered=0, stage="exact", costs=1),
+        change(12, asked=2, answered=0, stage="exact"),  # where it knows nothing, the figures are those of before
+        change(17, asked=2, answered=1, stage="costs"),
+        change(21, asked=3, answered=1, stage="costs", costs=3),
+        change(40, asked=3, answered=3, stage="costs"),
+        change(50, asked=3, answered=3, stage="exact"),
+    ]
+    assert answer_times(moves, changes) == {
+        "costs": [1.0, 11.0, 1.0],
+        "accuracy": [50.0, 40.0, 30.0],
+        "exact": [50.0, 40.0, 30.0],
+    }
+    assert foreseen(moves, changes) == 3
+    assert foreseen(moves[:1], changes[1:3]) == 0
 
 
 def test_an_exact_answer_alone_answers_everything_and_no_answer_counts_as_none() -> None:

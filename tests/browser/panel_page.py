@@ -11,6 +11,12 @@ _SETTLED = """() => {
     const idle = root?.querySelector(".cwb-progress button").getAttribute("aria-disabled") === "true";
     return idle && [...root.querySelectorAll(".cwb-tile")].every((tile) => tile.dataset.current === "true");
 }"""
+_TOLD = """() => {
+    const { foreseen } = document.querySelector(".cwb").dataset;
+    if (foreseen !== window.foreseen) Object.assign(window, { foreseen, since: performance.now() });
+    return performance.now() - window.since > 1500;
+}"""
+_CURRENT = "(tiles) => tiles.map(({dataset}) => [dataset.key, dataset.current === 'true'])"
 _PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "m": 1e-3, "µ": 1e-6, "n": 1e-9, "p": 1e-12}
 
 
@@ -22,6 +28,14 @@ class PanelPage:
     def settle(self) -> None:
         """Until every figure is the newest move's, exact."""
         self.page.wait_for_function(_SETTLED, timeout=PATIENCE)
+
+    def foreseen(self) -> None:
+        """Until the page has been told ahead of all that it will be."""
+        self.page.wait_for_function(_TOLD, timeout=PATIENCE)
+
+    def current(self) -> dict[str, bool]:
+        """Which tiles count as the newest move's."""
+        return dict(self.root.locator(".cwb-tile").evaluate_all(_CURRENT))
 
     def reset(self) -> None:
         """Back to the network and the sliders that the page opened with."""

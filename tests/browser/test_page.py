@@ -1,7 +1,9 @@
 """The page under Voila and in JupyterLab, driven as a person would, against what `workbench measure` prints."""
 
 import json
+import os
 import re
+import signal
 import urllib.error
 import urllib.request
 from functools import cache
@@ -15,6 +17,7 @@ import workbench
 from tests.browser.conftest import Traffic, picture
 from tests.browser.front_ends import PATIENCE, FrontEnd
 from tests.browser.panel_page import PanelPage, in_base_unit, plain
+from workbench.bench.startup import kernels
 from workbench.cli import main
 
 pytestmark = pytest.mark.browser
@@ -34,21 +37,27 @@ def assert_tiles_say(panel: PanelPage, expected: dict) -> None:
     now, was = expected["compressed"], expected["original"]
     assert panel.value("Accuracy") == f"{100 * now['accuracy']['value']:.2f} %"
     assert f"on {now['accuracy']['images']:,} test images" in panel.details("Accuracy")
+    assert_costs_say(panel, expected)
+    assert panel.original("Accuracy") == pytest.approx(was["accuracy"]["value"], abs=6e-5)
+    assert panel.badges("Accuracy") == [now["accuracy"]["badge"], was["accuracy"]["badge"]]
+    sizes = {row["name"]: row["bytes"] for row in expected["layers"]}
+    for name, count in sizes.items():
+        cell = panel.root.locator(f'tr[data-layer="{name}"] td[data-cell="bytes"] > span').first
+        assert in_base_unit(plain(cell.inner_text())) == pytest.approx(count, rel=0.006)
+
+
+def assert_costs_say(panel: PanelPage, expected: dict) -> None:
+    now, was = expected["compressed"], expected["original"]
     assert panel.details("Size")[0] == f"{now['size']['value']:,} bytes"
     assert panel.number("Operations") == pytest.approx(now["effective_macs"], rel=0.006)
     assert in_base_unit(panel.details("Operations")[1].replace("bit operations", "MACs")) == pytest.approx(
         now["bit_operations"]["value"], rel=0.006
     )
     assert panel.number("Energy") == pytest.approx(now["energy"]["value"], rel=0.006)
-    assert panel.original("Accuracy") == pytest.approx(was["accuracy"]["value"], abs=6e-5)
     assert panel.original("Size") == pytest.approx(was["size"]["value"], rel=0.006)
     assert panel.original("Energy") == pytest.approx(was["energy"]["value"], rel=0.006)
-    for name, key in (("Accuracy", "accuracy"), ("Size", "size"), ("Energy", "energy")):
+    for name, key in (("Size", "size"), ("Energy", "energy")):
         assert panel.badges(name) == [now[key]["badge"], was[key]["badge"]]
-    sizes = {row["name"]: row["bytes"] for row in expected["layers"]}
-    for name, count in sizes.items():
-        cell = panel.root.locator(f'tr[data-layer="{name}"] td[data-cell="bytes"] > span').first
-        assert in_base_unit(plain(cell.inner_text())) == pytest.approx(count, rel=0.006)
 
 
 def test_sparsity_by_keyboard(panel):
@@ -134,6 +143,67 @@ def test_a_swept_slider_ends_where_it_was_left_and_nothing_stale_is_current(pane
     panel.page.evaluate("() => window.watcher.disconnect()")
     assert panel.page.evaluate("() => window.looks") > 58
     assert panel.page.evaluate("() => window.stale") == []
+
+
+# Every change of what the three tiles of the costs say, and of whether it counts.
+REDRAWN = """() => {
+    window.redrawn = [];
+    window.watcher = new MutationObserver((records) => window.redrawn.push(...records
+        .filter((one) => one.type !== "attributes" || one.oldValue !== one.target.getAttribute(one.attributeName))
+        .map((one) => `${one.type} ${one.attributeName} ${one.target.textContent}`)));
+    for (const key of ["size", "operations", "energy"]) {
+        window.watcher.observe(document.querySelector(`.cwb-tile[data-key=${key}]`), {
+            subtree: true, childList: true, characterData: true, attributes: true, attributeOldValue: true,
+        });
+    }
+}"""
+
+
+def test_the_costs_follow_a_slider_while_the_kernel_is_held_up_and_stay_when_it_answers(panel, front_end):
+    processes = kernels(front_end.server)
+    if not processes:
+        pytest.skip("needs /proc")
+    panel.type_into_slider("Bits", *["ArrowRight"] * 5)
+    panel.settle()
+    panel.slider("Sparsity").hover()
+    panel.foreseen()
+    hold(processes, signal.SIGSTOP)
+    try:
+        for keys, share in ((["PageUp"] * 3, 30), (["ArrowLeft"] * 4, 26), (["PageUp"] * 4, 66)):
+            assert panel.type_into_slider("Sparsity", *keys) == f"{share} %"
+            assert_ahead(panel, share)
+            assert_costs_say(panel, measured(LENET, "--sparsity", str(share / 100), "--bits", "4"))
+        picture(panel.page, f"{front_end.name}-ahead")
+        panel.root.get_by_role("button", name="Undo").click()
+        assert_ahead(panel, int(panel.slider("Sparsity").input_value()))
+        panel.root.get_by_role("button", name="Redo").click()
+        assert_ahead(panel, 66)
+        devices = panel.root.get_by_label("Device for energy")
+        devices.select_option("cortex-m4-l4r5")  # of which the page knows nothing yet
+        assert panel.current() == {"accuracy": False, "size": False, "operations": False, "energy": False}
+        devices.select_option("horowitz-45nm")
+        assert_ahead(panel, 66)
+        panel.page.evaluate(REDRAWN)
+    finally:
+        hold(processes, signal.SIGCONT)
+    assert_tiles_say(panel, measured(LENET, "--sparsity", "0.66", "--bits", "4"))
+    panel.page.evaluate("() => window.watcher.disconnect()")
+    assert panel.page.evaluate("() => window.redrawn") == []
+
+
+def hold(processes: list[int], what: signal.Signals) -> None:
+    for process in processes:
+        os.kill(process, what)
+
+
+def assert_ahead(panel: PanelPage, sparsity: int) -> None:
+    """Costs at so many per cent and 4 bits are current, the accuracy is on its way, and the kernel was not heard."""
+    recipe = f"sparsity {sparsity} %, 4 bits" if sparsity else "4 bits"
+    assert panel.current() == {"accuracy": False, "size": True, "operations": True, "energy": True}
+    assert plain(panel.root.locator(".cwb-recipe").text_content()) == recipe
+    assert panel.root.locator(".cwb-tile[data-key=accuracy]").get_attribute("aria-busy") == "true"
+    numbers = panel.root.evaluate("(root) => ({...root.dataset})")
+    assert numbers["costs"] == numbers["asked"] != numbers["answered"]
 
 
 def test_every_recipe_visited_stays_in_the_plot(panel):

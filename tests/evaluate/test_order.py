@@ -38,8 +38,9 @@ def test_a_selection_is_a_prefix_of_the_whole_order() -> None:
     given = labels((40, 40, 20))
     split = Split("test", np.arange(100, dtype=np.float32).reshape(100, 1), given)
     whole, first = selection(split), selection(split, 30)
-    assert (whole.images == split.images[class_balanced_order(given)]).all()
-    assert (first.images == whole.images[:30]).all()
+    assert (whole.inputs().numpy() == split.images[class_balanced_order(given)]).all()
+    assert (first.inputs() == whole.inputs(0, 30)).all() and len(first) == 30
+    assert (first.inputs(10, 20) == whole.inputs(10, 20)).all()
     assert (first.labels == whole.labels[:30]).all()
 
 

@@ -20,7 +20,7 @@ def heard():
 
 @pytest.fixture
 def panel(heard):
-    panel = Panel(heard.append, catalogue={"models": []}, state={"seq": 0})
+    panel = Panel(heard.append, heard.append, catalogue={"models": []}, state={"seq": 0})
     yield panel
     panel.close()
 
@@ -58,10 +58,16 @@ def test_plotly_is_sent_to_a_page_that_cannot_fetch_it(panel, sent):
     assert b"plotly.js" in gzip.decompress(buffers[0])[:200]
 
 
+def test_what_a_page_looks_at_is_handed_on(panel, sent, heard):
+    for content in ({"kind": "hello"}, {"kind": "reach", "axis": "bits", "layer": None}):
+        panel._handle_custom_msg(content, [])
+    assert heard == [{"kind": "hello"}, {"kind": "reach", "axis": "bits", "layer": None}]
+
+
 @pytest.mark.parametrize("content", [None, 5, [], {}, {"kind": ["hello"]}, {"kind": "shutdown"}, "hello"])
-def test_other_messages_are_ignored(panel, sent, content):
+def test_other_messages_are_ignored(panel, sent, heard, content):
     panel._handle_custom_msg(content, [])
-    assert sent == []
+    assert sent == heard == []
 
 
 def test_the_bundle_is_compressed_once():

@@ -1,6 +1,7 @@
 """Where the controls stand: hostile messages are refused, and positions and recipes translate both ways."""
 
 import copy
+import json
 
 import pytest
 from hypothesis import given
@@ -55,6 +56,19 @@ def test_a_recipe_set_in_python_finds_the_position_that_gives_it(position):
     found = Position.of_recipe(recipe, position.model, position.device)
     assert found is not None
     assert found.recipe().digest == recipe.digest
+
+
+@given(positions(), st.data())
+def test_a_slider_that_is_put_elsewhere_is_the_one_that_was_moved(position, data):
+    axis = data.draw(st.sampled_from(AXES))
+    place = axis, data.draw(st.sampled_from([None, "fc1", "fc2"]))
+    there = data.draw(stop(axis))
+    moved = position.at(place, there)
+    assert moved.stop(place) == there
+    assert Position.read(json.loads(moved.key), MODELS, DEVICES) == moved
+    same = moved.key == position.key
+    assert moved.moved(position) == (None if same else place)
+    assert position.moved(moved) == (None if same else place)
 
 
 @pytest.mark.parametrize(("sparsity", "bits", "rank"), [(29, 4, 58), (0, 9, 100), (90, 1, 7)])

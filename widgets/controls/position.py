@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from widgets.controls.sliders import AXES, methods, options, shown, sliders
 from workbench.errors import RecipeError
 from workbench.method import Axis, Method
 from workbench.recipe import DEFAULTS, Recipe
+
+Place = tuple[Axis, str | None]  # a slider: the global one of an axis, or a layer's own
 
 _FIELDS = ("model", "device", "stops", "methods", "options", "overrides")
 _MOST_OVERRIDES = 4096
@@ -90,6 +93,35 @@ class Position:
                 for layer, own in self.overrides.items()
             },
         )
+
+    def stop(self, place: Place) -> int:
+        """Where a slider stands; a layer's own, that was not moved yet, stands where the global one does."""
+        axis, layer = place
+        return self.overrides.get(layer or "", {}).get(axis, self.stops[axis])
+
+    def at(self, place: Place, stop: int) -> Position:
+        """The same with one slider put at `stop`."""
+        axis, layer = place
+        if layer is None:
+            return dataclasses.replace(self, stops={**self.stops, axis: stop})
+        own = {**self.overrides.get(layer, {}), axis: stop}
+        return dataclasses.replace(self, overrides={**self.overrides, layer: own})
+
+    def moved(self, before: Position) -> Place | None:
+        """The one slider that stands elsewhere than in `before`, None where there is not exactly one."""
+        layers = dict.fromkeys([None, *self.overrides, *before.overrides])
+        places: list[Place] = [(axis, layer) for axis in AXES for layer in layers]
+        found = [place for place in places if self._set(place) != before._set(place)]
+        return found[0] if len(found) == 1 else None
+
+    def _set(self, place: Place) -> int | None:
+        axis, layer = place
+        return self.stops[axis] if layer is None else self.overrides.get(layer, {}).get(axis)
+
+    @property
+    def key(self) -> str:
+        """The same text for the same position."""
+        return json.dumps(self.to_dict(), sort_keys=True)
 
     def to_dict(self) -> dict[str, Any]:
         """The same fields that `read` takes."""

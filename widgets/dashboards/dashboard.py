@@ -11,7 +11,8 @@ from threading import RLock, Thread
 from typing import Any
 
 from widgets.controls.position import Position
-from widgets.controls.sliders import shown
+from widgets.controls.sliders import AXES, shown
+from widgets.dashboards.foresight import Foresight
 from widgets.dashboards.screen import catalogue, screen
 from widgets.draw.panel import Panel
 from widgets.views.tradeoff import Point, compressed_point, tradeoff, visit
@@ -53,7 +54,8 @@ class Dashboard:
         self._shown = self._plotted = 0.0
         self._move = 0
         self._position, self._foreign = self._session_position()
-        self.panel = Panel(self._moved, catalogue=catalogue(self._own), state=self._screen())
+        self.panel = Panel(self._moved, self._looked, catalogue=catalogue(self._own), state=self._screen())
+        self._foresight = Foresight(session, self.panel.send)
         with self._lock:
             self._forget = session.observe(self._updated)
             self._move = session.update()
@@ -77,6 +79,22 @@ class Dashboard:
                 _log.exception("a move failed")
                 self._refuse(f"That could not be done: {type(error).__name__}: {error}")
 
+    def _looked(self, content: dict[str, Any]) -> None:
+        """A page has been drawn, or its visitor has come to a slider."""
+        with self._lock:
+            if content["kind"] == "hello":
+                self._foresight.begin()
+            else:
+                axis, layer = content.get("axis"), content.get("layer")
+                if axis not in AXES or not (layer is None or isinstance(layer, str)):
+                    return
+                self._foresight.reach((axis, layer))
+            self._foresee(further=self._last.stage in ("exact", "cancelled"))
+
+    def _foresee(self, further: bool) -> None:
+        if not self._foreign:
+            self._foresight.look(self._model(self._position.model), self._position, further)
+
     def _make(self, content: Any) -> None:
         if not isinstance(content, dict) or set(content) != set(_FIELDS):
             raise RecipeError(f"A move must hold exactly {', '.join(_FIELDS)}.")
@@ -89,6 +107,9 @@ class Dashboard:
         if position != self._position or (self._foreign and not asked):
             self._move = self.session.update(self._model(position.model), position.recipe(), position.device)
             self._asked[self._move] = seq
+            place = position.moved(self._position)
+            if place is not None:
+                self._foresight.reach(place)
             self._position, self._foreign, self._timing = position, False, False
             self._refusal = ""
         if cancel > self._cancelled:
@@ -130,10 +151,14 @@ class Dashboard:
                 self._show()
             if update.stage != "latency":
                 self._plot(update)
+            if update.newest and update.stage in ("costs", "exact", "cancelled"):
+                self._foresee(further=update.stage != "costs")
 
     def _session_position(self) -> tuple[Position, bool]:
         """Where the controls stand for the session's recipe, and whether no position gives just that."""
         session = self.session
+        if self._models.setdefault(session.model.name, session.model) is not session.model:
+            self._foresight.forget()
         self._models[session.model.name] = session.model
         found = Position.of_recipe(session.recipe, session.model.name, session.device)
         return found or Position(session.model.name, session.device), found is None

@@ -16,6 +16,7 @@ _FOLDER = Path(__file__).parent / "panel"
 # Joined in this order into one module: a widget's module is loaded from a string, which has no path to import from.
 _MODULES = (
     "elements",
+    "foresight",
     "link",
     "theme",
     "history",
@@ -36,6 +37,9 @@ class Panel(anywidget.AnyWidget):
     catalogue: what never changes (models, devices, sliders, words), sent once. state: all that the page shows, sent at
     every update. points: the trade-off plot, sent less often. move: where the visitor put the controls, the only one
     that the page may write; it goes to `on_move` unchecked.
+
+    `on_look` is given, unchecked, too, what else a page says: {"kind": "hello"} when it has been drawn, and {"kind":
+    "reach", "axis", "layer"} when its visitor comes to a slider.
     """
 
     _esm = "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES)
@@ -46,9 +50,11 @@ class Panel(anywidget.AnyWidget):
     points = traitlets.Dict().tag(sync=True)
     move = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, on_move: Callable[[Any], None], **values: Any) -> None:
+    def __init__(
+        self, on_move: Callable[[Any], None], on_look: Callable[[dict[str, Any]], None], **values: Any
+    ) -> None:
         super().__init__(**values)
-        self._on_move = on_move
+        self._on_move, self._on_look = on_move, on_look
         self._sending = Lock()
         self.on_msg(self._asked)
 
@@ -77,5 +83,7 @@ class Panel(anywidget.AnyWidget):
         if kind == "hello":
             with self._sending:
                 self.send_state(["state", "points"])
-        elif kind == "plotly":
+        if kind == "plotly":
             self.send({"kind": "plotly"}, [compressed_bundle()])
+        elif kind in ("hello", "reach"):
+            self._on_look(content)

@@ -7,6 +7,8 @@ from typing import Any
 from widgets.views import numbers
 from workbench.report import Accuracy, Figures, Report
 
+COSTS = ("size", "operations", "energy")  # what needs no image
+
 _PARTS = {
     "codes": "weights",
     "indices": "indices",

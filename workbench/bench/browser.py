@@ -1,15 +1,16 @@
 """The dashboard in a real Chromium, moved by its pointer: each answer is timed inside the page.
 
-A move's time begins when the page handles the pointer's event and ends when its elements have changed, or when the
-frame that shows the change has been painted.
+A move's time begins when the browser has the pointer's event, which it may hold until the next frame, and ends when the
+page's elements have changed, or when the frame that shows the change has been painted.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -26,6 +27,7 @@ from workbench.bench.moves import (
     Move,
     answer_times,
     backlog,
+    foreseen,
     moved_layer,
     steps,
     summary,
@@ -51,7 +53,7 @@ ARGUMENTS = (
 _SLIDERS = {"sparsity": "Sparsity", "bits": "Bits", "rank": "Rank"}
 _OFF = {"sparsity": 0, "bits": 9, "rank": 100}
 _SWEEP_SECONDS = 2.0
-_PAUSE = 0.2  # seconds between two moves, since nobody moves on before a figure is read; the plot is drawn meanwhile
+_PAUSE = 0.5  # seconds between two moves, since nobody moves on before a figure is read
 
 
 def installed() -> str | None:
@@ -163,6 +165,7 @@ class Panel:
         self.take()
         found: dict[str, list[float]] = {figure: [] for figure in FIGURES}
         painted: dict[str, list[float]] = {figure: [] for figure in FIGURES}
+        ahead = 0
         begun = time.monotonic()
         for made, step in enumerate(others):
             time.sleep(_PAUSE)
@@ -172,12 +175,13 @@ class Panel:
             else:
                 self.settle()
             moved, changes, _ = self.take()
+            ahead += foreseen(moved[-1:], changes)
             for figure in FIGURES:
                 found[figure] += answer_times(moved[-1:], changes)[figure]
                 painted[figure] += answer_times(moved[-1:], changes, painted=True)[figure]
         track.release()
         return [
-            {"figure": name, **summary(times[figure])}
+            {"figure": name, **summary(times[figure]), **({"foreseen": ahead} if figure == "costs" else {})}
             for figure in FIGURES
             for name, times in ((figure, found), (f"{figure}, painted", painted))
         ]
@@ -187,12 +191,9 @@ class Panel:
         track = _Track(self.prepare("sparsity"), "sparsity")
         track.press(0)
         self.hurry()
+        time.sleep(_PAUSE)
         self.take()
-        begun = time.monotonic()
-        for step in range(1, SWEEP):
-            time.sleep(max(0.0, begun + step * _SWEEP_SECONDS / SWEEP - time.monotonic()))
-            track.move(step)
-        seconds = time.monotonic() - begun
+        seconds = track.sweep(range(1, SWEEP), _SWEEP_SECONDS / SWEEP)
         track.release()
         self.settle()
         moves, changes, released = self.take()
@@ -201,7 +202,8 @@ class Panel:
             "moves": len(moves),
             "seconds": seconds,
             "costs": summary(answer_times(moves, changes)["costs"]),
-            "costs_shown": len({one.answered for one in changes} & {one.number for one in moves}),
+            "foreseen": foreseen(moves, changes),
+            "costs_shown": len({one.costs for one in changes} & {one.number for one in moves}),
             "accuracies_shown": len({one.answered for one in changes if one.stage in FIGURES[1:]}),
             "backlog": backlog(changes),
             "exact_after_release": exact[-1].at - released,
@@ -218,7 +220,7 @@ class _Track:
         box = slider.bounding_box()
         assert box is not None
         thumb = float(slider.evaluate("(one) => parseFloat(getComputedStyle(one).getPropertyValue('--cwb-thumb'))"))
-        self._mouse, self._kind = slider.page.mouse, kind
+        self._page, self._mouse, self._kind = slider.page, slider.page.mouse, kind
         self._left, self._length = box["x"] + thumb / 2, box["width"] - thumb
         self._y = box["y"] + box["height"] / 2
 
@@ -227,7 +229,33 @@ class _Track:
         self._mouse.down()
 
     def move(self, step: int) -> None:
-        self._mouse.move(self._left + travel(self._kind, step) * self._length, self._y)
+        self._mouse.move(self._x(step), self._y)
+
+    def sweep(self, steps: Iterable[int], pause: float) -> float:
+        """Move to one step after the other, as a hand does: whether or not the page has dealt with the one before.
+
+        pause: seconds between two. Returns how many it took. Chromium hands a page that is behind only the last of the
+        moves that have gathered.
+        """
+        page, browser = self._page, self._page.context.browser
+        assert browser is not None
+        target = page.context.new_cdp_session(page).send("Target.getTargetInfo")["targetInfo"]["targetId"]
+        devtools = browser.new_browser_cdp_session()
+        session = devtools.send("Target.attachToTarget", {"targetId": target, "flatten": False})["sessionId"]
+        begun, step = time.monotonic(), 0
+        for number, step in enumerate(steps, 1):
+            where = {"type": "mouseMoved", "x": self._x(step), "y": self._y, "button": "left", "buttons": 1}
+            message = {"id": number, "method": "Input.dispatchMouseEvent", "params": where}
+            time.sleep(max(0.0, begun + number * pause - time.monotonic()))
+            # Answered when it has been passed on; a move of the mouse itself is only answered by the page.
+            devtools.send("Target.sendMessageToTarget", {"sessionId": session, "message": json.dumps(message)})
+        seconds = time.monotonic() - begun
+        self.move(step)
+        devtools.detach()
+        return seconds
 
     def release(self) -> None:
         self._mouse.up()
+
+    def _x(self, step: int) -> float:
+        return self._left + travel(self._kind, step) * self._length

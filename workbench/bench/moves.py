@@ -28,7 +28,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 @dataclass(frozen=True)
 class Move:
-    """A slider's move on the page. number: the page's own. at: milliseconds, when its pointer event was handled."""
+    """A slider's move on the page. number: the page's own. at: milliseconds, when the browser had its pointer event."""
 
     number: int
     at: float
@@ -39,13 +39,15 @@ class Change:
     """The page after one of its changes.
 
     at, painted: milliseconds, when the elements had changed and when the frame that shows them had been painted.
-    asked, answered: numbers of the newest move and of the one that the figures answer. stage: as an Update's.
+    asked, answered: numbers of the newest move and of the one that the figures answer. costs: of the one that size,
+    operations and energy are of, which is newer where the page knew them ahead. stage: as an Update's.
     """
 
     at: float
     painted: float
     asked: int
     answered: int
+    costs: int
     stage: str
 
 
@@ -89,11 +91,27 @@ def answer_times(moves: Sequence[Move], changes: Sequence[Change], painted: bool
     found: dict[str, list[float]] = {figure: [] for figure in FIGURES}
     for move in moves:
         answers = [one for one in changes if one.answered >= move.number]
-        for figure, stages in (("costs", FIGURES), ("accuracy", FIGURES[1:]), ("exact", FIGURES[2:])):
-            first = next((one for one in answers if one.stage in stages), None)
+        firsts = {
+            "costs": _first_costs(move, changes),
+            "accuracy": next((one for one in answers if one.stage in FIGURES[1:]), None),
+            "exact": next((one for one in answers if one.stage in FIGURES[2:]), None),
+        }
+        for figure, first in firsts.items():
             if first is not None:
                 found[figure].append((first.painted if painted else first.at) - move.at)
     return found
+
+
+def foreseen(moves: Sequence[Move], changes: Sequence[Change]) -> int:
+    """For how many of `moves` the page knew size, operations and energy before the kernel had heard of the move."""
+    firsts = [(move, _first_costs(move, changes)) for move in moves]
+    return sum(first is not None and first.answered < move.number for move, first in firsts)
+
+
+def _first_costs(move: Move, changes: Sequence[Change]) -> Change | None:
+    """The first change that shows size, operations and energy for a move, or for a newer one."""
+    shown = (one for one in changes if one.costs > one.answered or one.stage in FIGURES)
+    return next((one for one in shown if one.costs >= move.number), None)
 
 
 def backlog(changes: Sequence[Change]) -> int:

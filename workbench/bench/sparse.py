@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from workbench.bench.measure import Row, interleaved
 from workbench.kernels._memory import aligned
 from workbench.kernels._survivors import Levels, Survivors
+from workbench.kernels.image_lanes import LANES, Images, enter
 from workbench.kernels.sparse import unstructured
 from workbench.kernels.sparse_bitmask import Bitmask
 from workbench.kernels.sparse_block import BlockSparse
@@ -22,6 +23,7 @@ from workbench.kernels.sparse_csr import RowCsr
 from workbench.kernels.sparse_nm import NmSparse
 from workbench.kernels.sparse_panel import PanelCsr
 from workbench.kernels.sparse_stream import SparseStream
+from workbench.kernels.stencil import Stencil
 
 Floats = NDArray[np.float32]
 Calls = dict[str, Callable[[], object]]
@@ -51,6 +53,9 @@ def rows(threads: int) -> Iterator[Row]:
             yield _product("spmm_nm", "2:4", lambda found: NmSparse.of(found, 2, 4), weights, columns, 0.5, threads)
         for zeros in (0.8, 0.9):
             yield _convolution(zeros, threads)
+        for channels, size in ((64, 7), (32, 14)):
+            for zeros in (0.0, 0.5, 0.75, 0.9):
+                yield _stencil(channels, size, zeros, threads)
 
 
 def breakeven(shape: tuple[int, int], columns: int, threads: int = 1) -> dict[str, float | None]:
@@ -169,6 +174,23 @@ def _convolution(zeros: float, threads: int) -> Row:
     }
     taken = interleaved(calls)
     case = f"convolution 3×3, 256→256 at 14×14, {zeros:.0%} zeros"
+    return Row("spmm_csr", case, threads, taken.pop("kernel"), taken)
+
+
+def _stencil(channels: int, size: int, zeros: float, threads: int, images: int = 112) -> Row:
+    """Images lie in memory as each candidate likes it."""
+    weights = random_weights((channels, channels * 9), zeros).reshape(channels, channels, 3, 3)
+    layer = Stencil.of(weights, None, (size, size), 1, padding=(1, 1))
+    plain = np.random.default_rng(1).standard_normal((images, channels, size, size), np.float32)
+    x, y = (Images.zeros(-(-images // LANES), channels, size, size, 1) for _ in range(2))
+    enter(plain, x)
+    kernel, last = (torch.from_numpy(one).to(memory_format=torch.channels_last) for one in (weights, plain))
+    calls: Calls = {
+        "kernel": lambda: layer.run(x, y, threads=threads),
+        "conv2d": lambda: torch.nn.functional.conv2d(last, kernel, padding=1),
+    }
+    taken = interleaved(calls)
+    case = f"stencil 3×3, {channels}→{channels} at {size}×{size}, {images} images, {zeros:.0%} zeros"
     return Row("spmm_csr", case, threads, taken.pop("kernel"), taken)
 
 

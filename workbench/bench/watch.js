@@ -7,7 +7,7 @@
   let pointer = 0;
   const waiting = new Map(); // what is waited for -> what to call then
 
-  const stamp = () => (pointer = performance.now());
+  const stamp = (event) => (pointer = event.timeStamp);
   addEventListener("pointerdown", stamp, { capture: true });
   addEventListener("pointermove", stamp, { capture: true });
   addEventListener("pointerup", () => (watch.released = performance.now()), { capture: true });
@@ -24,10 +24,13 @@
   }
 
   new MutationObserver(() => {
-    const seen = `${data.answered} ${data.stage}`;
+    const seen = `${data.answered} ${data.stage} ${data.costs}`;
     if (seen !== watch.seen) {
       watch.seen = seen;
-      const change = { at: performance.now(), painted: Infinity, asked: Number(data.asked), answered: Number(data.answered), stage: data.stage };
+      const change = {
+        at: performance.now(), painted: Infinity, stage: data.stage,
+        asked: Number(data.asked), answered: Number(data.answered), costs: Number(data.costs),
+      };
       watch.changes.push(change);
       // The frame is painted after its callbacks, and a message's task comes after that.
       requestAnimationFrame(() => {

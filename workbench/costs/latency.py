@@ -86,7 +86,7 @@ def _image(compressed: CompressedModel) -> torch.Tensor:
     """A test image where there are any; else noise."""
     model = compressed.model
     if model.data is not None:
-        return model.data.split("test").inputs()[:1]
+        return model.data.split("test").inputs(slice(1))
     return torch.rand(1, *model.input_shape, generator=torch.Generator().manual_seed(0))
 
 

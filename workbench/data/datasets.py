@@ -69,11 +69,11 @@ class Split:
         sha.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return sha.hexdigest()
 
-    def inputs(self, start: int = 0, stop: int | None = None) -> "torch.Tensor":
-        """The images as a new float32 tensor; grey values 0-255 become 0..1, floats stay as they are."""
+    def inputs(self, which: "slice | NDArray[np.int64]" = slice(None)) -> "torch.Tensor":
+        """Some of the images as a new float32 tensor; grey values 0-255 become 0..1, floats stay as they are."""
         import torch
 
-        images = self.images[start:stop]
+        images = self.images[which]
         if images.dtype == np.uint8:
             return torch.from_numpy(images.astype(np.float32)).div_(255.0)
         return torch.from_numpy(images.copy())

@@ -90,11 +90,11 @@ function createLayerRow(link, catalogue, name) {
 
 function createOverride(link, slider, name) {
   const { axis } = slider;
-  const range = makeRange(slider, slider.label, (stop) =>
+  const moved = (stop) =>
     link.change((position) => {
       position.overrides[name] = { ...position.overrides[name], [axis]: stop };
-    }),
-  );
+    });
+  const range = makeRange(slider, slider.label, moved, () => link.reach(axis, name));
   range.input.setAttribute("aria-label", `${slider.label} of layer ${name}`);
   const clear = make("button", {
     type: "button", className: "cwb-quiet", text: "Clear", "aria-label": `Clear ${slider.label} of layer ${name}`,

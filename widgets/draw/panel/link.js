@@ -2,6 +2,7 @@
 
 function createLink(model, signal) {
   const state = () => model.get("state");
+  const foresight = createForesight(model, signal, () => tell({}));
   let position = structuredClone(state().position);
   let seq = state().seq;
   let wanted = { cancel: 0, export: 0, latency: 0 };
@@ -22,8 +23,11 @@ function createLink(model, signal) {
   function tell({ silent = false }) {
     const now = state();
     // Figures count as current only when the kernel has heard the newest move of this page, and they are that move's.
-    const current = now.seq >= seq && now.fresh;
-    for (const listener of listeners) listener({ state: now, seq, position, current, silent });
+    const heard = now.seq >= seq;
+    const current = heard && now.fresh;
+    // Until then the costs may be known: what the controls show, not what was set in Python or has been refused.
+    const ahead = current || now.foreign || (heard && now.error) ? null : foresight.at(position);
+    for (const listener of listeners) listener({ state: now, seq, position, current, ahead, foreseen: foresight.size, silent });
   }
 
   function received() {
@@ -57,6 +61,10 @@ function createLink(model, signal) {
     ask(what) {
       wanted = { ...wanted, [what]: seq + 1 };
       send();
+    },
+    // The visitor has come to a slider, whose costs the kernel may work out ahead.
+    reach(axis, layer) {
+      model.send({ kind: "reach", axis, layer });
     },
     listen(listener) {
       listeners.push(listener);

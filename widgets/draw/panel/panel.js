@@ -51,9 +51,11 @@ function render({ model, el, signal: given }) {
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape") root.querySelector(".cwb-progress button").click();
   });
-  // Which move the controls are at, which one the figures answer, and how far: for whoever watches the page from outside.
-  link.listen(({ state, seq }) => {
-    Object.assign(root.dataset, { asked: seq, answered: state.answered, stage: state.stage });
+  // For whoever watches the page from outside: which move the controls are at, which one the figures answer and how far,
+  // which one the costs are of, and for how many positions these are known ahead.
+  link.listen(({ state, seq, ahead, foreseen }) => {
+    const { answered, stage } = state;
+    Object.assign(root.dataset, { asked: seq, answered, stage, costs: ahead ? seq : answered, foreseen });
   });
   el.append(root);
   followTheme(root, signal, plot.draw);

@@ -11,7 +11,8 @@ function travel(slider, stop) {
   return Math.abs(stop - slider.off) / (slider.high - slider.low);
 }
 
-function makeRange(slider, name, oninput) {
+// oninput is called with the stop that the slider was put at, onreach when the pointer or the focus comes to it.
+function makeRange(slider, name, oninput, onreach) {
   const id = newId("range");
   const input = make("input", {
     type: "range",
@@ -21,6 +22,8 @@ function makeRange(slider, name, oninput) {
     step: 1,
     dir: slider.off === slider.high ? "rtl" : "ltr",
     oninput: () => oninput(Number(input.value)),
+    onpointerenter: onreach,
+    onfocus: onreach,
   });
   const label = make("label", { for: id, text: name });
   const output = make("output", { for: id });
@@ -69,11 +72,11 @@ function makeOption(option, onchange) {
 
 function createSlider(link, slider) {
   const { axis } = slider;
-  const range = makeRange(slider, slider.label, (stop) =>
+  const moved = (stop) =>
     link.change((position) => {
       position.stops[axis] = stop;
-    }),
-  );
+    });
+  const range = makeRange(slider, slider.label, moved, () => link.reach(axis, null));
   const helpId = newId("help");
   range.input.setAttribute("aria-describedby", helpId);
   const methods = makeSelect(`${slider.label} method`, slider.methods.map((one) => [one.name, one.title]), (name) =>

@@ -1,4 +1,5 @@
-// The four tiles. A figure that does not belong to the newest move is dimmed and said to be measured.
+// The four tiles. A figure that does not belong to the newest move is dimmed and said to be measured. The costs may be
+// known ahead of the kernel's answer; it then brings the same once more.
 
 function makeBadge(words) {
   const badge = make("span", { className: "cwb-badge" });
@@ -91,23 +92,25 @@ function createTiles(link, catalogue) {
   const tiles = new Map();
   let model = null;
 
-  link.listen(({ state, position, current }) => {
-    for (const tile of state.tiles) {
+  link.listen(({ state, position, current, ahead }) => {
+    const shown = state.tiles.map((tile) => ahead?.tiles.find((one) => one.key === tile.key) ?? tile);
+    for (const tile of shown) {
       if (!tiles.has(tile.key)) {
         tiles.set(tile.key, createTile(tile.label, catalogue.words));
         grid.append(tiles.get(tile.key).root);
       }
       // Another network's figures are not even worth dimming.
       if (model !== position.model) tiles.get(tile.key).forget();
-      tiles.get(tile.key).show(tile, current, Boolean(state.error));
+      tiles.get(tile.key).show(tile, current || Boolean(ahead?.tiles.includes(tile)), Boolean(state.error));
     }
     model = position.model;
-    const notes = state.tiles.filter((tile) => tile.note).map((tile) => `${tile.label}: ${tile.note}`);
+    const notes = shown.filter((tile) => tile.note).map((tile) => `${tile.label}: ${tile.note}`);
     setItems(footnotes, notes);
-    setText(kind, state.kind);
-    kind.title = catalogue.words[state.kind] ?? "";
-    setShown(kind, Boolean(state.kind));
-    setText(recipe, current ? state.recipe : state.error ? "Not measured" : "Measuring…");
+    const of = ahead ?? state;
+    setText(kind, of.kind);
+    kind.title = catalogue.words[of.kind] ?? "";
+    setShown(kind, Boolean(of.kind));
+    setText(recipe, current || ahead ? of.recipe : state.error ? "Not measured" : "Measuring…");
   });
 
   return make(
