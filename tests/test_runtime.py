@@ -16,7 +16,8 @@ from workbench.compressed import CompressedModel, compress
 from workbench.encoding import Convolution
 from workbench.encodings.choice import named
 from workbench.errors import ModelError
-from workbench.evaluate.order import BATCH, class_balanced_order
+from workbench.evaluate.network import BATCH
+from workbench.evaluate.order import class_balanced_order
 from workbench.form import Form
 from workbench.levels import Affine, Grouping
 from workbench.methods.factorize.spatial_svd import SpatialSVD

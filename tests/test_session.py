@@ -14,7 +14,7 @@ import workbench
 from workbench.assessment import assess
 from workbench.data.datasets import Dataset
 from workbench.errors import DataError, DeviceError, RecipeError, WorkbenchError
-from workbench.evaluate.order import BATCH
+from workbench.evaluate.network import BATCH
 from workbench.evaluate.restart import Evaluator
 from workbench.model import Model
 from workbench.recipe import Recipe

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from workbench.cache import Cache
 from workbench.compressed import CompressedModel, Stopped
-from workbench.data.datasets import Split
 from workbench.errors import DataError
 from workbench.evaluate.intervals import binomial, paired
-from workbench.evaluate.order import selection
+from workbench.evaluate.order import Selection, selection
 from workbench.evaluate.restart import BUDGET, Evaluator
 from workbench.model import Model
 from workbench.reference import original
@@ -20,7 +19,8 @@ from workbench.report import Accuracy, Badge
 
 Answers = NDArray[np.int16]
 _Identity = tuple[Hashable, str]
-_chosen: Cache[Split] = Cache(ceiling=2**26)
+_LEAST = 100  # images between two looks: fewer say little
+_chosen: Cache[Selection] = Cache(ceiling=2**26)
 _given: Cache[Answers] = Cache(ceiling=2**24)
 
 
@@ -82,7 +82,7 @@ class Examiner:
     def accuracies(
         self, compressed: CompressedModel, images: int | None = None, cancelled: Callable[[], bool] = lambda: False
     ) -> Iterator[Standing]:
-        """What is known of the accuracy of the original and of `compressed` after every batch of test images.
+        """What is known of the accuracy of the original and of `compressed` after every hundred test images or more.
 
         Nothing is yielded for a model without data; else the last one is exact. Raises Stopped where `cancelled` says
         so between two batches.
@@ -96,9 +96,10 @@ class Examiner:
         unchanged = reference is not None and not compressed.from_file and not compressed.recipe.steps
         found = known if unchanged and known is not None else answers_so_far(compressed)[:count]
         uncompressed: Evaluator | None = None
-        done = _answered(found, known)
+        done = told = _answered(found, known)
         while True:
-            if done:
+            if done and (done == told or done >= min(told + _LEAST, count)):
+                told = done
                 yield Standing(found, known, labels, "measured" if unchanged else "simulated", done)
                 if done == count:
                     return
@@ -148,7 +149,7 @@ def image_count(model: Model, images: int | None) -> int:
     return len(selected_images(model, images))
 
 
-def selected_images(model: Model, images: int | None = None) -> Split:
+def selected_images(model: Model, images: int | None = None) -> Selection:
     """The first `images` of the test images in class-balanced order. Raises DataError for more than there are."""
     assert model.data is not None
     test = model.data.split("test")

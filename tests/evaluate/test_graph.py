@@ -93,5 +93,4 @@ def test_the_modules_are_of_their_own_classes_afterwards() -> None:
     graph = Graph(module, paths)
     assert {path: type(module.get_submodule(path)) for path in kinds} == kinds
     assert all(type(module.get_submodule(path)) is Slot for path in paths)
-    bodies = [slot.body[0] if slot.after else slot.body for slot in graph.slots.values()]
-    assert {type(body) for body in bodies} == set(LAYERS)
+    assert {type(slot.layer) for slot in graph.slots.values()} == set(LAYERS)

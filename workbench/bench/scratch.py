@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from workbench.assessment import costs
 from workbench.compressed import compress
-from workbench.evaluate.order import BATCH
+from workbench.evaluate.network import BATCH
 from workbench.examiner import Examiner, selected_images
 from workbench.model import Model, load
 from workbench.models import zoo

@@ -13,8 +13,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from workbench.evaluate.order import BATCH
-
+_ROWS = 100  # for about as many inputs at once a linear layer's weight is laid out
 _LARGE = 2**14  # weights of a linear layer, below which the call takes longer than torch's product
 
 Activation = nn.ReLU | nn.ReLU6
@@ -38,7 +37,7 @@ def fused(layer: nn.Module, after: Sequence[nn.Module], layout: torch.memory_for
     norms = [one for one in after if isinstance(one, nn.BatchNorm2d)]
     activation = next((one for one in after if isinstance(one, Activation)), None)
     for norm in norms:
-        layer = _folded(cast(nn.Conv2d, layer), norm)
+        layer = folded(cast(nn.Conv2d, layer), norm)
     if torch.backends.mkldnn.is_available():
         if isinstance(layer, nn.Linear) and layer.weight.numel() >= _LARGE:
             return LaidOutLinear(layer, activation)
@@ -53,7 +52,7 @@ class LaidOutLinear(nn.Module):
 
     def __init__(self, layer: nn.Linear, activation: Activation | None = None) -> None:
         super().__init__()
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), BATCH)
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), _ROWS)
         self._rest = layer.bias, *_call(activation), ""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -81,7 +80,7 @@ def _call(activation: Activation | None) -> tuple[str, list[float]]:
     return ("hardtanh", [0.0, 6.0]) if isinstance(activation, nn.ReLU6) else ("relu", [])
 
 
-def _folded(layer: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+def folded(layer: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     """The convolution that gives what `norm` makes of the outputs of `layer`."""
     assert norm.running_mean is not None and norm.running_var is not None
     scale = torch.rsqrt(norm.running_var.double() + norm.eps)

@@ -10,22 +10,28 @@ import torch
 from torch import fx, nn
 
 from workbench.evaluate.fused import follows
+from workbench.evaluate.network import Live
 from workbench.evaluate.pooling import SlicedMaxPool
 
-Live = tuple[Any, ...]  # the values that later operations still need
 Segment = Callable[..., Live]
 
 
 class Slot(nn.Module):
     """The place of one layer: calls whatever stands there now, so that a graph need not be rebuilt for a new one.
 
-    after: what is done to the layer's outputs in this place, too.
+    layer: the one that stood here first. after: what is done to the layer's
+    outputs in this place, too.
     """
 
-    def __init__(self, body: nn.Module) -> None:
+    def __init__(self, layer: nn.Module) -> None:
         super().__init__()
-        self.body = body
+        self.body = layer
+        self._layer = (layer,)
         self.after: tuple[nn.Module, ...] = ()
+
+    @property
+    def layer(self) -> nn.Module:
+        return self._layer[0]
 
     def forward(self, x: Any) -> Any:
         return self.body(x)
@@ -49,16 +55,16 @@ class Graph:
         self.slots = {path: Slot(module.get_submodule(path)) for path in layers}
         for path, slot in self.slots.items():
             module.set_submodule(path, slot)
-        self._module = module
+        self.module = module
         traced = _Recording().record(module)
         for path, others in layers.items():
             if not others:
                 _take_in(traced, path, self.slots[path], module)
         operations = [node for node in traced.nodes if node.op not in ("placeholder", "get_attr", "output")]
         self._traced = traced
-        self._inputs = [node for node in traced.nodes if node.op == "placeholder"][:1]
-        (self._output,) = (node for node in traced.nodes if node.op == "output")
-        self._operations = operations
+        self.inputs = [node for node in traced.nodes if node.op == "placeholder"][:1]
+        (self.output,) = (node for node in traced.nodes if node.op == "output")
+        self.operations = operations
         self._at = {node: number for number, node in enumerate(operations)}
         called = {str(node.target): number for node, number in reversed(self._at.items()) if node.op == "call_module"}
         missing = [path for path in layers if path not in called]
@@ -82,43 +88,48 @@ class Graph:
             self._segments[key] = self._segment(start, stop)
         return self._segments[key](*live)
 
+    def results(self, x: torch.Tensor) -> dict[fx.Node, Any]:
+        """What every operation gives where the input is `x`."""
+        found: dict[fx.Node, Any] = {}
+
+        class Kept(fx.Interpreter):
+            def run_node(self, n: fx.Node) -> Any:
+                found[n] = super().run_node(n)
+                return found[n]
+
+        Kept(fx.GraphModule(self.module, self._traced)).run(x)
+        return found
+
     def sizes(self, x: torch.Tensor) -> list[int]:
         """Bytes that are live at each cut, from 0 to the number of operations, where the input is `x`."""
-        found: dict[fx.Node, int] = {}
+        found = self.results(x)
+        cuts = range(len(self.operations) + 1)
+        return [sum(getattr(found[node], "nbytes", 0) for node in self.live(cut)) for cut in cuts]
 
-        class Measured(fx.Interpreter):
-            def run_node(self, n: fx.Node) -> Any:
-                result = super().run_node(n)
-                found[n] = result.nbytes if isinstance(result, torch.Tensor) else 0
-                return result
-
-        Measured(fx.GraphModule(self._module, self._traced)).run(x)
-        return [sum(found[node] for node in self._live(cut)) for cut in range(len(self._operations) + 1)]
-
-    def _live(self, cut: int) -> list[fx.Node]:
+    def live(self, cut: int) -> list[fx.Node]:
         """What is computed before the cut and used after it, in a fixed order."""
         return [
             node
-            for node in (*self._inputs, *self._operations[:cut])
-            if any(user is self._output or self._at[user] >= cut for user in node.users)
+            for node in (*self.inputs, *self.operations[:cut])
+            if any(user is self.output or self._at[user] >= cut for user in node.users)
         ]
 
     def _segment(self, start: int, stop: int | None) -> Segment:
         graph = fx.Graph()
-        copies = {node: graph.placeholder(node.name) for node in self._live(start)}
+        copies = {node: graph.placeholder(node.name) for node in self.live(start)}
 
         def copied(node: fx.Node) -> fx.Node:
             if node not in copies:  # a parameter or buffer, which is read where it is needed
                 copies[node] = graph.node_copy(node)
             return copies[node]
 
-        for node in self._operations[start:stop]:
+        for node in self.operations[start:stop]:
             copies[node] = graph.node_copy(node, copied)
         if stop is None:
-            graph.output(fx.map_arg(self._output.args, copied))
+            graph.output(fx.map_arg(self.output.args, copied))
         else:
-            graph.output(tuple(copies[node] for node in self._live(stop)))
-        return fx.GraphModule(self._module, graph).forward
+            graph.output(tuple(copies[node] for node in self.live(stop)))
+        return fx.GraphModule(self.module, graph).forward
 
 
 def _take_in(traced: fx.Graph, path: str, slot: Slot, module: nn.Module) -> None:
@@ -129,13 +140,13 @@ def _take_in(traced: fx.Graph, path: str, slot: Slot, module: nn.Module) -> None
         if user.op != "call_module" or user.args != (calls[0],) or user.kwargs:
             break
         one = module.get_submodule(str(user.target))
-        if not follows(slot.body, slot.after, one):
+        if not follows(slot.layer, slot.after, one):
             break
         slot.after += (one,)
         user.replace_all_uses_with(calls[0])
         traced.erase_node(user)
     if slot.after:
-        slot.body = nn.Sequential(slot.body, *slot.after)
+        slot.body = nn.Sequential(slot.layer, *slot.after)
 
 
 class _Recording(fx.Tracer):

@@ -1,4 +1,4 @@
-"""The one order and, for each network, the one batch size in which test images are run.
+"""The one order in which test images are run.
 
 Two runs of the same weights must agree to the last image, whoever asks: a float sum may round differently in a batch of
 another size, so every batch of a network has as many images (the last one is filled up with repeats whose answers are
@@ -7,20 +7,17 @@ dropped), and an image stands at the same place of the same batch whether it is 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data.datasets import Split
 from workbench.errors import DataError
 
-BATCH = 100  # few enough for the activations of a batch to stay in the processor's cache
-_LARGE_BATCH = 500  # of networks whose activations do so even then: the calls themselves would take as long as the work
-_SMALL = 8192  # bytes of activations an image, for a large batch
-
-
-def batch_size(activations: int) -> int:
-    """Images in a batch of a network that needs so many bytes of activations an image at once."""
-    return _LARGE_BATCH if activations <= _SMALL else BATCH
+if TYPE_CHECKING:
+    import torch
 
 
 def class_balanced_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -47,7 +44,26 @@ def _hash(count: int) -> NDArray[np.uint64]:
     return x ^ (x >> np.uint64(31))
 
 
-def selection(split: Split, images: int | None = None) -> Split:
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Images of `split` in another order, which stay where they are; labels, int64, in that order.
+
+    order: numbers of the images, int64.
+    """
+
+    split: Split
+    order: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def inputs(self, start: int = 0, stop: int | None = None) -> torch.Tensor:
+        """Those from one place up to another as a new tensor, see `Split.inputs`."""
+        return self.split.inputs(self.order[start:stop])
+
+
+def selection(split: Split, images: int | None = None) -> Selection:
     """The first `images` of a split in class-balanced order; None for all of them, in that order.
 
     Raises DataError for a number that the split does not have.
@@ -55,4 +71,4 @@ def selection(split: Split, images: int | None = None) -> Split:
     if images is not None and not 1 <= images <= len(split):
         raise DataError(f"The {split.name} split has {len(split):,} images; {images:,} of them cannot be used.")
     order = class_balanced_order(split.labels)[:images]
-    return Split(split.name, split.images[order], split.labels[order])
+    return Selection(split, order, split.labels[order])

@@ -14,14 +14,14 @@ class SlicedMaxPool(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self._size = size
+        self.size = size
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for axis in (-2, -1):
-            whole = x.shape[axis] // self._size
+            whole = x.shape[axis] // self.size
             if whole == 0:
-                raise ValueError(f"A window of {self._size} does not fit into an image of {tuple(x.shape[-2:])}.")
-            slices = x.narrow(axis, 0, whole * self._size).unflatten(axis, (whole, self._size)).unbind(axis)
+                raise ValueError(f"A window of {self.size} does not fit into an image of {tuple(x.shape[-2:])}.")
+            slices = x.narrow(axis, 0, whole * self.size).unflatten(axis, (whole, self.size)).unbind(axis)
             x = slices[0]
             for one in slices[1:]:
                 x = torch.maximum(x, one)
