@@ -85,6 +85,7 @@ def test_a_second_move_of_a_layer_runs_nothing_before_it(monkeypatch: pytest.Mon
     model, random = workbench.load("lenet-5/mnist"), np.random.default_rng(0)
     evaluator = Evaluator(model, _images(1, 28, 28), IMAGES)
     forms = _originals(model)
+    evaluator.load(forms)
     network = evaluator._way.network
     starts: list[int] = []
     run = network.run
@@ -104,25 +105,29 @@ def test_what_is_kept_follows_what_is_moved() -> None:
     model, random = workbench.load("lenet-5/mnist"), np.random.default_rng(0)
     evaluator = Evaluator(model, _images(1, 28, 28), IMAGES)
     forms = _originals(model)
-    held = []
+    evaluator.load(forms)
+    network = evaluator._way.network
     for name in ("fc1", "fc1", "fc2", "fc2", "conv2", "conv2"):
         forms = {**forms, name: _moved(forms[name], random)}
         evaluator.load(forms)
         for batch in range(3):
             evaluator.answers(batch)
-        held.append(evaluator.nbytes // (4 * 3 * BATCH))
-    assert held == [784, 800, 500, 500, 20 * 12 * 12, 20 * 12 * 12]
+        assert evaluator.nbytes == 3 * evaluator.batch * network.sizes[network.first_use[name]]
 
 
 def test_the_first_images_are_kept_where_memory_is_short() -> None:
     model, random = workbench.load("lenet-5/mnist"), np.random.default_rng(0)
-    evaluator = Evaluator(model, _images(1, 28, 28), IMAGES, budget=2 * BATCH * 800 * 4)
     forms = _originals(model)
+    wide = Evaluator(model, _images(1, 28, 28), IMAGES)
+    wide.load(forms)
+    network = wide._way.network
+    two = 2 * wide.batch * network.sizes[network.first_use["fc1"]]
+    evaluator = Evaluator(model, _images(1, 28, 28), IMAGES, budget=two)
     evaluator.load(forms)
     evaluator.load({**forms, "fc1": _moved(forms["fc1"], random)})
     for batch in range(3):
         evaluator.answers(batch)
-    assert evaluator.nbytes == 2 * BATCH * 800 * 4
+    assert evaluator.nbytes == two
     assert sorted(evaluator._kept) == [0, 1]
 
 
