@@ -166,13 +166,17 @@ def table(result: dict[str, Any]) -> str:
         lines += [
             "",
             "The engine beside doing all from scratch for each move (prune, fake-quantise, count FLOPs, run every test "
-            "image): milliseconds to the exact accuracy. From scratch takes a `DataLoader` in batches of 256; tuned "
-            "takes the test set as one tensor in the engine's own batches. Moves of a layer are of the last third.",
+            "image): milliseconds to the exact accuracy. From scratch takes a `DataLoader` in batches of 256, in a "
+            "process of its own; tuned takes the test set as one tensor in batches of 100, in the engine's process, "
+            f"which keeps freed memory. Prepared: a step to the slider's next position, {scratch.LOOK} s after the last "
+            "one. Moves of a layer are of the last third. The accuracies of the two sides differ by at most "
+            f"{100 * max(one['difference'] for one in result['scratch']):.2f} points.",
             "",
             *_lines(
-                ["network", "move", "engine", "from scratch", "ratio", "tuned", "ratio"],
+                ["network", "move", "engine", "prepared", "from scratch", "ratio", "tuned", "ratio"],
                 [
-                    [one["model"], one["move"], *(f"{1000 * one[side]:.0f}" for side in ("engine", "scratch")),
+                    [one["model"], one["move"],
+                     *(f"{1000 * one[side]:.0f}" for side in ("engine", "prepared", "scratch")),
                      f"{one['ratio']:.1f}", f"{1000 * one['tuned']:.0f}", f"{one['ratio_tuned']:.1f}"]
                     for one in result["scratch"]
                 ],
