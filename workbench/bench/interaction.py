@@ -168,8 +168,8 @@ def table(result: dict[str, Any]) -> str:
             "The engine beside doing all from scratch for each move (prune, fake-quantise, count FLOPs, run every test "
             "image): milliseconds to the exact accuracy. From scratch takes a `DataLoader` in batches of 256, in a "
             "process of its own; tuned takes the test set as one tensor in batches of 100, in the engine's process, "
-            f"which keeps freed memory. Prepared: a step to the slider's next position, {scratch.LOOK} s after the last "
-            "one. Moves of a layer are of the last third. The accuracies of the two sides differ by at most "
+            f"which keeps freed memory. Prepared: a step to the slider's next position, {scratch.LOOK} s after the "
+            "last one. Moves of a layer are of the last third. The accuracies of the two sides differ by at most "
             f"{100 * max(one['difference'] for one in result['scratch']):.2f} points.",
             "",
             *_lines(
