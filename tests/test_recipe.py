@@ -132,3 +132,9 @@ def test_a_recipe_for_another_model_names_the_layer() -> None:
         with pytest.raises(RecipeError, match="does not fit this network") as caught:
             Recipe.sliders(overrides={name: {"sparsity": 0.5}}).check(model)
         assert reason in str(caught.value)
+
+
+def test_the_order_in_which_layers_were_overridden_does_not_tell() -> None:
+    own = {"fc1": {"sparsity": 0.5}, "conv1": {"sparsity": 0.2, "bits": 3}}
+    one, other = (Recipe.sliders(overrides=dict(order)) for order in (own.items(), reversed(own.items())))  # type: ignore[arg-type]
+    assert one.digest == other.digest

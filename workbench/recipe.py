@@ -178,7 +178,7 @@ def _slider_step(
     settings = {layer: None if one == OFF[axis] else {name: one} for layer, one in own.items()}
     if value == OFF[axis]:  # only the overridden layers take this step
         alone = {layer: one for layer, one in settings.items() if one is not None}
-        return (Step(chosen, tuple(alone), alone),)
+        return (Step(chosen, tuple(sorted(alone)), alone),)  # the same recipe in whatever order they were moved
     return (Step(_with_settings(chosen, {name: value}), None, settings),)
 
 
