@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from workbench.errors import ModelError
 from workbench.evaluate.memory import keep_freed
 from workbench.evaluate.network import Live, Network
-from workbench.evaluate.ways import ways
+from workbench.evaluate.ways import gives, ways
 from workbench.form import Form
 from workbench.model import Layer, Model
 
@@ -39,6 +39,7 @@ class _Way:
     """One way to run the network. fits: for each cut, whether what is live there fits the budget for all images.
 
     order: layers, as they are first used. forms: that it is filled with now, from `cut` on with others than before.
+    tried: whether it gives the scores of the model itself.
     """
 
     network: Network
@@ -46,6 +47,7 @@ class _Way:
     order: tuple[str, ...]
     forms: Mapping[str, Form]
     cut: int = 0
+    tried: bool = False
 
     @classmethod
     def of(cls, network: Network, images: int, budget: int) -> _Way:
@@ -87,8 +89,10 @@ class Evaluator:
         self._images = images
         self._inputs = inputs
         self._layers = {layer.name: layer for layer in model.layers}
+        self._model = model
         self._ways = [_Way.of(network, images, budget) for network in ways(model)]
         self._way = self._ways[-1]
+        self._way.tried = True
         self._kept: dict[int, _Kept] = {}
 
     @property
@@ -105,11 +109,21 @@ class Evaluator:
         """Take these forms from now on. Only layers whose form is another object than before are touched."""
         if self._way.forms is forms:
             return
-        way = next(way for way in self._ways if way.network.suits(forms))
+        way = self._fitting(forms)
         if way is not self._way:
             self._way, self._kept = way, {}
         way.fill(self._layers, forms)
         self._kept = {batch: one for batch, one in self._kept.items() if one.forms == way.before(one.cut)}
+
+    def _fitting(self, forms: Mapping[str, Form]) -> _Way:
+        """A way is tried out when it is first wanted, since its kernels may have to be compiled for that."""
+        way = next(way for way in self._ways if way.network.suits(forms))
+        if not way.tried:
+            way.tried = True
+            if not gives(way.network, self._model):
+                self._ways.remove(way)
+                return self._fitting(forms)
+        return way
 
     def answers(self, batch: int) -> NDArray[np.int64]:
         """Predicted labels of the images in one batch.
