@@ -1,6 +1,8 @@
 """The live engine: newest move wins, first accuracy before giving way, cancelling, errors, and assess's report."""
 
 import math
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -461,3 +463,11 @@ def test_activations_are_kept_within_the_memory_that_was_given() -> None:
         assert session._examiner.nbytes <= budget
         assert (session._examiner.nbytes > 2_000_000) == (budget > 0)
         session.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities on Linux")
+def test_what_runs_images_gives_way_to_the_page(slow: Session) -> None:
+    slow.wait(30)
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert before == os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, slow._worker.native_id or 0) > before

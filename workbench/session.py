@@ -22,6 +22,7 @@ from workbench.evaluate.restart import BUDGET
 from workbench.examiner import Examiner, image_count
 from workbench.model import Model
 from workbench.neighbours import neighbours
+from workbench.priority import give_way
 from workbench.recipe import Recipe
 from workbench.rehearsal import rehearse
 from workbench.report import Report
@@ -224,6 +225,7 @@ class Session:
         self._worker.join()
 
     def _work(self) -> None:
+        give_way()
         ahead: Iterator[None] | None = None  # what to do while the user looks
         rested = perf_counter()  # when the last move ended
         while True:
