@@ -1,20 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from in_lanes import entered, left
 from torch.nn import functional as F
 
-from workbench.kernels.image_lanes import Images, enter, leave
+from workbench.kernels.image_lanes import Images
 from workbench.kernels.image_pooling import combine, max_pool, mean
-
-
-def _entered(x: np.ndarray, halo: int) -> Images:
-    found = Images.zeros(-(-len(x) // 16), *x.shape[1:], halo)
-    enter(x, found)
-    return found
-
-
-def _left(y: Images, count: int) -> np.ndarray:
-    return leave(y).reshape(-1, y.channels, y.height, y.width)[:count]
 
 
 def _images(*shape: int) -> np.ndarray:
@@ -33,9 +24,9 @@ def _only_inside(y: Images) -> bool:
 def test_max_pool(height: int, width: int, size: int, threads: int) -> None:
     x = _images(37, 5, height, width)
     y = Images.zeros(3, 8, height // size, width // size, 1)
-    max_pool(_entered(x, 2), y, size, 2, threads)
+    max_pool(entered(x, 2), y, size, 2, threads)
     expected = F.max_pool2d(torch.from_numpy(x), size).numpy()
-    found = _left(y, 37)
+    found = left(y, 37)
     assert (found[:, 2:7] == expected).all()
     assert not found[:, :2].any() and not found[:, 7:].any() and _only_inside(y)
 
@@ -44,9 +35,9 @@ def test_max_pool_keeps_nan() -> None:
     x = _images(16, 1, 4, 4)
     x[3, 0, 0, 0] = x[4, 0, 0, 1] = x[5, 0, 1, 0] = x[6, 0, 1, 1] = np.nan
     y = Images.zeros(1, 1, 2, 2, 0)
-    max_pool(_entered(x, 0), y, 2)
+    max_pool(entered(x, 0), y, 2)
     expected = F.max_pool2d(torch.from_numpy(x), 2).numpy()
-    np.testing.assert_array_equal(_left(y, 16), expected)
+    np.testing.assert_array_equal(left(y, 16), expected)
     assert np.isnan(expected).sum() == 4
 
 
@@ -55,8 +46,8 @@ def test_max_pool_keeps_nan() -> None:
 def test_mean(height: int, width: int, threads: int) -> None:
     x = _images(37, 5, height, width)
     y = Images.zeros(3, 7, 1, 1, 1)
-    mean(_entered(x, 1), y, 1, threads)
-    found = _left(y, 37)
+    mean(entered(x, 1), y, 1, threads)
+    found = left(y, 37)
     np.testing.assert_allclose(found[:, 1:6, 0, 0], x.mean((2, 3), np.float64), rtol=0, atol=1e-6)
     assert not found[:, 0].any() and not found[:, 6].any() and _only_inside(y)
 
@@ -64,24 +55,24 @@ def test_mean(height: int, width: int, threads: int) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_combine(threads: int) -> None:
     x, other = _images(37, 4, 6, 5), _images(38, 4, 6, 5)[1:]
-    inside, beside = _entered(x, 1), _entered(other, 0)
+    inside, beside = entered(x, 1), entered(other, 0)
     y = Images.zeros(3, 9, 6, 5, 2)
     combine(inside, y, channel=5, threads=threads)
     combine(inside, y, beside, -0.5, 1, channel=1, threads=threads)
-    found = _left(y, 37)
+    found = left(y, 37)
     assert (found[:, 5:] == x).all()
     assert (found[:, 1:5] == np.clip(x + other, np.float32(-0.5), np.float32(1))).all()
     assert not found[:, 0].any() and _only_inside(y)
     combine(inside, inside, beside, low=0, threads=threads)
-    assert (_left(inside, 37) == np.maximum(x + other, 0)).all()
+    assert (left(inside, 37) == np.maximum(x + other, 0)).all()
 
 
 def test_combine_keeps_nan() -> None:
     x = _images(16, 1, 2, 2)
     x[3, 0, 1, 1] = np.nan
     y = Images.zeros(1, 1, 2, 2, 0)
-    combine(_entered(x, 1), y, low=0, high=1)
-    np.testing.assert_array_equal(_left(y, 16), np.clip(x, 0, 1))
+    combine(entered(x, 1), y, low=0, high=1)
+    np.testing.assert_array_equal(left(y, 16), np.clip(x, 0, 1))
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -4,10 +4,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from in_lanes import entered, left
 from torch.nn import functional as F
 
 from workbench.kernels import stencil
-from workbench.kernels.image_lanes import Images, enter, leave
+from workbench.kernels.image_lanes import Images, leave
 from workbench.kernels.stencil import Stencil
 
 # Outputs, inputs, kernel, stride, padding, dilation, groups, image, images.
@@ -47,16 +48,6 @@ def _made(case: Any, weight: np.ndarray, bias: np.ndarray | None, halo: int = 0)
     return Stencil.of(weight, bias, image, max(halo, *padding), stride, padding, dilation, groups)
 
 
-def _entered(x: np.ndarray, halo: int) -> Images:
-    found = Images.zeros(-(-len(x) // 16), *x.shape[1:], halo)
-    enter(x, found)
-    return found
-
-
-def _left(y: Images, count: int) -> np.ndarray:
-    return leave(y).reshape(-1, y.channels, y.height, y.width)[:count]
-
-
 def _reference(case: Any, weight: np.ndarray, bias: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The convolution in double precision, and what rounding of single ones may change about it."""
     _, _, _, stride, padding, dilation, groups, _, _ = case
@@ -74,10 +65,10 @@ def test_a_convolution(case: Any, density: float) -> None:
     expected, reach = _reference(case, weight, bias, x)
     assert layer.output_size == expected.shape[2:] and layer.outputs == len(weight)
     assert layer.nonzeros == np.count_nonzero(weight)
-    inside = _entered(x, layer.halo)
+    inside = entered(x, layer.halo)
     y = Images.zeros(inside.groups, layer.outputs, *layer.output_size, 1)
     layer.run(inside, y)
-    assert (np.abs(_left(y, len(x)) - expected) <= reach).all()
+    assert (np.abs(left(y, len(x)) - expected) <= reach).all()
     again = Images.zeros(inside.groups, layer.outputs, *layer.output_size, 0)
     for threads in (2, 3):
         layer.run(inside, again, threads=threads)
@@ -88,11 +79,11 @@ def test_a_convolution(case: Any, density: float) -> None:
 def test_planes_of_every_size(height: int, width: int) -> None:
     case = (3, 2, (3, 3), (1, 1), (1, 1), (1, 1), 1, (height, width), 33)
     weight, bias, x = _layer(case, 0.6)
-    layer, inside = _made(case, weight, bias), _entered(x, 1)
+    layer, inside = _made(case, weight, bias), entered(x, 1)
     y = Images.zeros(3, 3, height, width, 0)
     layer.run(inside, y, threads=2)
     expected, reach = _reference(case, weight, bias, x)
-    assert (np.abs(_left(y, 33) - expected) <= reach).all()
+    assert (np.abs(left(y, 33) - expected) <= reach).all()
 
 
 @pytest.mark.parametrize("sums", [6, 28])
@@ -110,7 +101,7 @@ def test_blocks_cover_every_output_once(sums: int, monkeypatch: pytest.MonkeyPat
 def test_panels_do_not_change_a_sum(monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES[-1]
     weight, bias, x = _layer(case, 0.7)
-    inside, found = _entered(x, 1), []
+    inside, found = entered(x, 1), []
     for size in (1 << 30, 1 << 15, 1 << 12, 64):
         monkeypatch.setattr(stencil, "_PANEL", size)
         monkeypatch.setattr(stencil, "_LEAST", 1)
@@ -125,18 +116,18 @@ def test_panels_do_not_change_a_sum(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_added_and_the_limits() -> None:
     case = CASES[2]
     weight, bias, x = _layer(case, 0.5)
-    layer, inside = _made(case, weight, bias), _entered(x, 1)
+    layer, inside = _made(case, weight, bias), entered(x, 1)
     added = np.random.default_rng(1).standard_normal((112, 8, 7, 7), np.float32)
     expected, reach = _reference(case, weight, bias, x)
     expected = np.clip(expected + added, -0.5, 6)
     y = Images.zeros(7, 13, 7, 7, 2)
-    layer.run(inside, y, 4, -0.5, 6, _entered(added, 3), threads=2)
-    found = _left(y, 112)
+    layer.run(inside, y, 4, -0.5, 6, entered(added, 3), threads=2)
+    found = left(y, 112)
     assert (np.abs(found[:, 4:12] - expected) <= reach + 1e-6).all()
     assert not found[:, :4].any() and not found[:, 12:].any()
-    onto = _entered(added, 1)  # written over itself
+    onto = entered(added, 1)  # written over itself
     layer.run(inside, onto, low=-0.5, high=6, beside=onto)
-    assert (_left(onto, 112) == found[:, 4:12]).all()
+    assert (left(onto, 112) == found[:, 4:12]).all()
 
 
 def test_a_halo_stays_zero() -> None:
@@ -144,9 +135,9 @@ def test_a_halo_stays_zero() -> None:
     weight, bias, x = _layer(case, 0.5)
     layer = _made(case, weight, bias, halo=3)
     y = Images.zeros(1, 4, *layer.output_size, 2)
-    layer.run(_entered(x, 3), y)
+    layer.run(entered(x, 3), y)
     expected, reach = _reference(case, weight, bias, x)
-    assert (np.abs(_left(y, 16) - expected) <= reach).all()
+    assert (np.abs(left(y, 16) - expected) <= reach).all()
     y.values[:, :, 2:-2, 2:-2] = 0
     assert not y.values.any()
 
@@ -156,11 +147,11 @@ def test_nan_stays_nan_and_in_its_image() -> None:
     weight, bias, x = _layer(case, 1)
     layer = _made(case, weight, bias)
     y = Images.zeros(7, 8, 7, 7, 0)
-    layer.run(_entered(x, 1), y, low=0, high=1)
-    before = _left(y, 112)
+    layer.run(entered(x, 1), y, low=0, high=1)
+    before = left(y, 112)
     x[37, 3] = np.nan
-    layer.run(_entered(x, 1), y, low=0, high=1)
-    after = _left(y, 112)
+    layer.run(entered(x, 1), y, low=0, high=1)
+    after = left(y, 112)
     others = np.arange(112) != 37
     assert np.isnan(after[37]).all() and (after[others] == before[others]).all()
 
@@ -168,22 +159,22 @@ def test_nan_stays_nan_and_in_its_image() -> None:
 def test_a_layer_without_bias_or_weights() -> None:
     case = CASES[1]
     weight, bias, x = _layer(case, 0.5)
-    inside = _entered(x, 1)
+    inside = entered(x, 1)
     y, z = (Images.zeros(2, 5, 5, 6, 0) for _ in range(2))
     _made(case, weight, None).run(inside, y)
     _made(case, weight, np.zeros(5, np.float32)).run(inside, z)
     assert (leave(y) == leave(z)).all()
     _made(case, weight * 0, bias).run(inside, y, threads=2)
-    assert (_left(y, 20) == bias[:, None, None]).all()
+    assert (left(y, 20) == bias[:, None, None]).all()
     none = _made(case, weight[:0], bias[:0])
     none.run(inside, y)  # writes nothing
-    assert none.nonzeros == 0 and (_left(y, 20) == bias[:, None, None]).all()
+    assert none.nonzeros == 0 and (left(y, 20) == bias[:, None, None]).all()
 
 
 def test_what_does_not_fit_is_refused() -> None:
     case = CASES[1]
     weight, bias, x = _layer(case, 0.5)
-    layer, inside = _made(case, weight, bias), _entered(x, 1)
+    layer, inside = _made(case, weight, bias), entered(x, 1)
     y = Images.zeros(2, 5, 5, 6, 0)
     with pytest.raises(ValueError, match="halo of 0 is too small"):
         Stencil.of(weight, bias, (5, 6), 0, padding=(1, 1))
@@ -200,7 +191,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="too large for places of 32 bits"):
         Stencil.of(np.zeros((1, 3, 1, 1), np.float32), None, (9000, 9000), 0)
     with pytest.raises(ValueError, match="is of images 3×5×6 with a halo of 1, not 3×5×6 with one of 2"):
-        layer.run(_entered(x, 2), y)
+        layer.run(entered(x, 2), y)
     with pytest.raises(ValueError, match="do not fit into 2 of 5×5×6 from channel 1"):
         layer.run(inside, y, 1)
     with pytest.raises(ValueError, match="cannot be 2 of 4×5×6"):

@@ -19,8 +19,7 @@ Segment = Callable[..., Live]
 class Slot(nn.Module):
     """The place of one layer: calls whatever stands there now, so that a graph need not be rebuilt for a new one.
 
-    layer: the one that stood here first. after: what is done to the layer's
-    outputs in this place, too.
+    layer: the one that stood here first. after: what is done to its outputs in this place, too.
     """
 
     def __init__(self, layer: nn.Module) -> None:

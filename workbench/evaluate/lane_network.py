@@ -7,7 +7,6 @@ leaving its products out (Park et al., Faster CNNs with direct sparse convolutio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 from typing import cast
 
@@ -31,14 +30,6 @@ _SINGLE = 2  # how much longer a product takes where a weight meets each image o
 _DENSEST = 0.72  # share of oneDNN's products, up to which leaving the others out is faster
 
 
-@dataclass(frozen=True)
-class _Filled:
-    """A layer's weights, for images with a border of `halo`."""
-
-    stencil: Stencil
-    halo: int
-
-
 class LaneNetwork:
     """See `Network`. Cut 0 is before the images are laid out, cut n before step n − 1 of its plan.
 
@@ -57,7 +48,7 @@ class LaneNetwork:
         self.sizes = [example[0].nbytes] + [sum(one.nbytes for one in self._live(cut)) for cut in self._cuts()]
         few = max(self.sizes) * _LARGE_BATCH <= _CACHE
         self.batch = _LARGE_BATCH if few else 2 * LANES * torch.get_num_threads()
-        self._filled: dict[int, tuple[_Filled, ...]] = {}
+        self._filled: dict[int, tuple[Stencil, ...]] = {}
         self._between: dict[int, Images] = {}  # what the first of two factors gives
         self._buffers: dict[Value, Images] = {}
         self._groups = 0
@@ -73,12 +64,12 @@ class LaneNetwork:
         for norm in self._graph.slots[layer.name].after:
             if isinstance(norm, nn.BatchNorm2d):
                 last = folded(cast(nn.Conv2d, last), norm)
-        filled: list[_Filled] = []
+        filled: list[Stencil] = []
         size, halo = (step.reads.height, step.reads.width), step.reads.halo
         for one in (*first, last):
             halo = _padding(one) if filled else halo
-            filled.append(_Filled(_stencil(one, size, halo), halo))
-            size = filled[-1].stencil.output_size
+            filled.append(_stencil(one, size, halo))
+            size = filled[-1].output_size
         self._filled[number] = tuple(filled)
         self._between.pop(number, None)
 
@@ -143,8 +134,8 @@ class LaneNetwork:
         if step.layer:
             *first, last = self._filled[number]
             for one in first:
-                x = self._through(number, one.stencil, x, last.halo)
-            last.stencil.run(x, y, channel, step.low, step.high, beside, threads)
+                x = self._through(number, one, x, last.halo)
+            last.run(x, y, channel, step.low, step.high, beside, threads)
         elif step.pool is None:
             image_pooling.combine(x, y, beside, step.low, step.high, channel, threads)
         elif step.pool:
