@@ -18,9 +18,9 @@ SHOWN = (50, 5)
 
 def main() -> None:
     sys.path.insert(0, str(ROOT))
+    from benchmarks.browser import chromium
     from tests.browser.front_ends import serve
     from tests.browser.panel_page import PanelPage
-    from workbench.bench.browser import chromium
 
     PICTURES.mkdir(exist_ok=True)
     with (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workbench.kernels.image_lanes import Images, enter, leave
+from workbench.kernels.lanes.images import Images, enter, leave
 
 
 def entered(x: np.ndarray, halo: int) -> Images:

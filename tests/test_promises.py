@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from workbench import shelf
-from workbench.assessment import assess
-from workbench.compressed import compress
-from workbench.export.packed import read
-from workbench.model import Model, load
+from workbench.compression.compressed import compress
+from workbench.engine.assessment import assess
+from workbench.importers.packed import read
+from workbench.method import METHODS
 from workbench.models import zoo
+from workbench.network.model import Model, load
 from workbench.recipe import DEFAULTS, OFF, Recipe, Step
 
 loaded = cache(load)
@@ -24,7 +24,7 @@ def random_recipe(model: Model, rng: np.random.Generator) -> Recipe:
     names = [layer.name for layer in model.layers]
     steps = []
     for axis in rng.permutation(list(OFF))[: rng.integers(0, 4)]:
-        methods = [one for one in shelf.methods().values() if (found := one.axis()) and found[1].axis == axis]
+        methods = [one for one in METHODS.values() if (found := one.axis()) and found[1].axis == axis]
         method = methods[rng.integers(len(methods))]
         settings = {
             name: one.choices[rng.integers(len(one.choices))]
@@ -87,7 +87,7 @@ def test_evaluate_equals_measure_on_every_test_image(name: str, tmp_path: Path) 
 def test_global_pruning_beats_the_same_share_in_every_layer() -> None:
     """PR-04's check: measured there at 90 %: 90.5 against 32.6 without retraining."""
     model = loaded("lenet-300-100/mnist")
-    method = shelf.methods()[DEFAULTS["sparsity"]]
+    method = METHODS[DEFAULTS["sparsity"]]
     accuracy = {}
     for scope in ("global", "layer"):
         report = assess(compress(model, Recipe((Step(method(sparsity=0.9, scope=scope)),))))

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from workbench import shelf
 from workbench.errors import RecipeError
+from workbench.method import METHODS
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.uniform import Uniform
-from workbench.model import Model
+from workbench.network.model import Model
 from workbench.recipe import OFF, Recipe, Step
 
 recipes = st.builds(
@@ -54,7 +54,7 @@ def test_an_override_can_switch_a_layer_off_or_be_the_only_one_on() -> None:
 
 
 def test_every_slider_is_some_methods_field() -> None:
-    driven = {found[1].axis for method in shelf.methods().values() if (found := method.axis())}
+    driven = {found[1].axis for method in METHODS.values() if (found := method.axis())}
     assert driven == set(OFF)
 
 

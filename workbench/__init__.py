@@ -9,14 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workbench.assessment import assess
-    from workbench.compressed import CompressedModel, compress
+    from workbench.compression.compressed import CompressedModel, compress
+    from workbench.engine.assessment import assess
+    from workbench.engine.session import Session
     from workbench.errors import WorkbenchError
-    from workbench.export.packed import read
-    from workbench.model import Model, load
+    from workbench.importers.packed import read
+    from workbench.network.model import Model, load
     from workbench.recipe import Recipe, Step
-    from workbench.report import Report
-    from workbench.session import Session
+    from workbench.report.report import Report
 
 __all__ = [
     "CompressedModel",
@@ -33,17 +33,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CompressedModel": "workbench.compressed",
-    "Model": "workbench.model",
+    "CompressedModel": "workbench.compression.compressed",
+    "Model": "workbench.network.model",
     "Recipe": "workbench.recipe",
-    "Report": "workbench.report",
-    "Session": "workbench.session",
+    "Report": "workbench.report.report",
+    "Session": "workbench.engine.session",
     "Step": "workbench.recipe",
     "WorkbenchError": "workbench.errors",
-    "assess": "workbench.assessment",
-    "compress": "workbench.compressed",
-    "load": "workbench.model",
-    "read": "workbench.export.packed",
+    "assess": "workbench.engine.assessment",
+    "compress": "workbench.compression.compressed",
+    "load": "workbench.network.model",
+    "read": "workbench.importers.packed",
 }
 
 

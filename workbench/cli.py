@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench import shelf
-from workbench.device import Device
+from workbench.devices.device import Device
 from workbench.errors import WorkbenchError
+from workbench.method import METHODS
 from workbench.models import zoo
 from workbench.recipe import DEFAULTS, OFF, Recipe
 
 if TYPE_CHECKING:
-    from workbench.compressed import CompressedModel
-    from workbench.report import Report
+    from workbench.compression.compressed import CompressedModel
+    from workbench.report.report import Report
 
 DEFAULT_DEVICE = "horowitz-45nm"
+COMMANDS = "workbench.commands"
 
 
 class _Sentences(click.Group):
-    """Turns an error of the workbench into one sentence and exit code 2."""
+    """Turns an error of the workbench into one sentence and exit code 2.
+
+    Its commands are those written here and those that packages built on the workbench bring, the pages and the
+    benchmarks among them: entry points of the group `workbench.commands`, loaded when they are called.
+    """
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*super().list_commands(context), *entry_points(group=COMMANDS).names})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        own = super().get_command(context, name)
+        brought = () if own else entry_points(group=COMMANDS, name=name)
+        return next((one.load() for one in brought), own)
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -57,7 +70,7 @@ def models(as_json: bool) -> None:
         }
         for one in entries
     ]
-    _print_rows(rows, ("name", "summary", "paper"), as_json)
+    print_rows(rows, ("name", "summary", "paper"), as_json)
 
 
 @main.command()
@@ -80,9 +93,9 @@ def methods(as_json: bool) -> None:
                 for field, one in method.settings().items()
             },
         }
-        for name, method in shelf.methods().items()
+        for name, method in METHODS.items()
     ]  # fmt: skip
-    _print_rows(rows, ("name", "title", "mode"), as_json)
+    print_rows(rows, ("name", "title", "mode"), as_json)
 
 
 @main.command()
@@ -91,7 +104,7 @@ def devices(as_json: bool) -> None:
     """The devices whose energy can be modelled."""
     found = [Device.load(name) for name in Device.names()]
     rows = [{"name": one.name, "title": one.title, "summary": one.summary, "note": one.note} for one in found]
-    _print_rows(rows, ("name", "title"), as_json)
+    print_rows(rows, ("name", "title"), as_json)
 
 
 def _choices(command: Callable[..., None]) -> Callable[..., None]:
@@ -122,9 +135,9 @@ def _choices(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def measure(model: str, device: str, images: int | None, as_json: bool, **choices: Any) -> None:
     """Compress MODEL and print size, accuracy, operations, energy and latency beside the original's."""
-    from workbench.assessment import assess
+    from workbench.engine.assessment import assess
 
-    _print_report(assess(_compressed(model, **choices), device, images, latency=True, progress=_progress), as_json)
+    _print_report(assess(_compressed(model, **choices), device, images, latency=True, progress=progress), as_json)
 
 
 @main.command()
@@ -143,113 +156,10 @@ def export(model: str, path: Path, **choices: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(file: Path, device: str, images: int | None, as_json: bool) -> None:
     """Rebuild the network from the bytes of a packed FILE alone and print the same figures as `measure`."""
-    from workbench.assessment import assess
-    from workbench.export.packed import read
+    from workbench.engine.assessment import assess
+    from workbench.importers.packed import read
 
-    _print_report(assess(read(file), device, images, latency=True, progress=_progress), as_json)
-
-
-@main.group()
-def bench() -> None:
-    """Speed on this machine: ratios in one process, medians of many interleaved runs."""
-
-
-@bench.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write a Markdown page, too.")
-def kernels(as_json: bool, markdown: Path | None) -> None:
-    """Every kernel beside what a user would pick instead."""
-    from workbench.bench.kernels import page, run
-
-    result = run(progress=lambda row: click.echo(f"{row.kernel}: {row.case}", err=True))
-    if markdown is not None:
-        markdown.write_text(page(result), encoding="utf-8")
-    click.echo(json.dumps(result, indent=2) if as_json else page(result))
-
-
-@bench.command()
-@click.option("--models", default="", help="Networks, separated by commas; all by default.")
-@click.option("--surfaces", default="", help="Any of voila, lab, engine, scratch, resnet-50; all by default.")
-@click.option("--moves", type=click.IntRange(1), help="Moves of each slider.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write a Markdown page, too.")
-def interaction(models: str, surfaces: str, moves: int | None, as_json: bool, markdown: Path | None) -> None:
-    """How soon a move of a slider is answered, by the engine and on the page in Chromium."""
-    for name in (names := _separated(models)):
-        zoo.entry(name)  # a wrong name is known before torch is loaded
-    from workbench.bench.interaction import MOVES, SURFACES, page, run, table
-
-    chosen = _separated(surfaces) or SURFACES
-    for name in chosen:
-        if name not in SURFACES:
-            raise click.UsageError(f"There is no surface {name!r}; the known ones are: {', '.join(SURFACES)}.")
-    result = run(names, chosen, moves or MOVES, progress=lambda text: click.echo(text, err=True))
-    if markdown is not None:
-        markdown.write_text(page(result), encoding="utf-8")
-    click.echo(json.dumps(result, indent=2) if as_json else table(result))
-
-
-def _separated(text: str) -> tuple[str, ...]:
-    return tuple(one.strip() for one in text.split(",") if one.strip())
-
-
-@bench.command()
-@click.option("--recipes", default=500, show_default=True, help="How many random recipes to try.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def coverage(recipes: int, as_json: bool) -> None:
-    """How often the running interval after 500 images holds the accuracy on all, and how wide it is."""
-    from workbench.bench.coverage import coverage as study
-    from workbench.bench.coverage import summary
-
-    found = summary(study(recipes, progress=_progress))
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-        return
-    _print_rows(
-        [{"figure": name, "value": f"{value:.4g}"} for name, value in found.items()], ("figure", "value"), False
-    )
-
-
-@bench.command()
-@click.argument("models", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def breakeven(models: tuple[str, ...], as_json: bool) -> None:
-    """Sparsity and rank at which each shape of MODELS' layers (all networks by default) begins to gain here."""
-    for name in models:
-        zoo.entry(name)  # a wrong name is known before torch is loaded
-    from workbench.bench.breakeven import run
-
-    result = run(models, progress=lambda case: click.echo(case, err=True))
-    if as_json:
-        click.echo(json.dumps(result, indent=2))
-        return
-    rows = [
-        {"matrix": f"{row['shape'][0]}×{row['shape'][1]}", "columns": row["columns"]}
-        | {f"zeros, {name}": "never" if zeros is None else f"{zeros:.0%}" for name, zeros in row["sparsity"].items()}
-        | {"rank": row["rank"], "by count": row["rank_by_count"], "layers": ", ".join(row["layers"])}
-        for row in result["rows"]
-    ]
-    headings = {column: column for column in rows[0]}
-    _print_rows([headings, *rows], headings, False)
-
-
-@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def dashboard(arguments: tuple[str, ...]) -> None:
-    """Open the dashboard in the browser (Voila)."""
-    _serve("dashboard", arguments)
-
-
-@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def lab(arguments: tuple[str, ...]) -> None:
-    """Open JupyterLab on the notebooks."""
-    _serve("lab", arguments)
-
-
-def _serve(page: str, arguments: tuple[str, ...]) -> None:
-    """A process of its own, since the library knows nothing of the pages built on it."""
-    sys.exit(subprocess.call([sys.executable, "-m", "widgets.server", page, *arguments]))
+    _print_report(assess(read(file), device, images, latency=True, progress=progress), as_json)
 
 
 def _compressed(
@@ -262,8 +172,8 @@ def _compressed(
 ) -> CompressedModel:
     recipe = _recipe(sparsity, bits, rank, recipe_file, methods)
     zoo.entry(model)  # a wrong name is known before torch is loaded
-    from workbench.compressed import compress
-    from workbench.model import load
+    from workbench.compression.compressed import compress
+    from workbench.network.model import load
 
     return compress(load(model), recipe)
 
@@ -288,7 +198,7 @@ def _recipe(
     )
 
 
-def _progress(share: float) -> None:
+def progress(share: float) -> None:
     """A line that rewrites itself, for a person at a terminal only."""
     if sys.stderr.isatty():
         click.echo(f"\rrunning test images {share:4.0%}" + ("\n" if share >= 1 else ""), nl=False, err=True)
@@ -298,7 +208,7 @@ def _print_report(report: Report, as_json: bool) -> None:
     click.echo(json.dumps(report.to_dict(), indent=2) if as_json else report.table())
 
 
-def _print_rows(rows: list[dict[str, Any]], columns: Iterable[str], as_json: bool) -> None:
+def print_rows(rows: list[dict[str, Any]], columns: Iterable[str], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return

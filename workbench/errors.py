@@ -23,3 +23,7 @@ class FormatError(WorkbenchError):
 
 class DeviceError(WorkbenchError):
     """A device that is unknown, or whose file is incomplete."""
+
+
+class Stopped(Exception):
+    """Whoever asked for the work said, through its `cancelled`, that it is no longer wanted."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from workbench.errors import RecipeError
-from workbench.form import Form
+from workbench.shelf import Shelf
+from workbench.weights.form import Form
 
 Mode = Literal["instant", "calibrated", "trained"]
 Axis = Literal["rank", "sparsity", "bits"]
@@ -124,3 +125,6 @@ class Method(ABC):
     def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
         """New forms for all of `forms` together."""
         return {name: self.compress(forms[name], decision) for name, decision in self.settle(forms).items()}
+
+
+METHODS: Shelf[Method] = Shelf("workbench.methods", Method)  # type: ignore[type-abstract]

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from workbench import shelf
 from workbench.errors import ModelError, RecipeError
-from workbench.method import Axis, Method
+from workbench.method import METHODS, Axis, Method
+from workbench.weights.encoding import ENCODINGS
 
 if TYPE_CHECKING:
-    from workbench.model import Model
+    from workbench.network.model import Model
 
 VERSION = 1
 # The value at which a slider leaves the weights as they are, in the order in which steps are taken.
@@ -76,8 +76,8 @@ class Recipe:
         object.__setattr__(self, "steps", tuple(self.steps))
         object.__setattr__(self, "encodings", MappingProxyType(dict(self.encodings)))
         for layer, encoding in self.encodings.items():
-            if encoding not in shelf.encodings():
-                known = ", ".join(shelf.encodings())
+            if encoding not in ENCODINGS:
+                known = ", ".join(ENCODINGS)
                 raise RecipeError(f"Layer {layer!r}: there is no encoding {encoding!r}; there are {known}.")
 
     @classmethod
@@ -183,9 +183,9 @@ def _slider_step(
 
 
 def _method(name: Any, settings: Any) -> Method:
-    if not isinstance(name, str) or name not in shelf.methods():
-        raise RecipeError(f"There is no method {name!r}; there are {', '.join(shelf.methods())}.")
-    return _with_settings(shelf.methods()[name](), settings)
+    if not isinstance(name, str) or name not in METHODS:
+        raise RecipeError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
+    return _with_settings(METHODS[name](), settings)
 
 
 def _with_settings(method: Method, settings: Any) -> Method:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from benchmarks.browser import chromium, installed
 from tests.browser.front_ends import ROOT, FrontEnd, serve
 from tests.browser.panel_page import PanelPage
-from workbench.bench.browser import chromium, installed
 
 ARTEFACTS = ROOT / "artifacts" / "browser"
 

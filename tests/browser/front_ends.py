@@ -8,8 +8,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from workbench.bench import servers
-from workbench.bench.browser import open_dashboard
+from benchmarks import servers
+from benchmarks.browser import open_dashboard
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 1000 * servers.PATIENCE  # milliseconds

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 from playwright.sync_api import Browser
 
-from workbench.bench.browser import Panel, chromium, measure, open_dashboard
-from workbench.bench.moves import FIGURES, KINDS
-from workbench.bench.servers import serving
-from workbench.bench.startup import kernels, memory
+from benchmarks.browser import Panel, chromium, measure, open_dashboard
+from benchmarks.moves import FIGURES, KINDS
+from benchmarks.servers import serving
+from benchmarks.startup import kernels, memory
 from workbench.cli import main
 from workbench.errors import WorkbenchError
 

@@ -14,10 +14,10 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, expect
 
 import workbench
+from benchmarks.startup import kernels
 from tests.browser.conftest import Traffic, picture
 from tests.browser.front_ends import PATIENCE, FrontEnd
 from tests.browser.panel_page import PanelPage, in_base_unit, plain
-from workbench.bench.startup import kernels
 from workbench.cli import main
 
 pytestmark = pytest.mark.browser

@@ -7,17 +7,17 @@ import pytest
 import torch
 from torch import nn
 
-from workbench.compressed import CompressedModel, compress
+from workbench.compression.compressed import CompressedModel, compress
 from workbench.costs import energy
-from workbench.device import Device
-from workbench.form import Form
-from workbench.levels import Affine, Grouping
-from workbench.model import Model
+from workbench.devices.device import Device
 from workbench.models import zoo
 from workbench.models.resnet_8 import Block
-from workbench.part import Part
+from workbench.network.model import Model
 from workbench.recipe import Recipe
-from workbench.report import Energy
+from workbench.report.report import Energy
+from workbench.weights.form import Form
+from workbench.weights.levels import Affine, Grouping
+from workbench.weights.part import Part
 
 CHIP = Device.load("horowitz-45nm")
 BOARDS = [Device.load(name) for name in ("cortex-m4-l4r5", "cortex-m7-h7a3", "cortex-m33-u575")]

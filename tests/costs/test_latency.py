@@ -6,15 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from workbench.assessment import assess
-from workbench.compressed import Stopped, compress
+from workbench.compression.compressed import compress
 from workbench.costs.latency import _call, _note, measure
-from workbench.encodings.products import PackedMatrix
-from workbench.form import Form
-from workbench.model import Model
+from workbench.engine.assessment import assess
+from workbench.errors import Stopped
+from workbench.network.model import Model
+from workbench.network.packed import PackedLinear
 from workbench.recipe import Recipe
-from workbench.report import Latency
-from workbench.runtime import PackedLinear
+from workbench.report.report import Latency
+from workbench.weights.form import Form
+from workbench.weights.products import PackedMatrix
 
 
 def model() -> Model:

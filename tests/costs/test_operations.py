@@ -6,14 +6,14 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from workbench.compressed import CompressedModel, compress
+from workbench.compression.compressed import CompressedModel, compress
 from workbench.costs import operations
-from workbench.form import Form
-from workbench.levels import Affine, Grouping
-from workbench.model import Model
 from workbench.models import zoo
-from workbench.part import Part
+from workbench.network.model import Model
 from workbench.recipe import Recipe
+from workbench.weights.form import Form
+from workbench.weights.levels import Affine, Grouping
+from workbench.weights.part import Part
 
 IMAGE = torch.zeros(1, 6, 12, 10)  # 6 channels, 12 high, 10 wide
 

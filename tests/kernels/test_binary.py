@@ -8,8 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import naive
-from workbench.kernels import binary, binary_conv, binary_planes
-from workbench.kernels._mismatches import LANES, ROWS
+from workbench.kernels.binary import convolution as binary_conv
+from workbench.kernels.binary import planes as binary_planes
+from workbench.kernels.binary import signs as binary
+from workbench.kernels.binary.mismatches import LANES, ROWS
 
 # rows, depth, outputs: around the words, the pairs of words, the tiles of outputs and the blocks of rows
 SHAPES = [

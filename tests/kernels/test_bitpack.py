@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from workbench.kernels.bitpack import pack, packed_size, unpack
+from workbench.kernels.lowbit.bitpack import pack, packed_size, unpack
 
 SIZES = (0, 1, 7, 8, 9, 15, 16, 17, 63, 65, 1001)
 

@@ -3,10 +3,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import naive
-from workbench.form import Form
-from workbench.kernels import fake_quantize
-from workbench.kernels._memory import aligned
+from workbench.kernels.statistics import fake_quantize
+from workbench.kernels.vector.aligned import aligned
 from workbench.methods.quantize.uniform import Uniform
+from workbench.weights.form import Form
 
 SHAPES = [(1, 1), (3, 1), (1, 70), (5, 64), (4, 129), (2, 5000)]
 SIZES = {"tensor": None, "channel": 10**9, "group": 64}

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from workbench.kernels.gaps import WIDTHS, count_entries, entries
+from workbench.kernels.sparse.gaps import WIDTHS, count_entries, entries
 
 # Runs of zeros around the reach of every width, each ended by a non-zero value or by the end of the tensor.
 runs = st.lists(

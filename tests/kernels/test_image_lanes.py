@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workbench.kernels.image_lanes import Images, enter, leave
+from workbench.kernels.lanes.images import Images, enter, leave
 
 
 def _images(count: int, channels: int, height: int, width: int) -> np.ndarray:

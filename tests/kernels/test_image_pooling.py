@@ -4,8 +4,8 @@ import torch
 from in_lanes import entered, left
 from torch.nn import functional as F
 
-from workbench.kernels.image_lanes import Images
-from workbench.kernels.image_pooling import combine, max_pool, mean
+from workbench.kernels.lanes.images import Images
+from workbench.kernels.lanes.pooling import combine, max_pool, mean
 
 
 def _images(*shape: int) -> np.ndarray:

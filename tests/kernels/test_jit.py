@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.kernels import _jit, bitpack, gaps
+from workbench.kernels.compiler import jit as _jit
+from workbench.kernels.lowbit import bitpack
+from workbench.kernels.sparse import gaps
 
 KERNELS = (bitpack._pack, bitpack._unpack, gaps._count_entries, gaps._entries)
 posix = pytest.mark.skipif(os.name == "nt", reason="folders have no modes")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import naive
-from workbench.kernels.code_tiles import in_strips, pack_matrix, unpack_matrix
-from workbench.kernels.lanes import dequantise, pack, packed_shape, quantise, unpack
+from workbench.kernels.lowbit.byte_lanes import dequantise, pack, packed_shape, quantise, unpack
+from workbench.kernels.lowbit.code_tiles import in_strips, pack_matrix, unpack_matrix
 
 HERE = Path(__file__).parent
 WIDTHS = range(1, 9)

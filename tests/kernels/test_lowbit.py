@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from tests import naive
-from workbench.kernels import _lowbit_fixed, _lowbit_float, lowbit
+from workbench.kernels.lowbit import fixed as _lowbit_fixed
+from workbench.kernels.lowbit import floating as _lowbit_float
+from workbench.kernels.lowbit import products as lowbit
 
 ACCURACY = 1e-6  # of the sum of all magnitudes, the zero point's share included; float32 is about as good
 SHAPES = [(1, 1), (1, 70), (17, 1), (16, 64), (35, 131)]

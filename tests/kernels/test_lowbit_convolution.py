@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.kernels import lowbit
-from workbench.kernels.lowbit_convolution import LowBitConvolution
+from workbench.kernels.lowbit import products as lowbit
+from workbench.kernels.lowbit.convolution import LowBitConvolution
 
 # Outputs, inputs, kernel, stride, padding, dilation, groups, image.
 CASES = [

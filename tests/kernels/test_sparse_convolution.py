@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from tests.kernels.test_sparse_stream import stream
-from workbench.kernels.sparse_convolution import SparseConvolution
-from workbench.kernels.sparse_stream import BITMAP, EVERY
+from workbench.kernels.sparse.convolution import SparseConvolution
+from workbench.kernels.sparse.stream import BITMAP, EVERY
 
 # images, in, height, width, out, kernel, stride, padding, dilation, groups
 CASES = [

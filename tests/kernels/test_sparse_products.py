@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from workbench.kernels._survivors import Levels, Survivors
-from workbench.kernels.sparse_bitmask import Bitmask
-from workbench.kernels.sparse_block import BlockSparse
-from workbench.kernels.sparse_csr import RowCsr
-from workbench.kernels.sparse_nm import NmSparse
-from workbench.kernels.sparse_panel import PanelCsr
+from workbench.kernels.sparse.bitmask import Bitmask
+from workbench.kernels.sparse.block import BlockSparse
+from workbench.kernels.sparse.csr import RowCsr
+from workbench.kernels.sparse.nm import NmSparse
+from workbench.kernels.sparse.panel import PanelCsr
+from workbench.kernels.sparse.survivors import Levels, Survivors
 
 LAYOUTS: dict[str, Callable[[Survivors], Any]] = {
     "row": RowCsr.of,

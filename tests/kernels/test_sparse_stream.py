@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from workbench.kernels._survivors import Levels, Survivors
-from workbench.kernels.bitpack import pack
-from workbench.kernels.gaps import entries
-from workbench.kernels.sparse_stream import BITMAP, EVERY, Listed, SparseStream
+from workbench.kernels.lowbit.bitpack import pack
+from workbench.kernels.sparse.gaps import entries
+from workbench.kernels.sparse.stream import BITMAP, EVERY, Listed, SparseStream
+from workbench.kernels.sparse.survivors import Levels, Survivors
 
 SHAPES = [(1, 1), (3, 5), (5, 1), (1, 300), (40, 77), (130, 200), (1000, 9), (0, 7), (4, 0)]
 VALUES = ["float32", "one grid", "rows", "asymmetric", "groups", "table", "large table", "one entry"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workbench.kernels._survivors import Levels, Survivors
+from workbench.kernels.sparse.survivors import Levels, Survivors
 
 
 def test_dense_weights_and_positions_say_the_same() -> None:

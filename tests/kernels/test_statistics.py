@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from workbench.kernels.magnitudes import Magnitudes, prune
+from workbench.kernels.statistics.magnitudes import Magnitudes, prune
 
 few_values = st.sampled_from([0.0, -0.0, 0.5, -0.5, 1.0, -2.0, 1e-45, -1e-45, 3e38, np.inf, -np.inf])
 weights = st.lists(st.one_of(few_values, st.floats(width=32, allow_nan=False)), max_size=150)

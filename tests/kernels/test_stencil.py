@@ -7,9 +7,9 @@ import torch
 from in_lanes import entered, left
 from torch.nn import functional as F
 
-from workbench.kernels import stencil
-from workbench.kernels.image_lanes import Images, leave
-from workbench.kernels.stencil import Stencil
+from workbench.kernels.lanes import stencil
+from workbench.kernels.lanes.images import Images, leave
+from workbench.kernels.lanes.stencil import Stencil
 
 # Outputs, inputs, kernel, stride, padding, dilation, groups, image, images.
 CASES = [

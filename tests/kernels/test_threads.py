@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.kernels import _processors, _threads, _workers
-from workbench.kernels._atomic import pause, read, write
-from workbench.kernels._jit import jit
+from workbench.kernels.compiler.jit import jit
+from workbench.kernels.threads import processors as _processors
+from workbench.kernels.threads import shares as _threads
+from workbench.kernels.threads import workers as _workers
+from workbench.kernels.threads.atomic import pause, read, write
 
 
 @jit

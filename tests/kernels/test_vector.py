@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from numba import TypingError
 
-from workbench.kernels import _features
-from workbench.kernels._jit import jit
-from workbench.kernels._memory import aligned, as_aligned
-from workbench.kernels._vector import (
+from workbench.kernels.compiler import features as _features
+from workbench.kernels.compiler.jit import jit
+from workbench.kernels.vector.aligned import aligned, as_aligned
+from workbench.kernels.vector.registers import (
     convert,
     dot_u8_i8,
     fma,

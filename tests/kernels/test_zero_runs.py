@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tests import naive
-from workbench.kernels.deviations import deviations
-from workbench.kernels.fake_quantize import fake_quantize, ranges
-from workbench.kernels.gaps import WIDTHS
-from workbench.kernels.zero_runs import count, dead_zones, place_after
+from workbench.kernels.sparse.gaps import WIDTHS
+from workbench.kernels.sparse.zero_runs import count, dead_zones, place_after
+from workbench.kernels.statistics.deviations import deviations
+from workbench.kernels.statistics.fake_quantize import fake_quantize, ranges
 
 SHAPES = [(1, 1), (1, 63), (1, 64), (1, 65), (7, 9), (3, 147), (130, 1), (5, 300), (2, 1300)]
 

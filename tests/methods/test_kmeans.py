@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from workbench.form import Form
-from workbench.levels import Codebook
 from workbench.methods.quantize.kmeans import KMeans, centroids_of, order
+from workbench.weights.form import Form
+from workbench.weights.levels import Codebook
 
 
 def lloyd(values: np.ndarray, k: int) -> np.ndarray:

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.form import Form
 from workbench.methods.factorize.svd import SVD
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.uniform import Uniform
+from workbench.weights.form import Form
 
 RNG = np.random.default_rng(0)
 

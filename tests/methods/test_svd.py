@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from workbench.form import Form
 from workbench.methods.factorize.spatial_svd import SpatialSVD
 from workbench.methods.factorize.svd import SVD
+from workbench.weights.form import Form
 
 RNG = np.random.default_rng(0)
 LINEAR = RNG.normal(size=(12, 30)).astype(np.float32)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from workbench.form import Form
-from workbench.levels import Affine
 from workbench.methods.quantize.uniform import Uniform
-from workbench.part import Part
+from workbench.weights.form import Form
+from workbench.weights.levels import Affine
+from workbench.weights.part import Part
 
 Per = Literal["tensor", "channel", "group"]
 weights = arrays.arrays(

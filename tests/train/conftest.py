@@ -1,1 +1,1 @@
-from tests.one_thread import one_thread  # noqa: F401 (used by every test here)
+from tests.one_thread import one_thread

@@ -6,7 +6,7 @@ from torch import nn
 
 import workbench
 from tests.widgets.reports import assessed
-from workbench.report import Report
+from workbench.report.report import Report
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Real reports of real networks: the pictures are tested on what they will be given."""
 
 import workbench
-from workbench.report import Report
+from workbench.report.report import Report
 
 IMAGES = 400
 

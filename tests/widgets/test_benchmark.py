@@ -7,11 +7,11 @@ import time
 
 import pytest
 
+from benchmarks.measure import LEAST_TIMED, at_most, interleaved
 from widgets import KernelBenchmark
 from widgets.draw.benchmark import BenchmarkPicture
 from widgets.views.benchmark import benchmark
 from widgets.views.numbers import NBSP
-from workbench.bench.measure import LEAST_TIMED, at_most, interleaved
 from workbench.errors import FormatError, WorkbenchError
 
 RESULT = {

@@ -10,8 +10,8 @@ import workbench
 from tests.widgets.reports import IMAGES
 from widgets import Dashboard
 from widgets.views.numbers import NBSP
+from workbench.method import METHODS
 from workbench.recipe import Step
-from workbench.shelf import methods
 
 
 class Page:
@@ -240,7 +240,7 @@ def test_a_message_that_repeats_what_it_asked_for_measures_once(page):
 
 
 def test_measuring_a_recipe_that_the_sliders_cannot_show_keeps_it(page):
-    prune, quantise = methods()["prune.magnitude"], methods()["quantize.uniform"]
+    prune, quantise = METHODS["prune.magnitude"], METHODS["quantize.uniform"]
     recipe = workbench.Recipe((Step(quantise(bits=4)), Step(prune(sparsity=0.5))))
     page.session.recipe = recipe
     page.settled()
@@ -271,7 +271,7 @@ def test_a_recipe_set_in_python_moves_the_sliders(page):
 
 
 def test_a_recipe_that_the_sliders_cannot_show_is_said_to_be_one(page):
-    prune, quantise = methods()["prune.magnitude"], methods()["quantize.uniform"]
+    prune, quantise = METHODS["prune.magnitude"], METHODS["quantize.uniform"]
     page.session.recipe = workbench.Recipe((Step(quantise(bits=4)), Step(prune(sparsity=0.5))))
     assert "set in Python" in page.settled()["foreign"]
     page.move()

@@ -18,9 +18,9 @@ from widgets.controls.sliders import AXES, sliders
 from widgets.dashboards.foresight import foreseen
 from widgets.draw.panel import Panel
 from widgets.views.tiles import COSTS
+from workbench.engine.session import Session
+from workbench.method import METHODS
 from workbench.recipe import Recipe, Step
-from workbench.session import Session
-from workbench.shelf import methods
 
 
 class Page:
@@ -202,7 +202,7 @@ def test_a_slider_that_there_is_not_changes_nothing(page, content):
 
 
 def test_nothing_is_foreseen_from_a_recipe_that_the_sliders_cannot_show(page):
-    prune, quantise = methods()["prune.magnitude"], methods()["quantize.uniform"]
+    prune, quantise = METHODS["prune.magnitude"], METHODS["quantize.uniform"]
     page.session.recipe = Recipe((Step(quantise(bits=4)), Step(prune(sparsity=0.5))))
     page.session.wait(60)
     page.say(kind="hello")

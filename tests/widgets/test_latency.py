@@ -8,7 +8,7 @@ from widgets.views.latency import latency
 from widgets.views.layers import layers
 from widgets.views.numbers import NBSP, second_range, seconds
 from widgets.views.spoken import spoken
-from workbench.report import Latency, Report
+from workbench.report.report import Latency, Report
 
 
 def timed(report: Report, dense: Latency, packed: Latency) -> Report:

@@ -11,8 +11,8 @@ import workbench
 from widgets.controls.position import Position
 from widgets.controls.sliders import AXES, methods, options, sliders
 from workbench.errors import RecipeError
+from workbench.method import METHODS
 from workbench.recipe import Recipe, Step
-from workbench.shelf import methods as shelf_methods
 
 MODELS, DEVICES = ["lenet-5/mnist", "lenet-300-100/mnist"], ["horowitz-45nm"]
 
@@ -79,7 +79,7 @@ def test_a_position_gives_the_recipe_of_the_command_line(sparsity, bits, rank):
 
 
 def test_a_recipe_that_no_position_gives_is_known_as_such():
-    prune, quantise = shelf_methods()["prune.magnitude"], shelf_methods()["quantize.uniform"]
+    prune, quantise = METHODS["prune.magnitude"], METHODS["quantize.uniform"]
     backwards = Recipe((Step(quantise(bits=4)), Step(prune(sparsity=0.5))))
     between = Recipe((Step(prune(sparsity=0.123)),))
     for recipe in (backwards, between, Recipe(encodings={"fc1": "dense"})):

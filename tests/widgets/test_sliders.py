@@ -3,8 +3,8 @@
 import pytest
 
 from widgets.controls.sliders import AXES, Slider, describe, methods, options, shown, sliders
-from workbench import shelf
 from workbench.errors import RecipeError
+from workbench.method import METHODS
 from workbench.recipe import DEFAULTS, OFF
 
 
@@ -41,7 +41,7 @@ def test_anything_but_a_stop_is_refused(stop):
 
 def test_every_method_with_a_slider_is_offered_once_the_default_first():
     offered = [name for axis in AXES for name in methods(axis)]
-    assert sorted(offered) == sorted(name for name, one in shelf.methods().items() if one.axis())
+    assert sorted(offered) == sorted(name for name, one in METHODS.items() if one.axis())
     assert [next(iter(methods(axis))) for axis in AXES] == [DEFAULTS[axis] for axis in AXES]
 
 

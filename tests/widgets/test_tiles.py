@@ -7,7 +7,7 @@ import pytest
 from tests.widgets.reports import assessed
 from widgets.views.numbers import NBSP
 from widgets.views.tiles import tiles
-from workbench.report import BitOperations, Report
+from workbench.report.report import BitOperations, Report
 
 
 def by_key(report: Report) -> dict[str, dict]:

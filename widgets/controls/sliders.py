@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from workbench import shelf
 from workbench.errors import RecipeError
-from workbench.method import Axis, Method, Setting
+from workbench.method import METHODS, Axis, Method, Setting
 from workbench.recipe import DEFAULTS, OFF
 
 # In the order in which the page shows them.
@@ -72,7 +71,7 @@ def sliders() -> dict[Axis, Slider]:
 def methods(axis: Axis) -> dict[str, type[Method]]:
     """The methods that `axis` can drive, the default one first."""
     found = {}
-    for name, method in shelf.methods().items():
+    for name, method in METHODS.items():
         driven = method.axis()
         if driven is not None and driven[1].axis == axis:
             found[name] = method

@@ -16,14 +16,14 @@ from widgets.dashboards.foresight import Foresight
 from widgets.dashboards.screen import catalogue, screen
 from widgets.draw.panel import Panel
 from widgets.views.tradeoff import Point, compressed_point, tradeoff, visit
-from workbench.compressed import compress
-from workbench.device import Device
+from workbench.compression.compressed import compress
+from workbench.devices.device import Device
+from workbench.engine.session import Session, Update
 from workbench.errors import RecipeError, WorkbenchError
-from workbench.model import Model, load
 from workbench.models import zoo
+from workbench.network.model import Model, load
 from workbench.recipe import Recipe
-from workbench.report import Report
-from workbench.session import Session, Update
+from workbench.report.report import Report
 
 _log = logging.getLogger(__name__)
 _FIELDS = ("seq", "position", "cancel", "export", "latency")

@@ -15,10 +15,10 @@ from widgets.controls.position import Place, Position
 from widgets.controls.sliders import AXES, Slider
 from widgets.views.recipe import describe
 from widgets.views.tiles import COSTS, tiles
-from workbench.model import Model
+from workbench.engine.session import Session
+from workbench.network.model import Model
 from workbench.recipe import OFF, Recipe
-from workbench.report import Report
-from workbench.session import Session
+from workbench.report.report import Report
 
 _AHEAD = 5.0  # seconds of working out what may come next
 _TELLS = 0.1  # seconds between two messages

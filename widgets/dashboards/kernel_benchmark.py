@@ -8,10 +8,10 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+from benchmarks import kernels as bench
+from benchmarks.measure import Row
 from widgets.draw.benchmark import BenchmarkPicture
 from widgets.views.benchmark import benchmark
-from workbench.bench import kernels as bench
-from workbench.bench.measure import Row
 from workbench.errors import FormatError
 
 _LARGEST_FILE = 16 * 2**20  # bytes

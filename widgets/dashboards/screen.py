@@ -14,10 +14,10 @@ from widgets.views.recipe import describe
 from widgets.views.spoken import spoken
 from widgets.views.tiles import tiles
 from widgets.views.tradeoff import AXES
-from workbench.device import Device
-from workbench.model import Model
+from workbench.devices.device import Device
 from workbench.models import zoo
-from workbench.report import Report
+from workbench.network.model import Model
+from workbench.report.report import Report
 
 FOREIGN = (
     "The recipe now measured was set in Python and is not one that the sliders can show; moving a slider replaces it."

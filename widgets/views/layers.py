@@ -6,7 +6,7 @@ from typing import Any
 
 from widgets.views import numbers
 from widgets.views.latency import of_layer
-from workbench.report import LayerRow, Report
+from workbench.report.report import LayerRow, Report
 
 _KINDS = {"linear": "linear", "conv2d": "convolution"}
 

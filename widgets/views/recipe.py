@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from widgets.views import numbers
-from workbench import shelf
+from workbench.method import METHODS
 
 
 def describe(recipe: Mapping[str, Any]) -> str:
@@ -19,7 +19,7 @@ def describe(recipe: Mapping[str, Any]) -> str:
 
 
 def _step(step: Mapping[str, Any]) -> str:
-    method = shelf.methods()[step["method"]]
+    method = METHODS[step["method"]]
     driven = method.axis()
     if driven is None or step["settings"].get(driven[0]) is None:
         return method.title

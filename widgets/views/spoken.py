@@ -5,7 +5,7 @@ from __future__ import annotations
 from widgets.views.latency import latency
 from widgets.views.recipe import describe
 from widgets.views.tiles import tiles
-from workbench.report import Report
+from workbench.report.report import Report
 
 
 def spoken(report: Report) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from widgets.views import numbers
-from workbench.report import Accuracy, Figures, Report
+from workbench.report.report import Accuracy, Figures, Report
 
 COSTS = ("size", "operations", "energy")  # what needs no image
 

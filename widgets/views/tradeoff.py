@@ -9,7 +9,7 @@ from typing import Any
 from widgets.views import numbers
 from widgets.views.recipe import describe
 from workbench.recipe import Recipe
-from workbench.report import Figures, Report
+from workbench.report.report import Figures, Report
 
 MOST = 500  # points that are kept: more can neither be told apart nor drawn at once
 _UNTOUCHED = Recipe().digest

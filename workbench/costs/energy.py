@@ -32,15 +32,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.cache import Cache
-from workbench.geometry import Use, uses
-from workbench.report import Energy
+from workbench.network.geometry import Use, uses
+from workbench.report.report import Energy
 
 if TYPE_CHECKING:
-    from workbench.compressed import CompressedModel
-    from workbench.device import Components, Device, Gains
-    from workbench.form import Form
-    from workbench.model import Layer, Model
-    from workbench.part import Part
+    from workbench.devices.device import Components, Device, Gains
+    from workbench.network.encoded import EncodedModel
+    from workbench.network.model import Layer, Model
+    from workbench.weights.form import Form
+    from workbench.weights.part import Part
 
 ACTIVATION_BITS = 32  # activations and accumulators are float32
 BETWEEN_LAYERS = "(between layers)"  # products of two activations (attention), which no layer owns
@@ -48,20 +48,20 @@ _NAMES = ("arithmetic", "on_chip", "dram")
 _bias_bits: Cache[tuple[int, ...]] = Cache(ceiling=2**22)
 
 
-def model(compressed: CompressedModel, device: Device) -> Energy:
+def model(compressed: EncodedModel, device: Device) -> Energy:
     """Energy per inference of a compressed network on `device`, in joules. Given the empty recipe, the original's."""
     if device.components is None:
         return _per_mac(compressed, device)
     return _per_component(compressed, device, device.components)
 
 
-def _note(compressed: CompressedModel, device: Device) -> str:
+def _note(compressed: EncodedModel, device: Device) -> str:
     if not compressed.model.uncounted:
         return device.note
     return f"{device.note} At least this much: {', '.join(compressed.model.uncounted)} could not be counted."
 
 
-def _per_mac(compressed: CompressedModel, device: Device) -> Energy:
+def _per_mac(compressed: EncodedModel, device: Device) -> Energy:
     network, price = compressed.model, device.joules_per_mac
     macs = {
         layer.name: sum([use.macs for use in uses(layer, compressed.stored[layer.name])]) for layer in network.layers
@@ -109,7 +109,7 @@ class _Work:
     busiest: int
 
 
-def _per_component(compressed: CompressedModel, device: Device, prices: Components) -> Energy:
+def _per_component(compressed: EncodedModel, device: Device, prices: Components) -> Energy:
     network = compressed.model
     biases = _bias_bits.get("bits", lambda: tuple(_bits_of_bias(network, layer) for layer in network.layers), network)
     works = {

@@ -18,20 +18,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from workbench.compressed import Stopped
-from workbench.encoding import Convolution, Kernel
-from workbench.encodings.products import PackedMatrix
-from workbench.form import Form
-from workbench.kernels import lowbit
-from workbench.kernels._survivors import Survivors
-from workbench.kernels.lowbit_convolution import LowBitConvolution
-from workbench.kernels.sparse_convolution import SparseConvolution
-from workbench.kernels.sparse_stream import SparseStream
-from workbench.report import Latency
-from workbench.runtime import PackedConv2d, PackedLinear
+from workbench.errors import Stopped
+from workbench.kernels.lowbit import products as lowbit
+from workbench.kernels.lowbit.convolution import LowBitConvolution
+from workbench.kernels.sparse.convolution import SparseConvolution
+from workbench.kernels.sparse.stream import SparseStream
+from workbench.kernels.sparse.survivors import Survivors
+from workbench.network.packed import PackedConv2d, PackedLinear
+from workbench.report.report import Latency
+from workbench.weights.encoding import Convolution, Kernel
+from workbench.weights.form import Form
+from workbench.weights.products import PackedMatrix
 
 if TYPE_CHECKING:
-    from workbench.compressed import CompressedModel
+    from workbench.network.encoded import EncodedModel
 
 BUDGET = 0.3  # seconds of measuring
 _WHOLE = 1 / 3  # of them for the network as a whole, the rest for its layers
@@ -58,7 +58,7 @@ class Latencies:
 
 
 def measure(
-    compressed: CompressedModel, budget: float = BUDGET, *, cancelled: Callable[[], bool] = lambda: False
+    compressed: EncodedModel, budget: float = BUDGET, *, cancelled: Callable[[], bool] = lambda: False
 ) -> Latencies:
     """Latency of a compressed network and of its layers. budget: seconds, shared out evenly; slow layers may exceed it.
 
@@ -82,7 +82,7 @@ def measure(
     return Latencies(was_whole, now_whole, by_layer)
 
 
-def _image(compressed: CompressedModel) -> torch.Tensor:
+def _image(compressed: EncodedModel) -> torch.Tensor:
     """A test image where there are any; else noise."""
     model = compressed.model
     if model.data is not None:

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.geometry import uses
-from workbench.report import BitOperations
+from workbench.network.geometry import uses
+from workbench.report.report import BitOperations
 
 if TYPE_CHECKING:
-    from workbench.compressed import CompressedModel
-    from workbench.form import Form
-    from workbench.model import Layer
+    from workbench.network.encoded import EncodedModel
+    from workbench.network.model import Layer
+    from workbench.weights.form import Form
 
 ACTIVATION_BITS = 32  # activations are float32
 
@@ -50,7 +50,7 @@ class Operations:
         return self.bit_operations.at_least
 
 
-def count(compressed: CompressedModel) -> Operations:
+def count(compressed: EncodedModel) -> Operations:
     """Operations of a compressed network, in total and per layer. Given the empty recipe, they are the original's."""
     model = compressed.model
     by_layer = {layer.name: _of_layer(layer, compressed.stored[layer.name]) for layer in model.layers}

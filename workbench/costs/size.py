@@ -6,18 +6,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.cache import Cache
-from workbench.export.packed import overhead
-from workbench.report import Size
+from workbench.exporters.packed import overhead
+from workbench.report.report import Size
 
 if TYPE_CHECKING:
-    from workbench.compressed import CompressedModel
-    from workbench.model import Model
+    from workbench.network.encoded import EncodedModel
+    from workbench.network.model import Model
 
 PARTS = ("codes", "indices", "codebooks", "scales", "biases", "batch_norm", "other", "header")
 _beside: Cache[tuple[tuple[str, str, int], ...]] = Cache(ceiling=2**22)
 
 
-def measure(compressed: CompressedModel) -> Size:
+def measure(compressed: EncodedModel) -> Size:
     """Exact bytes of the file that `save` writes. A tensor beside the weights counts under the module that it is in."""
     by_layer: dict[str, int] = {}
     by_part = dict.fromkeys(PARTS, 0)

@@ -1,1 +1,1 @@
-"""Numba kernels: arrays in, arrays out, no torch. One file a family; every one is compiled through `_jit`."""
+"""Numba kernels: arrays in, arrays out, no torch. A folder a family; every one is compiled through `compiler.jit`."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.form import Form
-from workbench.levels import Floats
 from workbench.method import Layout, Method, setting
-from workbench.part import Part
-from workbench.spectrum import factors
+from workbench.methods.factorize._spectrum import factors
+from workbench.weights.form import Form
+from workbench.weights.levels import Floats
+from workbench.weights.part import Part
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from workbench.form import Form
 from workbench.method import Layout, Method, setting
-from workbench.part import Part
-from workbench.spectrum import factors
+from workbench.methods.factorize._spectrum import factors
+from workbench.weights.form import Form
+from workbench.weights.part import Part
 
 
 @dataclass(frozen=True)

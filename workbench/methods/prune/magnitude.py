@@ -9,11 +9,11 @@ from typing import Literal, cast
 import numpy as np
 
 from workbench.cache import Cache
-from workbench.form import Form
-from workbench.kernels.magnitudes import Magnitudes, smallest_of_all
-from workbench.levels import Floats
+from workbench.kernels.statistics.magnitudes import Magnitudes, smallest_of_all
 from workbench.method import Method, setting
-from workbench.part import Cut, Part
+from workbench.weights.form import Form
+from workbench.weights.levels import Floats
+from workbench.weights.part import Cut, Part
 
 _ordered: Cache[Magnitudes] = Cache(ceiling=256 * 2**20)
 

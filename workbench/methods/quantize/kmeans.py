@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.cache import Cache
-from workbench.form import Form
-from workbench.levels import Codebook, Floats
 from workbench.method import Method, setting
-from workbench.part import Part
+from workbench.weights.form import Form
+from workbench.weights.levels import Codebook, Floats
+from workbench.weights.part import Part
 
 _ROUNDS = 300
 _ordered: Cache[Ordered] = Cache(ceiling=64 * 2**20)

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.form import Form
-from workbench.levels import Affine, Grouping, symmetric_zero_point
 from workbench.method import Method, setting
-from workbench.part import Part
+from workbench.weights.form import Form
+from workbench.weights.levels import Affine, Grouping, symmetric_zero_point
+from workbench.weights.part import Part
 
 _TINY = np.finfo(np.float32).tiny
 

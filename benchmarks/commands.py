@@ -1,0 +1,93 @@
+"""The command `workbench bench`, an entry point of the group `workbench.commands`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from workbench.cli import print_rows, progress
+from workbench.models import zoo
+
+
+@click.group()
+def bench() -> None:
+    """Speed on this machine: ratios in one process, medians of many interleaved runs."""
+
+
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write a Markdown page, too.")
+def kernels(as_json: bool, markdown: Path | None) -> None:
+    """Every kernel beside what a user would pick instead."""
+    from benchmarks.kernels import page, run
+
+    result = run(progress=lambda row: click.echo(f"{row.kernel}: {row.case}", err=True))
+    if markdown is not None:
+        markdown.write_text(page(result), encoding="utf-8")
+    click.echo(json.dumps(result, indent=2) if as_json else page(result))
+
+
+@bench.command()
+@click.option("--models", default="", help="Networks, separated by commas; all by default.")
+@click.option("--surfaces", default="", help="Any of voila, lab, engine, scratch, resnet-50; all by default.")
+@click.option("--moves", type=click.IntRange(1), help="Moves of each slider.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write a Markdown page, too.")
+def interaction(models: str, surfaces: str, moves: int | None, as_json: bool, markdown: Path | None) -> None:
+    """How soon a move of a slider is answered, by the engine and on the page in Chromium."""
+    for name in (names := _separated(models)):
+        zoo.entry(name)  # a wrong name is known before torch is loaded
+    from benchmarks.interaction import MOVES, SURFACES, page, run, table
+
+    chosen = _separated(surfaces) or SURFACES
+    for name in chosen:
+        if name not in SURFACES:
+            raise click.UsageError(f"There is no surface {name!r}; the known ones are: {', '.join(SURFACES)}.")
+    result = run(names, chosen, moves or MOVES, progress=lambda text: click.echo(text, err=True))
+    if markdown is not None:
+        markdown.write_text(page(result), encoding="utf-8")
+    click.echo(json.dumps(result, indent=2) if as_json else table(result))
+
+
+@bench.command()
+@click.option("--recipes", default=500, show_default=True, help="How many random recipes to try.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def coverage(recipes: int, as_json: bool) -> None:
+    """How often the running interval after 500 images holds the accuracy on all, and how wide it is."""
+    from benchmarks.coverage import coverage as study
+    from benchmarks.coverage import summary
+
+    found = summary(study(recipes, progress=progress))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    print_rows([{"figure": name, "value": f"{value:.4g}"} for name, value in found.items()], ("figure", "value"), False)
+
+
+@bench.command()
+@click.argument("models", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def breakeven(models: tuple[str, ...], as_json: bool) -> None:
+    """Sparsity and rank at which each shape of MODELS' layers (all networks by default) begins to gain here."""
+    for name in models:
+        zoo.entry(name)  # a wrong name is known before torch is loaded
+    from benchmarks.breakeven import run
+
+    result = run(models, progress=lambda case: click.echo(case, err=True))
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+        return
+    rows = [
+        {"matrix": f"{row['shape'][0]}×{row['shape'][1]}", "columns": row["columns"]}
+        | {f"zeros, {name}": "never" if zeros is None else f"{zeros:.0%}" for name, zeros in row["sparsity"].items()}
+        | {"rank": row["rank"], "by count": row["rank_by_count"], "layers": ", ".join(row["layers"])}
+        for row in result["rows"]
+    ]
+    headings = {column: column for column in rows[0]}
+    print_rows([headings, *rows], headings, False)
+
+
+def _separated(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(",") if one.strip())

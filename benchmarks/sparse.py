@@ -1,0 +1,204 @@
+"""Sparse products beside dense torch, oneDNN with packed float32 weights, and sparse torch and scipy."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.measure import Row, interleaved
+from workbench.kernels.lanes.images import LANES, Images, enter
+from workbench.kernels.lanes.stencil import Stencil
+from workbench.kernels.sparse.bitmask import Bitmask
+from workbench.kernels.sparse.block import BlockSparse
+from workbench.kernels.sparse.convolution import SparseConvolution
+from workbench.kernels.sparse.csr import RowCsr
+from workbench.kernels.sparse.layout import unstructured
+from workbench.kernels.sparse.nm import NmSparse
+from workbench.kernels.sparse.panel import PanelCsr
+from workbench.kernels.sparse.stream import SparseStream
+from workbench.kernels.sparse.survivors import Levels, Survivors
+from workbench.kernels.vector.aligned import aligned
+
+Floats = NDArray[np.float32]
+Calls = dict[str, Callable[[], object]]
+_STEPS = 7  # of a bisection: to within 1 % of all weights
+
+
+def rows(threads: int) -> Iterator[Row]:
+    """Every row of the family at `threads` threads."""
+    with _torch_threads(threads):
+        for zeros in (0.5, 0.7, 0.8, 0.9, 0.95, 0.99):
+            yield _product("spmm_csr", "panels", PanelCsr.of, random_weights((1024, 1024), zeros), 64, zeros, threads)
+        for zeros in (0.95, 0.99):
+            yield _product("spmm_csr", "rows", RowCsr.of, random_weights((1024, 1024), zeros), 64, zeros, threads)
+        for zeros in (0.8, 0.9):
+            weights = random_weights((4096, 4096), zeros)
+            yield _product("spmm_csr", "rows", RowCsr.of, weights, 1, zeros, threads)
+            yield _product("spmm_csr", "bitmask", Bitmask.of, weights, 1, zeros, threads)
+            yield _product("spmm_csr", "bitmask, 4-bit codes", _quantised_bitmask, weights, 1, zeros, threads)
+        for zeros in (0.5, 0.8, 0.9, 0.95):
+            weights = random_weights((1024, 1024), zeros, height=8)
+            yield _product("spmm_block", "8×1", BlockSparse.of, weights, 64, zeros, threads)
+        for zeros in (0.8, 0.9):
+            weights = random_weights((4096, 4096), zeros, height=16)
+            yield _product("spmm_block", "16×1", lambda found: BlockSparse.of(found, 16), weights, 1, zeros, threads)
+        for size, columns in ((1024, 64), (4096, 1)):
+            weights = _two_of_four((size, size))
+            yield _product("spmm_nm", "2:4", lambda found: NmSparse.of(found, 2, 4), weights, columns, 0.5, threads)
+        for zeros in (0.8, 0.9):
+            yield _convolution(zeros, threads)
+        for channels, size in ((64, 7), (32, 14)):
+            for zeros in (0.0, 0.5, 0.75, 0.9):
+                yield _stencil(channels, size, zeros, threads)
+
+
+def breakeven(shape: tuple[int, int], columns: int, threads: int = 1) -> dict[str, float | None]:
+    """Share of zeros from which the unstructured kernel beats each dense opponent, measured here and now.
+
+    shape: [outputs, inputs] of the layer; columns: batch. 0.0 where it wins with no zeros at all, None where it does
+    not win at 99 %. Found by bisection, to within 1 %, with the layout that `sparse.unstructured` takes.
+    """
+    with _torch_threads(threads):
+        found: dict[str, float | None] = {}
+        ratios: dict[float, Mapping[str, float]] = {}
+
+        def wins(zeros: float, opponent: str) -> bool:
+            if zeros not in ratios:
+                weights = random_weights(shape, zeros)
+                x = _operand(shape[1], columns)
+                sparse = unstructured(Survivors.from_dense(weights), columns)
+                calls = {"kernel": lambda: sparse.multiply(x, threads=threads), **_dense_calls(weights, x)}
+                taken = interleaved(calls, rounds=15, budget=2.0)
+                ratios[zeros] = {name: seconds / taken["kernel"] for name, seconds in taken.items()}
+            return ratios[zeros][opponent] >= 1
+
+        for opponent in _dense_calls(np.zeros((1, 1), np.float32), _operand(1, 1)):
+            low, high = 0.0, 0.99
+            if wins(low, opponent):
+                found[opponent] = 0.0
+            elif not wins(high, opponent):
+                found[opponent] = None
+            else:
+                for _ in range(_STEPS):
+                    middle = round((low + high) / 2, 4)
+                    low, high = (low, middle) if wins(middle, opponent) else (middle, high)
+                found[opponent] = high
+        return found
+
+
+def random_weights(shape: tuple[int, int], zeros: float, height: int = 1) -> Floats:
+    """Normal weights of which a share of `zeros` vanishes, in blocks of `height` rows × 1 column."""
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal(shape, np.float32)
+    gone = rng.random((-(-shape[0] // height), shape[1])) < zeros
+    weights[np.repeat(gone, height, axis=0)[: shape[0]]] = 0
+    return weights
+
+
+def _two_of_four(shape: tuple[int, int]) -> Floats:
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((shape[0], shape[1] // 4, 4), np.float32)
+    weights[np.argsort(rng.random(weights.shape), axis=2) >= 2] = 0
+    return weights.reshape(shape)
+
+
+def _quantised_bitmask(survivors: Survivors) -> Bitmask:
+    levels = Levels.affine(np.full(1, 0.25, np.float32), np.full(1, 8, np.float32), 4, survivors.shape)
+    codes = np.clip(np.rint(survivors.values * 4 + 8), 0, 15).astype(np.uint8)
+    return Bitmask.of(Survivors.from_positions(survivors.positions, codes, survivors.shape, levels))
+
+
+def _operand(inputs: int, columns: int) -> Floats:
+    x = aligned((inputs, columns), np.float32)
+    x[...] = np.random.default_rng(1).standard_normal((inputs, columns), np.float32)
+    return x
+
+
+def _product(
+    kernel: str,
+    form: str,
+    layout: Callable[[Survivors], Any],
+    weights: Floats,
+    columns: int,
+    zeros: float,
+    threads: int,
+) -> Row:
+    sparse = layout(Survivors.from_dense(weights))
+    x = _operand(weights.shape[1], columns)
+    calls: Calls = {"kernel": lambda: sparse.multiply(x, threads=threads)}
+    calls |= _dense_calls(weights, x) | _sparse_calls(weights, x)
+    taken = interleaved(calls)
+    case = f"{form}, {weights.shape[0]}×{weights.shape[1]} × {columns}, {zeros:.0%} zeros"
+    return Row(kernel, case, threads, taken.pop("kernel"), taken)
+
+
+def _dense_calls(weights: Floats, x: Floats) -> Calls:
+    """The dense opponents; the batch is laid out as each of them likes it."""
+    dense, batch = torch.from_numpy(weights), torch.from_numpy(np.ascontiguousarray(x.T))
+    calls: Calls = {"F.linear": lambda: torch.nn.functional.linear(batch, dense)}
+    if torch.backends.mkldnn.is_available():
+        packed = torch.ops.mkldnn._reorder_linear_weight(dense, batch.shape[0])
+        calls["oneDNN packed f32"] = lambda: torch.ops.mkldnn._linear_pointwise(batch, packed, None, "none", [], "")
+    return calls
+
+
+def _sparse_calls(weights: Floats, x: Floats) -> Calls:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch calls its sparse tensors a beta
+        rows_of, operand = torch.from_numpy(weights).to_sparse_csr(), torch.from_numpy(x)
+    calls: Calls = {"torch CSR": lambda: rows_of @ operand}
+    try:
+        from scipy.sparse import csr_array  # type: ignore[import-untyped,unused-ignore]
+    except ImportError:
+        return calls
+    compressed = csr_array(weights)
+    return calls | {"scipy CSR": lambda: compressed @ x}
+
+
+def _convolution(zeros: float, threads: int) -> Row:
+    shape = (256, 256, 3, 3)
+    weights = random_weights((256, 2304), zeros)
+    stream = SparseStream.of_survivors(Survivors.from_dense(weights))
+    layer = SparseConvolution(stream, shape, padding=(1, 1))
+    x = _operand(256, 196).reshape(1, 256, 14, 14)
+    kernel, images = torch.from_numpy(weights.reshape(shape)), torch.from_numpy(x)
+    calls: Calls = {
+        "kernel": lambda: layer.multiply(x, threads=threads),
+        "conv2d": lambda: torch.nn.functional.conv2d(images, kernel, padding=1),
+    }
+    taken = interleaved(calls)
+    case = f"convolution 3×3, 256→256 at 14×14, {zeros:.0%} zeros"
+    return Row("spmm_csr", case, threads, taken.pop("kernel"), taken)
+
+
+def _stencil(channels: int, size: int, zeros: float, threads: int, images: int = 112) -> Row:
+    """Images lie in memory as each candidate likes it."""
+    weights = random_weights((channels, channels * 9), zeros).reshape(channels, channels, 3, 3)
+    layer = Stencil.of(weights, None, (size, size), 1, padding=(1, 1))
+    plain = np.random.default_rng(1).standard_normal((images, channels, size, size), np.float32)
+    x, y = (Images.zeros(-(-images // LANES), channels, size, size, 1) for _ in range(2))
+    enter(plain, x)
+    kernel, last = (torch.from_numpy(one).to(memory_format=torch.channels_last) for one in (weights, plain))
+    calls: Calls = {
+        "kernel": lambda: layer.run(x, y, threads=threads),
+        "conv2d": lambda: torch.nn.functional.conv2d(last, kernel, padding=1),
+    }
+    taken = interleaved(calls)
+    case = f"stencil 3×3, {channels}→{channels} at {size}×{size}, {images} images, {zeros:.0%} zeros"
+    return Row("spmm_csr", case, threads, taken.pop("kernel"), taken)
+
+
+@contextmanager
+def _torch_threads(threads: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,58 @@
+"""The catalogue holds every number once, and its page says what is on the shelf today."""
+
+import re
+from pathlib import Path
+
+from workbench.catalogue import catalogue
+from workbench.method import METHODS
+
+ROOT = Path(__file__).parents[2]
+COUNTS = {
+    "PR": 26, "QU": 15, "NP": 12, "BT": 9, "HA": 9, "CO": 3, "FA": 12, "CA": 25,
+    "CC": 6, "KD": 16, "NS": 30, "TT": 5, "ME": 18, "GU": 21, "DT": 9,
+}  # fmt: skip
+MODES = {"instant", "calibrated", "trained", "architecture", "runtime", "reporting", "tool"}
+
+
+def entries() -> list[catalogue.Entry]:
+    return [entry for category in catalogue.categories() for entry in category.entries]
+
+
+def test_every_number_is_there_once_and_in_order():
+    assert sum(COUNTS.values()) == 216
+    expected = [f"{prefix}-{number:02}" for prefix, count in COUNTS.items() for number in range(1, count + 1)]
+    assert sorted(entry.number for entry in entries()) == sorted(expected)
+    for category in catalogue.categories():
+        assert [entry.number for entry in category.entries] == sorted(entry.number for entry in category.entries)
+        assert {entry.number[:2] for entry in category.entries} == {category.prefix}
+
+
+def test_every_entry_has_a_name_a_source_and_known_needs():
+    for entry in entries():
+        assert entry.title, entry.number
+        assert entry.paper, entry.number
+        assert entry.mode, entry.number
+        assert set(entry.mode) <= MODES, entry.number
+
+
+def test_every_file_that_an_entry_names_exists():
+    named = [entry.here for entry in entries() if entry.here]
+    assert named
+    assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
+def test_every_method_on_the_shelf_carries_known_numbers():
+    known = {entry.number: entry for entry in entries()}
+    for name, method in METHODS.items():
+        assert method.catalogue, name
+        assert set(method.catalogue) <= set(known), name
+        assert any(method.mode in known[number].mode for number in method.catalogue), name
+
+
+def test_the_page_is_what_the_shelf_gives():
+    page = (ROOT / catalogue.PAGE).read_text(encoding="utf-8")
+    assert page == catalogue.page(), "run python -m workbench.catalogue.catalogue"
+    rows = re.findall(r"^\| ([A-Z]{2}-\d\d) \|.*\| (.+) \|$", page, re.MULTILINE)
+    assert len(rows) == len(dict(rows)) == 216
+    carried = {number for method in METHODS.values() for number in method.catalogue}
+    assert carried <= {number for number, here in rows if here != "not yet"}

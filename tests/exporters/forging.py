@@ -1,0 +1,139 @@
+"""Networks that use every encoding, and files taken apart and sealed again with right checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zlib
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from workbench.compression.compressed import CompressedModel
+from workbench.exporters.packed import MAGIC, VERSION
+from workbench.network.model import Model
+from workbench.recipe import Recipe
+from workbench.weights.choice import named
+from workbench.weights.form import Form
+from workbench.weights.levels import Affine, Codebook, Granularity, Grouping, symmetric_zero_point
+from workbench.weights.part import Part
+
+OPENING = struct.Struct("<8sII")
+PREAMBLE_BYTES = OPENING.size + 32
+
+
+class Net(nn.Module):
+    """Seven layers, one for each way of storing a tensor; a batch norm, and a weight that two layers share."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.conv = nn.Conv2d(1, 6, 3, padding=1)
+            self.norm = nn.BatchNorm2d(6)
+            self.wide = nn.Conv2d(6, 8, 3, stride=2, bias=False)
+            self.flat = nn.Flatten()
+            self.a = nn.Linear(72, 20)
+            self.b = nn.Linear(20, 20)
+            self.c = nn.Linear(20, 20, bias=False)
+            self.d = nn.Linear(20, 30)
+            self.e = nn.Linear(30, 4)
+            self.again = nn.Linear(20, 20)
+            self.again.weight = self.c.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.flat(torch.relu(self.wide(self.norm(self.conv(x)))))
+        x = self.again(torch.relu(self.c(torch.relu(self.b(torch.relu(self.a(x)))))))
+        return self.e(torch.relu(self.d(x)))
+
+
+def example() -> torch.Tensor:
+    return torch.zeros(1, 1, 8, 8)
+
+
+def _zeros(shape: tuple[int, ...], share: float, rng: np.random.Generator) -> Any:
+    return rng.random(shape) < share
+
+
+def _on_grid(shape: tuple[int, ...], bits: int, per: Granularity, symmetric: bool, share: float, seed: int) -> Part:
+    rng, grouping = np.random.default_rng(seed), Grouping(per)
+    groups = grouping.count(shape)
+    points = np.full(groups, symmetric_zero_point(bits)) if symmetric else rng.integers(0, 2**bits, groups)
+    scale = rng.uniform(0.01, 0.02, groups).astype(np.float32)
+    levels = Affine(bits, grouping, scale, points.astype(np.float32), symmetric)
+    return Part.on_levels(levels, rng.integers(0, 2**bits, shape).astype(np.uint8), _zeros(shape, share, rng))
+
+
+def _in_table(shape: tuple[int, ...], centroids: int, share: float, seed: int) -> Part:
+    rng = np.random.default_rng(seed)
+    levels = Codebook((centroids - 1).bit_length(), np.sort(rng.normal(size=centroids)).astype(np.float32))
+    return Part.on_levels(levels, rng.integers(0, centroids, shape).astype(np.uint8), _zeros(shape, share, rng))
+
+
+@cache
+def every_encoding() -> CompressedModel:
+    """A network whose layers are stored in every encoding there is."""
+    model = Model.from_module(Net(), example(), name="every encoding")
+    rng = np.random.default_rng(1)
+    vertical, horizontal = rng.normal(size=(3, 6, 3, 1)), _on_grid((8, 3, 1, 3), 5, "channel", True, 0.5, 2)
+    first, second = _in_table((4, 20), 6, 0.0, 3), _on_grid((30, 4), 3, "group", False, 0.2, 4)
+    forms = {
+        "conv": ("dense", Form.of(model.layer("conv").weight)),
+        "wide": ("factored", Form((Part.of(vertical), horizontal), "spatial")),
+        "a": ("relative-index", Form((_on_grid((20, 72), 4, "group", False, 0.95, 5),))),
+        "b": ("affine", Form((_on_grid((20, 20), 3, "channel", False, 0.3, 6),))),
+        "c": ("codebook", Form((_in_table((20, 20), 11, 0.3, 7),))),
+        "d": ("factored", Form((first, second), "channel")),
+        "e": ("bitmap", Form((_in_table((4, 30), 5, 0.7, 8),))),
+    }
+    given = {name: named(encoding, form) for name, (encoding, form) in forms.items()}
+    decoded = {name: encoding.decode() for name, encoding in given.items()}
+    return CompressedModel(model, Recipe(), MappingProxyType(decoded), given=MappingProxyType(given))
+
+
+def taken_apart(content: bytes) -> tuple[dict[str, Any], list[bytes]]:
+    """The header's object and the arrays in file order."""
+    length = OPENING.unpack(content[: OPENING.size])[2]
+    header = json.loads(content[PREAMBLE_BYTES : PREAMBLE_BYTES + length])
+    arrays, start = [], PREAMBLE_BYTES + length
+    for size in _sizes(header):
+        arrays.append(content[start : start + size])
+        start += size
+    assert start == len(content)
+    return header, arrays
+
+
+def sealed(header: Any, arrays: list[bytes], version: int = VERSION) -> bytes:
+    """A file of this header (an object, or raw bytes) and these arrays, with the digest that it must have."""
+    raw = header if isinstance(header, bytes) else json.dumps(header, separators=(",", ":")).encode()
+    opening = OPENING.pack(MAGIC, version, len(raw))
+    body = raw + b"".join(arrays)
+    return opening + hashlib.blake2b(opening + body, digest_size=32).digest() + body
+
+
+def with_checksums(header: dict[str, Any], arrays: list[bytes]) -> dict[str, Any]:
+    """The header with the checksums and, in the layers, the sizes of these arrays."""
+    header = json.loads(json.dumps(header))
+    left = iter(arrays)
+    for layer in header["layers"]:
+        for entry in layer["arrays"]:
+            array = next(left)
+            entry[1:] = [len(array), f"{zlib.crc32(array):08x}"]
+    for tensor in header["rest"]:
+        tensor["crc32"] = f"{zlib.crc32(next(left)):08x}"
+    return header
+
+
+def _sizes(header: dict[str, Any]) -> list[int]:
+    weights = [size for layer in header["layers"] for _, size, _ in layer["arrays"]]
+    return weights + [int(np.prod(one["shape"])) * np.dtype(one["dtype"]).itemsize for one in header["rest"]]
+
+
+def written(compressed: CompressedModel, folder: Path) -> bytes:
+    return compressed.save(folder / "written.cwb").read_bytes()

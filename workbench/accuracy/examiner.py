@@ -1,0 +1,177 @@
+"""Accuracy, image after image: the answers of a compressed network beside those of the original."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.accuracy.intervals import binomial, paired
+from workbench.accuracy.order import Selection, selection
+from workbench.accuracy.reference import original
+from workbench.accuracy.restart import BUDGET, Evaluator
+from workbench.cache import Cache
+from workbench.errors import DataError, Stopped
+from workbench.network.encoded import EncodedModel
+from workbench.network.model import Model
+from workbench.report.report import Accuracy, Badge
+
+Answers = NDArray[np.int16]
+_Identity = tuple[Hashable, str]
+_LEAST = 100  # images between two looks: fewer say little
+_chosen: Cache[Selection] = Cache(ceiling=2**26)
+_given: Cache[Answers] = Cache(ceiling=2**24)
+
+
+class Standing:
+    """What is known after the images run so far. Worked out when it is asked for: most batches go by unseen.
+
+    share: of the images that were asked for, 0..1.
+    """
+
+    def __init__(
+        self, found: Answers, known: Answers | None, labels: NDArray[np.int64], badge: Badge, done: int
+    ) -> None:
+        self.share = done / len(labels)
+        self._found, self._known, self._labels, self._badge = found[:done], known, labels, badge
+
+    @property
+    def original(self) -> Accuracy | None:
+        """The plain count over the images that the original has answered; None where there is no original."""
+        if self._known is None:
+            return None
+        seen = self._known >= 0
+        images = int(np.count_nonzero(seen))
+        interval = binomial(int(np.count_nonzero(self._known[seen] == self._labels[seen])), images)
+        return Accuracy(interval.value, interval.low, interval.high, images, "measured", images == len(seen))
+
+    @property
+    def compressed(self) -> Accuracy:
+        """While images are left, `low` and `high` bound the figure that all of them will give.
+
+        That is the original's accuracy plus the mean difference so far, or the plain count where the original's answers
+        are not all known yet. In the end it is the exact count, with the 95 % interval for unseen images.
+        """
+        found, known, labels = self._found, self._known, self._labels
+        seen = len(found)
+        right = found == labels[:seen]
+        if seen == len(labels) or known is None or (known < 0).any():
+            interval = binomial(int(np.count_nonzero(right)), seen)
+        else:
+            change = right.astype(np.int8) - (known[:seen] == labels[:seen])
+            classes = [labels[:seen], labels[:seen][change > 0], labels[:seen][change < 0]]
+            counts = [np.bincount(one, minlength=int(labels.max()) + 1) for one in classes]
+            interval = paired(int(np.count_nonzero(known == labels)), len(labels), *counts)
+        return Accuracy(interval.value, interval.low, interval.high, seen, self._badge, seen == len(labels))
+
+
+class Examiner:
+    """Runs test images and remembers what the next run needs: activations, and answers that were given already.
+
+    Answers are remembered for the whole process, by model, recipe and data, so a recipe that comes back goes on where
+    it was left. Not for several threads at once.
+    """
+
+    def __init__(self, budget: int = BUDGET) -> None:
+        """budget: bytes of activations to keep between two runs."""
+        self.budget = budget
+        self._evaluator: Evaluator | None = None
+        self._of: _Identity | None = None
+
+    def accuracies(
+        self, compressed: EncodedModel, images: int | None = None, cancelled: Callable[[], bool] = lambda: False
+    ) -> Iterator[Standing]:
+        """What is known of the accuracy of the original and of `compressed` after every hundred test images or more.
+
+        Nothing is yielded for a model without data; else the last one is exact. Raises Stopped where `cancelled` says
+        so between two batches.
+        """
+        count = image_count(compressed.model, images)
+        if count == 0:
+            return
+        labels = selected_images(compressed.model, images).labels
+        reference = original(compressed)
+        known = None if reference is None else answers_so_far(reference)[:count]
+        unchanged = reference is not None and not compressed.from_file and not compressed.recipe.steps
+        found = known if unchanged and known is not None else answers_so_far(compressed)[:count]
+        uncompressed: Evaluator | None = None
+        done = told = _answered(found, known)
+        while True:
+            if done and (done == told or done >= min(told + _LEAST, count)):
+                told = done
+                yield Standing(found, known, labels, "measured" if unchanged else "simulated", done)
+                if done == count:
+                    return
+            if cancelled():
+                raise Stopped
+            if known is not None and reference is not None and known[done] < 0:
+                if uncompressed is None:
+                    uncompressed = _evaluator(reference.model, budget=0)
+                    uncompressed.load(reference.forms)
+                _answer(known, uncompressed, done)
+            if found[done] < 0:
+                evaluator = self._evaluator_of(compressed.model)
+                evaluator.load(compressed.forms)
+                _answer(found, evaluator, done)
+            done = _answered(found, known)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of activations that are kept now."""
+        return 0 if self._evaluator is None else self._evaluator.nbytes
+
+    def _evaluator_of(self, model: Model) -> Evaluator:
+        of = _identity(model)
+        if self._evaluator is None or self._of != of:
+            self._evaluator, self._of = _evaluator(model, self.budget), of
+        return self._evaluator
+
+
+def _evaluator(model: Model, budget: int) -> Evaluator:
+    images = selected_images(model)
+    return Evaluator(model, images.inputs, len(images), budget)
+
+
+def _answer(answers: Answers, evaluator: Evaluator, image: int) -> None:
+    """Fill in the answers of the batch that holds `image`, as far as they are wanted."""
+    number = image // evaluator.batch
+    wanted = answers[number * evaluator.batch :][: evaluator.batch]
+    wanted[:] = evaluator.answers(number)[: len(wanted)]
+
+
+def image_count(model: Model, images: int | None) -> int:
+    """How many test images accuracy is counted on; 0 without data. DataError for none, or more than there are."""
+    if model.data is None:
+        if images is not None:
+            raise DataError(f"{model.name} has no data set, so accuracy cannot be counted on {images} images.")
+        return 0
+    return len(selected_images(model, images))
+
+
+def selected_images(model: Model, images: int | None = None) -> Selection:
+    """The first `images` of the test images in class-balanced order. Raises DataError for more than there are."""
+    assert model.data is not None
+    test = model.data.split("test")
+    return _chosen.get((test.digest, images), lambda: selection(test, images))
+
+
+def answers_so_far(compressed: EncodedModel) -> Answers:
+    """Answers to all test images in class-balanced order, −1 where not given yet; filled in place."""
+    images = len(selected_images(compressed.model))
+    if compressed.from_file:
+        return np.full(images, -1, np.int16)
+    key = *_identity(compressed.model), compressed.recipe.digest
+    return _given.get(key, lambda: np.full(images, -1, np.int16))
+
+
+def _identity(model: Model) -> _Identity:
+    """What the answers depend on beside the recipe. Weights say nothing of what a user's own module does with them."""
+    assert model.data is not None
+    return model.digest if model.architecture else model, model.data.split("test").digest
+
+
+def _answered(found: Answers, known: Answers | None) -> int:
+    """How many of the first images both networks have answered."""
+    missing = found < 0 if known is None else (found < 0) | (known < 0)
+    return int(missing.argmax()) if missing.any() else len(found)

@@ -1,0 +1,195 @@
+"""A network run on images in the lanes of vectors: nothing is multiplied with a weight that is zero.
+
+Dense convolutions of oneDNN run at the speed of the processor's arithmetic, so what a cut saves can only be had by
+leaving its products out (Park et al., Faster CNNs with direct sparse convolutions, ICLR 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import cast
+
+import torch
+from torch import nn
+
+from workbench.accuracy.fused import folded
+from workbench.accuracy.graph import Graph
+from workbench.accuracy.lane_plan import Plan, Step, Value, planned
+from workbench.accuracy.network import Live, stand_ins
+from workbench.kernels.compiler.features import wide
+from workbench.kernels.lanes import pooling as image_pooling
+from workbench.kernels.lanes.images import LANES, Images, enter, leave
+from workbench.kernels.lanes.stencil import Stencil
+from workbench.network.model import Layer, Model
+from workbench.weights.form import Form
+
+_LARGE_BATCH = 512  # of networks whose activations stay near the processor even then; of others two groups a thread
+_CACHE = 2**22  # bytes that do
+_SINGLE = 2  # how much longer a product takes where a weight meets each image once, as in a linear layer
+_DENSEST = 0.72  # share of oneDNN's products, up to which leaving the others out is faster
+
+
+class LaneNetwork:
+    """See `Network`. Cut 0 is before the images are laid out, cut n before step n − 1 of its plan.
+
+    Raises ValueError where the processor's vectors are too short for it to be faster than torch, or the network has an
+    operation that there is no step for.
+    """
+
+    def __init__(self, model: Model, graph: Graph, example: torch.Tensor) -> None:
+        """graph: of the model's operations. example: images, which show the shapes of what these give."""
+        if not wide():
+            raise ValueError("Sixteen numbers do not fit into a register.")
+        self._model, self._graph = model, graph
+        self._plan = planned(graph, graph.results(example))
+        self._numbers = {step.layer: number for number, step in enumerate(self._plan.steps) if step.layer}
+        self.first_use = {path: number + 1 for path, number in self._numbers.items()}
+        self.sizes = [example[0].nbytes] + [sum(one.nbytes for one in self._live(cut)) for cut in self._cuts()]
+        few = max(self.sizes) * _LARGE_BATCH <= _CACHE
+        self.batch = _LARGE_BATCH if few else 2 * LANES * torch.get_num_threads()
+        self._filled: dict[int, tuple[Stencil, ...]] = {}
+        self._between: dict[int, Images] = {}  # what the first of two factors gives
+        self._buffers: dict[Value, Images] = {}
+        self._groups = 0
+
+    def _cuts(self) -> range:
+        return range(1, len(self._plan.steps) + 2)
+
+    def fill(self, layer: Layer, form: Form) -> None:
+        number = self._numbers[layer.name]
+        step = self._plan.steps[number]
+        original = self._model.module.get_submodule(layer.name)
+        *first, last = stand_ins(layer, form, original)
+        for norm in self._graph.slots[layer.name].after:
+            if isinstance(norm, nn.BatchNorm2d):
+                last = folded(cast(nn.Conv2d, last), norm)
+        filled: list[Stencil] = []
+        size, halo = (step.reads.height, step.reads.width), step.reads.halo
+        for one in (*first, last):
+            halo = _padding(one) if filled else halo
+            filled.append(_stencil(one, size, halo))
+            size = filled[-1].output_size
+        self._filled[number] = tuple(filled)
+        self._between.pop(number, None)
+
+    def suits(self, forms: Mapping[str, Form]) -> bool:
+        done = whole = 0
+        for number, step in enumerate(self._plan.steps):
+            if not step.layer:
+                continue
+            form = forms[step.layer]
+            for part, places in zip(form.parts, self._places(number, form), strict=True):
+                done += places * part.nonzeros * (_SINGLE if places == 1 else 1)
+                whole += places * _padded(part.shape)
+        return done <= _DENSEST * whole
+
+    def _places(self, number: int, form: Form) -> tuple[int, ...]:
+        """How many outputs of each channel the tensors of a layer have a part in."""
+        step = self._plan.steps[number]
+        out = step.writes.height * step.writes.width
+        if form.product != "spatial":
+            return (out,) * len(form.parts)
+        return step.writes.height * step.reads.width, out
+
+    def begin(self, images: torch.Tensor) -> Live:
+        return (images,)
+
+    def run(self, live: Live, start: int, stop: int | None = None) -> Live:
+        steps = self._plan.steps
+        stop_at = len(steps) + 1 if stop is None else stop
+        if start == 0:
+            live = (self._enter(live[0]),)
+        there = dict(zip(self._live(max(start, 1)), live, strict=True))
+        for number in range(max(start - 1, 0), stop_at - 1):
+            self._run(number, steps[number], there)
+        if stop is not None:
+            return tuple(there[one] for one in self._live(stop))
+        assert self._plan.result is not None
+        return (torch.from_numpy(leave(there[self._plan.result])),)
+
+    def held(self, live: Live) -> Live:
+        return tuple(_copy(one) for one in live)
+
+    def _live(self, cut: int) -> list[Value]:
+        """What is written before the step with this number + 1 and read by it or later ones, in a fixed order."""
+        values = dict.fromkeys([self._plan.source, *(step.writes.root for step in self._plan.steps)])
+        return [one for one in values if one.first < cut - 1 <= one.last]
+
+    def _enter(self, images: torch.Tensor) -> Images:
+        groups = -(-len(images) // LANES)
+        if groups != self._groups:
+            self._groups, self._buffers = groups, _allocated(self._plan, groups)
+            self._between.clear()
+        (plain,) = self._graph.run((images,), 0, self._plan.entry)
+        source = self._plan.source
+        enter(plain.numpy().reshape(len(images), *source.shape), self._buffers[source], threads=torch.get_num_threads())
+        return self._buffers[source]
+
+    def _run(self, number: int, step: Step, there: dict[Value, Images]) -> None:
+        root = step.writes.root
+        x, y = there[step.reads], there.setdefault(root, self._buffers[root])
+        channel, threads = step.writes.channel, torch.get_num_threads()
+        beside = None if step.beside is None else there[step.beside]
+        if step.layer:
+            *first, last = self._filled[number]
+            for one in first:
+                x = self._through(number, one, x, last.halo)
+            last.run(x, y, channel, step.low, step.high, beside, threads)
+        elif step.pool is None:
+            image_pooling.combine(x, y, beside, step.low, step.high, channel, threads)
+        elif step.pool:
+            image_pooling.max_pool(x, y, step.pool, channel, threads)
+        else:
+            image_pooling.mean(x, y, channel, threads)
+
+    def _through(self, number: int, stencil: Stencil, x: Images, halo: int) -> Images:
+        """What the first of two factors makes of `x`."""
+        if number not in self._between:
+            self._between[number] = Images.zeros(x.groups, stencil.outputs, *stencil.output_size, halo)
+        stencil.run(x, self._between[number], threads=torch.get_num_threads())
+        return self._between[number]
+
+
+def _allocated(plan: Plan, groups: int) -> dict[Value, Images]:
+    """Memory for every value, shared by values of one shape that are not needed at the same time."""
+    found: dict[Value, Images] = {}
+    last_user: list[tuple[Value, Images]] = []
+    for value in dict.fromkeys([plan.source, *(step.writes.root for step in plan.steps)]):
+        kind = (*value.shape, value.halo)
+        for place, (user, images) in enumerate(last_user):
+            if (*user.shape, user.halo) == kind and user.last < value.first:
+                found[value], last_user[place] = images, (value, images)
+                break
+        else:
+            found[value] = Images.zeros(groups, *value.shape, value.halo)
+            last_user.append((value, found[value]))
+    return found
+
+
+def _copy(images: Images) -> Images:
+    copy = Images.zeros(images.groups, images.channels, images.height, images.width, images.halo)
+    copy.values[...] = images.values
+    return copy
+
+
+def _padded(shape: tuple[int, ...]) -> int:
+    """Weights that oneDNN multiplies with: it fills up the channels of a convolution to sixteens."""
+    if len(shape) == 2 or shape[1] == 1 < shape[0]:
+        return prod(shape)
+    return prod(shape[2:]) * prod(-(-one // LANES) * LANES for one in shape[:2])
+
+
+def _padding(layer: nn.Module) -> int:
+    return max(cast(tuple[int, int], layer.padding)) if isinstance(layer, nn.Conv2d) else 0
+
+
+def _stencil(layer: nn.Linear | nn.Conv2d, size: tuple[int, int], halo: int) -> Stencil:
+    """size: height and width of the images that enter."""
+    bias = None if layer.bias is None else layer.bias.detach().numpy()
+    weight = layer.weight.detach().numpy()
+    if isinstance(layer, nn.Linear):
+        weight = weight.reshape(len(weight), weight.shape[1] // prod(size), *size)
+        return Stencil.of(weight, bias, size, halo)
+    stride, padding, dilation = (cast(tuple[int, int], one) for one in (layer.stride, layer.padding, layer.dilation))
+    return Stencil.of(weight, bias, size, halo, stride, padding, dilation, layer.groups)

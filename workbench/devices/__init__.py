@@ -1,0 +1,1 @@
+"""Devices whose energy can be modelled: one TOML file each."""

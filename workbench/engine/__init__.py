@@ -1,0 +1,1 @@
+"""The live engine: sessions, what they work out ahead, and reports."""

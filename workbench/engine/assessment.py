@@ -1,0 +1,146 @@
+"""From a compressed model to its report: the exact costs first, then accuracy, image after image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from workbench.accuracy.examiner import Examiner, Standing, image_count
+from workbench.accuracy.reference import original
+from workbench.cache import Cache
+from workbench.compression.compressed import CompressedModel
+from workbench.costs import energy, operations
+from workbench.costs import latency as latencies
+from workbench.devices.device import Device
+from workbench.network.model import Layer, Model
+from workbench.report.report import Figures, LayerRow, Report
+from workbench.weights.form import Form
+
+DEFAULT_DEVICE = "horowitz-45nm"
+_originals: Cache[Figures] = Cache(ceiling=2**22)
+
+
+def assess(
+    compressed: CompressedModel,
+    device: str = DEFAULT_DEVICE,
+    images: int | None = None,
+    *,
+    latency: bool = False,
+    progress: Callable[[float], None] = lambda share: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Report:
+    """Every figure of `compressed` beside the original's.
+
+    images: how many test images accuracy is counted on, all by default; the first ones in class-balanced order.
+    latency: whether to measure it, too: a third of a second, and more where a kernel must be compiled first. No two
+    measurements are equal. progress: called with the share of images run, 0..1. Raises DeviceError, DataError, and
+    Stopped where `cancelled` says so.
+    """
+    report = costs(compressed, device)
+    image_count(compressed.model, images)
+    standing = None
+    for standing in Examiner(budget=0).accuracies(compressed, images, cancelled):
+        progress(standing.share)
+    if standing is not None:
+        report = with_accuracy(report, standing)
+    return with_latency(report, latencies.measure(compressed, cancelled=cancelled)) if latency else report
+
+
+def costs(compressed: CompressedModel, device: str = DEFAULT_DEVICE) -> Report:
+    """The report but for its accuracy: what needs no image, exact and at once. Raises DeviceError."""
+    model, on = compressed.model, Device.load(device)
+    figures, rows = _figures(compressed, on)
+    return Report(
+        model=model.name,
+        data=_about_data(model),
+        device=on.name,
+        recipe={**compressed.recipe.to_object(), "digest": compressed.recipe.digest},
+        original=_original_figures(compressed, on),
+        compressed=figures,
+        layers=rows,
+        notes=(),
+        kind="faithful" if compressed.faithful else "preview",
+        input_shape=model.input_shape,
+    )
+
+
+def with_accuracy(report: Report, standing: Standing) -> Report:
+    """`report` with what is known of both accuracies."""
+    before = None if report.original is None else replace(report.original, accuracy=standing.original)
+    return replace(report, original=before, compressed=replace(report.compressed, accuracy=standing.compressed))
+
+
+def with_latency(report: Report, found: latencies.Latencies) -> Report:
+    """`report` with what was measured of both networks and of every layer."""
+    before = None if report.original is None else replace(report.original, latency=found.dense)
+    rows = tuple(
+        replace(row, dense_latency=one.dense, latency=one.packed, latency_note=one.note)
+        for row in report.layers
+        for one in (found.by_layer[row.name],)
+    )
+    return replace(report, original=before, compressed=replace(report.compressed, latency=found.packed), layers=rows)
+
+
+def _about_data(model: Model) -> dict[str, Any] | None:
+    if model.data is None:
+        return None
+    test = model.data.split("test")
+    return {
+        "name": model.data.name,
+        "title": model.data.title,
+        "split": "test",
+        "images": len(test),
+        "digest": test.digest,
+    }
+
+
+def _original_figures(compressed: CompressedModel, device: Device) -> Figures | None:
+    """Computed once for each network and device."""
+    if not compressed.from_file:
+        empty = CompressedModel.uncompressed(compressed.model)
+        return _originals.get(device, lambda: _figures(empty, device)[0], compressed.model)
+    reference = original(compressed)
+    return None if reference is None else _original_figures(CompressedModel.uncompressed(reference.model), device)
+
+
+def _figures(compressed: CompressedModel, device: Device) -> tuple[Figures, tuple[LayerRow, ...]]:
+    counted, joules, size = operations.count(compressed), energy.model(compressed, device), compressed.size
+    notes: dict[str, list[str]] = {}
+    for note in compressed.notes:
+        notes.setdefault(note.layer, []).append(note.text)
+    rows = tuple(
+        LayerRow(
+            name=layer.name,
+            kind=layer.kind,
+            shape=layer.shape,
+            weights=sum([part.size for part in form.parts]),
+            nonzeros=sum([part.nonzeros for part in form.parts]),
+            bits=max([part.bits for part in form.parts]),
+            rank=form.rank,
+            break_even_rank=_break_even(compressed.model, layer, form),
+            encoding=encoding,
+            bytes=size.by_layer[layer.name],
+            macs=counted.by_layer[layer.name].macs,
+            effective_macs=counted.by_layer[layer.name].effective_macs,
+            energy=joules.by_layer[layer.name],
+            note=" ".join(notes.get(layer.name, ())),
+        )
+        for layer, form, (encoding, _) in zip(
+            compressed.model.layers, compressed.stored.values(), compressed.plans.values(), strict=True
+        )
+    )
+    return (
+        Figures(None, size, counted.macs, counted.effective_macs, counted.bit_operations, joules),
+        rows,
+    )
+
+
+def _break_even(model: Model, layer: Layer, form: Form) -> int | None:
+    """Largest rank at which two factors hold no more weights; of the channel form where the layer has none yet."""
+    if form.break_even is not None:
+        return int(form.break_even)
+    if model.layout(layer).unfactorable:
+        return None
+    columns = layer.weight.size // layer.shape[0]
+    return layer.weight.size // (layer.shape[0] + columns)

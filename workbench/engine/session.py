@@ -1,0 +1,397 @@
+"""The live engine: one model, one recipe that changes, reports that follow; the same for scripts and the page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from threading import Condition, Thread
+from time import perf_counter
+from typing import Literal
+
+from workbench.accuracy.examiner import Examiner, image_count
+from workbench.accuracy.memory import give_back
+from workbench.accuracy.openmp import end_pool
+from workbench.accuracy.restart import BUDGET
+from workbench.compression.compressed import CompressedModel, compress
+from workbench.costs import latency
+from workbench.devices.device import Device
+from workbench.engine import warmup
+from workbench.engine.assessment import DEFAULT_DEVICE, costs, with_accuracy, with_latency
+from workbench.engine.neighbours import neighbours
+from workbench.engine.priority import give_way
+from workbench.engine.rehearsal import rehearse
+from workbench.errors import RecipeError, Stopped, WorkbenchError
+from workbench.network.model import Model
+from workbench.recipe import Recipe
+from workbench.report.report import Report
+
+Stage = Literal["costs", "accuracy", "exact", "cancelled", "error", "latency"]
+_log = logging.getLogger(__name__)
+_EVERY = 0.04  # seconds between two estimates, faster than which an eye cannot follow
+_GLANCES = 0.02  # seconds without a move after which costs are foreseen
+_COUNTS = 0.1  # seconds of counting accuracy after which that lets costs be foreseen between two batches,
+_BETWEEN = 0.02  # for so many seconds
+_LOOKS = 0.15  # seconds without a move after which the user is taken to look
+_AHEAD = 5.0  # seconds of preparing what may come next
+
+
+@dataclass(frozen=True)
+class Update:
+    """One message of the engine about one move.
+
+    move: its number. newest: whether no later move had arrived when this was sent. stage: "costs" comes first (size,
+    operations and energy are exact, accuracy unknown), then "accuracy" while images are run, then "exact"; or
+    "cancelled" with what was known by then, or "error" with a sentence. progress: share of the images run, 0..1.
+    Where latency was asked for, "latency" follows, its progress the share of layers whose kernels are ready, and then
+    the stage that the move had ended with once more, its report with the latency or `error` with a sentence.
+    """
+
+    move: int
+    newest: bool
+    stage: Stage
+    report: Report | None
+    progress: float
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class _Move:
+    number: int
+    model: Model
+    recipe: Recipe
+    device: str
+
+
+@dataclass(eq=False)
+class _Foresight:
+    """What is being foreseen. recipe: the one that is next, once `recipes` has been asked for it."""
+
+    model: Model
+    device: str
+    recipes: Iterator[Recipe]
+    found: Callable[[Recipe, Report], None]
+    recipe: Recipe | None = None
+
+
+class Session:
+    """Follows one recipe for one model on a worker thread of its own. Methods may be called from any thread.
+
+    The newest move wins: a move that arrives while another is computed is next, moves in between are never begun, and a
+    move that has begun sends its first accuracy before it gives way.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        device: str = DEFAULT_DEVICE,
+        images: int | None = None,
+        recipe: Recipe | None = None,
+        activations: int = BUDGET,
+    ) -> None:
+        """images: how many test images accuracy is counted on. activations: bytes of them to keep between two moves.
+
+        Raises RecipeError, DeviceError, DataError.
+        """
+        recipe = recipe or Recipe()
+        _check(model, recipe, device, images)
+        self.images = images
+        self._observers: list[Callable[[Update], None]] = []
+        self._examiner = Examiner(activations)
+        self._changed = Condition()
+        self._newest = self._begun = _Move(0, model, recipe, device)
+        self._waiting: _Move | None = self._newest
+        self._prepared: dict[tuple[Model, str, str], tuple[CompressedModel, Report]] = {}
+        self._foresight: _Foresight | None = None
+        self._finished = -1
+        self._failure: str | None = None
+        self._stopped = -1  # moves up to this number were cancelled
+        self._timed: _Move | None = None  # the newest one, while its latency is asked for
+        self._sent: Update | None = None
+        self._closed = False
+        self._report: Report | None = None
+        self._compressed: CompressedModel | None = None
+        self._worker = Thread(target=self._work, name="workbench-session", daemon=True)
+        end_pool()  # of the caller, who has loaded the model: the processors are the worker's
+        self._worker.start()
+        warmup.start()
+
+    @property
+    def model(self) -> Model:
+        return self._newest.model
+
+    @model.setter
+    def model(self, model: Model) -> None:
+        self.update(model=model)
+
+    @property
+    def recipe(self) -> Recipe:
+        return self._newest.recipe
+
+    @recipe.setter
+    def recipe(self, recipe: Recipe) -> None:
+        self.update(recipe=recipe)
+
+    @property
+    def device(self) -> str:
+        return self._newest.device
+
+    @device.setter
+    def device(self, device: str) -> None:
+        self.update(device=device)
+
+    @property
+    def report(self) -> Report | None:
+        """The last report that was sent; after `wait` it is the newest move's, exact."""
+        return self._report
+
+    @property
+    def compressed(self) -> CompressedModel | None:
+        """The compressed model of the last report."""
+        return self._compressed
+
+    def update(self, model: Model | None = None, recipe: Recipe | None = None, device: str | None = None) -> int:
+        """Make a move and return its number. A new model starts from the empty recipe unless one is given.
+
+        Raises RecipeError or DeviceError at once; the session then stays as it was.
+        """
+        with self._changed:
+            current = self._newest
+            if recipe is None:
+                recipe = current.recipe if model is None else Recipe()
+            model = model or current.model
+            device = device or current.device
+            _check(model, recipe, device, self.images)
+            end_pool()
+            self._newest = self._waiting = _Move(current.number + 1, model, recipe, device)
+            self._timed = None
+            self._changed.notify_all()
+            return self._newest.number
+
+    def measure_latency(self) -> int:
+        """Have the latency of the newest move measured once it is finished, and return its number.
+
+        A newer move supersedes it. Kernels that were never used are compiled first, which may take a minute.
+        """
+        with self._changed:
+            self._timed = self._newest
+            self._stopped = min(self._stopped, self._newest.number - 1)
+            self._changed.notify_all()
+            return self._newest.number
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Until the newest move is finished, its latency included where it was asked for.
+
+        Raises TimeoutError, and WorkbenchError where the move failed.
+        """
+        with self._changed:
+            if not self._changed.wait_for(
+                lambda: (self._finished >= self._newest.number and self._timed is None) or self._closed, timeout
+            ):
+                raise TimeoutError(f"Move {self._newest.number} was not finished within {timeout} seconds.")
+            if self._failure is not None:
+                raise WorkbenchError(self._failure)
+
+    def cancel(self) -> None:
+        """Stop counting accuracy and measuring latency for every move made so far; what is known stays."""
+        with self._changed:
+            self._stopped = self._newest.number
+            self._changed.notify_all()
+
+    def foresee(
+        self, model: Model, device: str, recipes: Iterable[Recipe], found: Callable[[Recipe, Report], None]
+    ) -> None:
+        """Work out the costs of `recipes` while there is nothing else to do, one at a time; another call ends this one.
+
+        `found` is called on the worker with each recipe and its report, the same that a move there would send first;
+        then `recipes` is asked for the next one, on the worker, too. A recipe that cannot be applied is passed over.
+        Moves come first: they wait for one layer's step, or for the counting of one recipe's costs, at most.
+        """
+        with self._changed:
+            self._foresight = _Foresight(model, device, iter(recipes), found)
+            self._changed.notify_all()
+
+    def observe(self, callback: Callable[[Update], None]) -> Callable[[], None]:
+        """Call `callback` on the worker thread with every update. Returns the function that ends this."""
+        self._observers.append(callback)
+        return lambda: self._observers.remove(callback)
+
+    def close(self) -> None:
+        """End the worker after the batch it is at."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._worker.join()
+
+    def _work(self) -> None:
+        give_way()
+        ahead: Iterator[None] | None = None  # what to do while the user looks
+        rested = perf_counter()  # when the last move ended
+        while True:
+            with self._changed:
+                while not (self._waiting or self._timed or self._closed):
+                    due = rested + _GLANCES if self._foresight else rested + _LOOKS if ahead else None
+                    pause = None if due is None else due - perf_counter()
+                    if pause is not None and pause <= 0:
+                        break
+                    self._changed.wait(pause)
+                if self._closed:
+                    return
+                move, timed, self._waiting = self._waiting, self._timed, None
+            if move is not None:
+                before, self._begun = self._begun, move
+                exact = self._follow(move)
+                ahead = self._prepare(before, move) if exact else None
+                rested = perf_counter()
+            elif timed is not None:
+                if self._sent is not None and self._compressed is not None:
+                    self._time(timed, self._sent, self._compressed)
+            elif self._foresight is not None:
+                self._foresee(self._foresight, 0.0, self._overtaken)
+            elif ahead is not None:
+                try:
+                    next(ahead)
+                except StopIteration:
+                    ahead = None
+                except Exception:  # it will be heard of if the user really goes there
+                    _log.debug("a position could not be prepared", exc_info=True)
+                    ahead = None
+
+    def _follow(self, move: _Move) -> bool:
+        """Send everything about a move. Returns whether it went to its end."""
+        failure, exact = None, False
+        try:
+            exact = self._run(move)
+        except WorkbenchError as error:
+            failure = str(error)
+        except Exception as error:  # the session goes on whatever a user's module does
+            _log.exception("move %d failed", move.number)
+            failure = f"{move.model.name} could not be run with this recipe: {type(error).__name__}: {error}"
+        if failure is not None:
+            self._send(move, "error", None, 0.0, failure)
+        with self._changed:
+            self._finished, self._failure = move.number, failure
+            self._changed.notify_all()
+        return exact
+
+    def _run(self, move: _Move) -> bool:
+        prepared = self._prepared.get((move.model, move.device, move.recipe.digest))
+        self._prepared.clear()
+        compressed = prepared[0] if prepared else compress(move.model, move.recipe)
+        report = prepared[1] if prepared else costs(compressed, move.device)
+        self._compressed = compressed
+        self._send(move, "costs", report, 0.0)
+        begun, due = perf_counter(), 0.0
+
+        def given_up() -> bool:
+            return self._overtaken() or self._stopped >= move.number
+
+        for standing in self._examiner.accuracies(compressed, self.images):
+            if standing.share == 1.0:
+                report = with_accuracy(report, standing)
+                break
+            giving_way, cancelled = self._overtaken(), self._stopped >= move.number
+            if cancelled or perf_counter() >= due:
+                report, due = with_accuracy(report, standing), perf_counter() + _EVERY
+                self._send(move, "cancelled" if cancelled and not giving_way else "accuracy", report, standing.share)
+            if giving_way or cancelled:
+                return False
+            if self._foresight is not None and perf_counter() - begun > _COUNTS:
+                self._foresee(self._foresight, _BETWEEN, given_up)
+        self._send(move, "exact", report, 1.0)
+        return True
+
+    def _time(self, move: _Move, ended: Update, compressed: CompressedModel) -> None:
+        """Measure a finished move. ended: its last update, about `compressed`, which is sent again with the latency."""
+        report, failure = ended.report, ended.error
+
+        def given_up() -> bool:
+            return self._timed is not move or self._stopped >= move.number or self._closed
+
+        try:
+            if report is not None:
+                rehearse(compressed, given_up, lambda share: self._send(move, "latency", ended.report, share))
+                report = with_latency(report, latency.measure(compressed, cancelled=given_up))
+        except Stopped:
+            pass
+        except Exception as error:  # the figures that are known stay
+            _log.exception("latency of move %d could not be measured", move.number)
+            failure = f"Latency of {move.model.name} could not be measured: {type(error).__name__}: {error}"
+        if move is self._newest:
+            self._send(move, ended.stage, report, ended.progress, failure)
+        with self._changed:
+            if self._timed is move:
+                self._timed = None
+            self._changed.notify_all()
+
+    def _overtaken(self) -> bool:
+        return self._waiting is not None or self._closed
+
+    def _foresee(self, foresight: _Foresight, seconds: float, given_up: Callable[[], bool]) -> None:
+        """Work out one recipe of `foresight`, and more until so many seconds have passed."""
+        end = perf_counter() + seconds
+        try:
+            while self._foresight is foresight and not given_up():
+                recipe = foresight.recipe = foresight.recipe or next(foresight.recipes)
+                try:
+                    report = costs(compress(foresight.model, recipe, cancelled=given_up, keep=False), foresight.device)
+                    foresight.found(recipe, report)
+                except RecipeError:  # the user is told if the controls are really put there
+                    pass
+                foresight.recipe = None
+                if perf_counter() >= end:
+                    return
+        except Stopped:
+            return  # what was begun is begun anew when there is time again
+        except StopIteration:
+            self._end(foresight)
+        except Exception:
+            _log.exception("costs could not be foreseen")
+            self._end(foresight)
+
+    def _end(self, foresight: _Foresight) -> None:
+        with self._changed:
+            if self._foresight is foresight:
+                self._foresight = None
+
+    def _prepare(self, before: _Move, now: _Move) -> Iterator[None]:
+        """Work out the positions beside the one that was moved to, a little between two yields; most likely one first.
+
+        What is found is where the next move looks: reports here, answers in the examiner's memory.
+        """
+        end = perf_counter() + _AHEAD
+        runs = []
+        for recipe in neighbours(before.recipe, now.recipe) if before.model is now.model else ():
+            found = compress(now.model, recipe)
+            self._prepared[now.model, now.device, recipe.digest] = found, costs(found, now.device)
+            runs.append(self._examiner.accuracies(found, self.images))
+            yield
+        for run in runs:  # the first images of each position, then the rest
+            next(run, None)
+            yield
+        for _ in chain(*runs):
+            if perf_counter() > end:
+                break
+            yield
+        give_back()
+
+    def _send(
+        self, move: _Move, stage: Stage, report: Report | None, progress: float, error: str | None = None
+    ) -> None:
+        if report is not None:
+            self._report = report
+        update = Update(move.number, move.number == self._newest.number, stage, report, progress, error)
+        if stage != "latency":
+            self._sent = update
+        for observer in tuple(self._observers):
+            try:
+                observer(update)
+            except Exception:
+                _log.exception("an observer of the session failed")
+
+
+def _check(model: Model, recipe: Recipe, device: str, images: int | None) -> None:
+    recipe.check(model)
+    Device.load(device)
+    image_count(model, images)

@@ -1,0 +1,234 @@
+"""The header of a packed file: canonical JSON that says what the arrays behind it are."""
+
+from __future__ import annotations
+
+import json
+import math
+import reprlib
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.cache import Cache
+from workbench.errors import FormatError, RecipeError
+from workbench.network.model import Model
+from workbench.recipe import Recipe
+from workbench.weights.encoding import ENCODINGS, Encoding, Plan
+from workbench.weights.reading import Reading, shape_of
+
+if TYPE_CHECKING:
+    from workbench.network.encoded import EncodedModel
+
+Bytes = NDArray[np.uint8]
+
+MOST_ARRAYS = 10**6
+LARGEST_INPUT = 2**24  # numbers in one input of the network
+DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
+_NO_CRC32 = "0" * 8
+_NO_DIGEST = "0" * 64
+_around: Cache[int] = Cache(ceiling=2**16)
+
+
+@dataclass(frozen=True)
+class Described:
+    """One array of the file: name (unique within its layer), bytes, and CRC-32 as eight hexadecimal digits."""
+
+    name: str
+    size: int
+    crc32: str
+
+
+@dataclass(frozen=True)
+class StoredLayer:
+    """One layer: `fields` and the arrays are what `encoding.restore` takes."""
+
+    name: str
+    encoding: type[Encoding]
+    fields: Mapping[str, Any]
+    arrays: tuple[Described, ...]
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor beside the layers' weights: a bias, a batch norm's statistics."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    array: Described
+
+
+@dataclass(frozen=True)
+class Header:
+    """data: name of the data set and digest of its test images. layers and rest: in file order."""
+
+    model: str
+    architecture: str | None
+    input_shape: tuple[int, ...]
+    data: tuple[str, str] | None
+    recipe: Recipe
+    layers: tuple[StoredLayer, ...]
+    rest: tuple[StoredTensor, ...]
+
+    def arrays(self) -> Iterator[Described]:
+        """Every array, in file order."""
+        for layer in self.layers:
+            yield from layer.arrays
+        for tensor in self.rest:
+            yield tensor.array
+
+
+def describe(compressed: EncodedModel) -> bytes:
+    """The header as it stands in the file."""
+    layers = [
+        _entry(name, one.name, one.fields(), [(part.name, part.data.size, _crc32(part.data)) for part in one.arrays()])
+        for name, one in compressed.encodings.items()
+    ]
+    return _canonical(_content(compressed.model, compressed.recipe.to_object(), layers, checksums=True))
+
+
+def length(compressed: EncodedModel) -> int:
+    """Bytes of what `describe` gives. Nothing is encoded, and no byte of an array is looked at."""
+    layers = [
+        form.once(("header", name, encoding), partial(_layer_length, name, encoding, plan))
+        for (name, form), (encoding, plan) in zip(compressed.forms.items(), compressed.plans.values(), strict=True)
+    ]
+    recipe, nothing = len(_canonical(compressed.recipe.to_object())), len(_canonical({}))
+    around = _around.get("header", partial(_length_around, compressed.model), compressed.model)
+    return around + recipe - nothing + sum(layers) + max(len(layers) - 1, 0)  # commas
+
+
+def _length_around(model: Model) -> int:
+    """Bytes of a header with an empty recipe and without layers."""
+    return len(_canonical(_content(model, {}, [], checksums=False)))
+
+
+def _layer_length(name: str, encoding: str, plan: Plan) -> int:
+    arrays = [(name, size, _NO_CRC32) for name, _, size in plan.arrays]
+    return len(_canonical(_entry(name, encoding, plan.fields, arrays)))
+
+
+def _content(model: Model, recipe: Any, layers: list[Any], checksums: bool) -> dict[str, Any]:
+    """Without checksums it is as long, and neither tensors nor images are looked at."""
+    data = model.data
+    return {
+        "model": model.name,
+        "architecture": model.architecture,
+        "input_shape": list(model.input_shape),
+        "data": data and {"name": data.name, "test": data.split("test").digest if checksums else _NO_DIGEST},
+        "recipe": recipe,
+        "layers": layers,
+        "rest": [
+            {
+                "name": name,
+                "dtype": one.dtype.name,
+                "shape": list(one.shape),
+                "crc32": _crc32(as_bytes(one)) if checksums else _NO_CRC32,
+            }
+            for name, one in model.rest.items()
+        ],
+    }
+
+
+def _entry(name: str, encoding: str, fields: Mapping[str, Any], arrays: list[tuple[str, int, str]]) -> Any:
+    return {"name": name, "encoding": encoding, "fields": fields, "arrays": arrays}
+
+
+def _crc32(array: Bytes) -> str:
+    return f"{zlib.crc32(array.data):08x}"
+
+
+def parse(raw: bytes) -> Header:
+    """The header that `describe` wrote. Raises FormatError, naming the field, for anything that it would not write."""
+    try:
+        content = json.loads(raw.decode("ascii"))
+        written_here = _canonical(content) == raw
+    except (ValueError, RecursionError):
+        written_here = False
+    if not written_here:
+        raise FormatError("its header is not the canonical JSON of a packed file")
+    reading = Reading(content, {})
+    header = Header(
+        model=reading.text("model"),
+        architecture=reading.optional_text("architecture"),
+        input_shape=_input_shape(reading.take("input_shape")),
+        data=_data(reading.take("data")),
+        recipe=_recipe(reading.take("recipe")),
+        layers=tuple(_layer(one) for one in _list("layers", reading.take("layers"))),
+        rest=tuple(_tensor(one) for one in _list("rest", reading.take("rest"))),
+    )
+    reading.finish()
+    if sum(1 for _ in header.arrays()) > MOST_ARRAYS:
+        raise FormatError(f"it describes more than {MOST_ARRAYS:,} arrays")
+    return header
+
+
+def as_bytes(array: NDArray[Any]) -> Bytes:
+    """The array's bytes in storage order, little-endian."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8)
+
+
+def _canonical(content: Any) -> bytes:
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _list(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list) or len(value) > MOST_ARRAYS:
+        raise FormatError(f"field {name!r} must be a list of at most {MOST_ARRAYS:,} entries")
+    return value
+
+
+def _input_shape(value: Any) -> tuple[int, ...]:
+    shape = shape_of(value)
+    if not 1 <= math.prod(shape) <= LARGEST_INPUT:
+        raise FormatError(f"an input of shape {shape} does not have 1 to {LARGEST_INPUT:,} numbers")
+    return shape
+
+
+def _data(value: Any) -> tuple[str, str] | None:
+    if value is None:
+        return None
+    reading = Reading(value, {})
+    data = reading.text("name"), reading.text("test")
+    reading.finish()
+    return data
+
+
+def _recipe(value: Any) -> Recipe:
+    try:
+        return Recipe.from_object(value)
+    except RecipeError as error:
+        raise FormatError(f"its recipe is not valid: {str(error).removesuffix('.')}") from error
+
+
+def _layer(value: Any) -> StoredLayer:
+    reading = Reading(value, {})
+    name = reading.text("name")
+    encoding = ENCODINGS[reading.choice("encoding", tuple(ENCODINGS))]
+    fields, arrays = reading.take("fields"), _list("arrays", reading.take("arrays"))
+    reading.finish()
+    if not isinstance(fields, dict):
+        raise FormatError(f"layer {name!r}: its fields must be a JSON object")
+    described = tuple(_described(name, one) for one in arrays)
+    if len({one.name for one in described}) < len(described):
+        raise FormatError(f"layer {name!r}: two arrays have one name")
+    return StoredLayer(name, encoding, fields, described)
+
+
+def _described(layer: str, value: Any) -> Described:
+    if not isinstance(value, list) or [type(one) for one in value] != [str, int, str] or value[1] < 0:
+        raise FormatError(f"layer {layer!r}: an array must be [name, bytes, checksum], not {reprlib.repr(value)}")
+    return Described(*value)
+
+
+def _tensor(value: Any) -> StoredTensor:
+    reading = Reading(value, {})
+    name, dtype = reading.text("name"), reading.choice("dtype", DTYPES)
+    shape, crc32 = reading.take("shape"), reading.text("crc32")
+    reading.finish()
+    shape = shape_of(shape) if shape != [] else ()
+    return StoredTensor(dtype, shape, Described(name, math.prod(shape) * np.dtype(dtype).itemsize, crc32))

@@ -1,0 +1,1 @@
+"""Files that a network is read from."""

@@ -1,0 +1,93 @@
+"""Reads a packed file (`.cwb`, see `workbench.exporters.packed`), which may be damaged or forged."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import zlib
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.compression.compressed import CompressedModel
+from workbench.errors import FormatError
+from workbench.exporters.header import Bytes, Described, Header, parse
+from workbench.exporters.packed import LARGEST_FILE, LONGEST_HEADER, MAGIC, PREAMBLE, SEALED_FROM, VERSION
+from workbench.importers.rebuild import filled, network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from workbench.data.datasets import Dataset
+
+_CHUNK = 2**20
+
+
+def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None = None) -> CompressedModel:
+    """The compressed network again, from the file's bytes alone.
+
+    module: the user's own network, whatever its weights, where the file's is not of the zoo; it is not changed.
+    data: the user's own data set, where the network was not measured on an embedded one; else the network has none.
+
+    Raises FormatError, naming the file and the layer or field, for a file that is damaged, too large, of another
+    version or not of this network.
+    """
+    path = Path(path)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
+            raise FormatError("it is not a file")
+        with path.open("rb") as file:
+            return _read(file, module, data)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}.") from error
+    except OSError as error:
+        raise FormatError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _read(file: BufferedReader, module: nn.Module | None, data: Dataset | None) -> CompressedModel:
+    """Every size is checked before memory is taken for what it announces."""
+    header = _verified_header(file)
+    blank = network(header, module)
+    layers = {
+        layer.name: {one.name: _array(file, one, f"layer {layer.name!r}: array") for one in layer.arrays}
+        for layer in header.layers
+    }
+    rest = {one.array.name: _array(file, one.array, "tensor") for one in header.rest}
+    return filled(header, blank, layers, rest, data)
+
+
+def _verified_header(file: BufferedReader) -> Header:
+    """The header of a file whose digest and size are right; the file then stands at its first array."""
+    size = os.fstat(file.fileno()).st_size
+    if size > LARGEST_FILE:
+        raise FormatError(f"it is larger than {LARGEST_FILE:,} bytes")
+    opening = file.read(PREAMBLE.size)
+    if opening[:8] != MAGIC[: len(opening)] or not opening:
+        raise FormatError("it is not a packed network, or a transfer as text has changed it")
+    if len(opening) < PREAMBLE.size:
+        raise FormatError("it is cut short")
+    _, version, length, sealed = PREAMBLE.unpack(opening)
+    if version != VERSION:
+        raise FormatError(f"it has version {version}, and this workbench reads version {VERSION}")
+    if length > LONGEST_HEADER:
+        raise FormatError(f"its header is longer than {LONGEST_HEADER:,} bytes")
+    digest = hashlib.blake2b(opening[:SEALED_FROM], digest_size=32)
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+    if digest.digest() != sealed:
+        raise FormatError("it is damaged or cut short: its checksum is not that of its content")
+    file.seek(PREAMBLE.size)
+    header = parse(file.read(length))
+    if PREAMBLE.size + length + sum(one.size for one in header.arrays()) != size:
+        raise FormatError("its arrays do not fill it exactly")
+    return header
+
+
+def _array(file: BufferedReader, described: Described, owner: str) -> Bytes:
+    array = np.empty(described.size, np.uint8)
+    if file.readinto(array.data) != described.size or f"{zlib.crc32(array.data):08x}" != described.crc32:
+        raise FormatError(f"{owner} {described.name!r} is damaged: its checksum is not that of its content")
+    return array

@@ -1,0 +1,145 @@
+"""From the header and the arrays of a packed file to the compressed network."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from workbench.compression.compressed import CompressedModel
+from workbench.data import datasets
+from workbench.errors import FormatError, ModelError, RecipeError
+from workbench.exporters.header import Header, StoredLayer, StoredTensor
+from workbench.models import zoo
+from workbench.network.model import INPUT, Model
+from workbench.weights.encoding import Encoding
+from workbench.weights.form import Form
+from workbench.weights.levels import Floats
+from workbench.weights.reading import shape_of
+
+if TYPE_CHECKING:
+    from workbench.data.datasets import Dataset
+
+Arrays = Mapping[str, NDArray[np.uint8]]
+
+
+def network(header: Header, module: nn.Module | None) -> nn.Module:
+    """The network that the file is for, as a copy to be filled; the header's shapes have been compared with it.
+
+    Raises FormatError naming the layer or tensor that does not fit, or where the network is unknown.
+    """
+    if module is not None:
+        module = copy.deepcopy(module).float()
+        module = nn.Sequential(module) if isinstance(module, (nn.Linear, nn.Conv2d)) else module
+    elif header.architecture is None:
+        raise FormatError(f"it holds the user's own network {header.model!r}: hand that over as read(path, module)")
+    elif header.architecture not in zoo.architectures():
+        known = ", ".join(zoo.architectures())
+        raise FormatError(f"its architecture {header.architecture!r} is unknown; known are {known}")
+    elif header.input_shape != INPUT:
+        raise FormatError(f"the input of {header.architecture} has shape {INPUT}, not {header.input_shape}")
+    else:
+        module = zoo.build(header.architecture)
+    state = module.state_dict()
+    for layer in header.layers:
+        _check_layer(layer, state.get(f"{layer.name}.weight"))
+    for tensor in header.rest:
+        _check_tensor(tensor, state.get(tensor.array.name))
+    return module
+
+
+def filled(
+    header: Header, module: nn.Module, layers: Mapping[str, Arrays], rest: Arrays, data: Dataset | None
+) -> CompressedModel:
+    """The compressed network: `module` with the weights that the arrays stand for.
+
+    layers: layer -> array name -> bytes. rest: tensor name -> bytes. Raises FormatError naming the layer or tensor,
+    also where the network has one that the file lacks.
+    """
+    encodings = {one.name: _restored(one, layers[one.name]) for one in header.layers}
+    forms = {name: encoding.decode() for name, encoding in encodings.items()}
+    state = module.state_dict()  # shares its memory with the module, so that filling it fills the module
+    for name, form in forms.items():
+        state[f"{name}.weight"].copy_(torch.from_numpy(_composed(name, form)))
+    for tensor in header.rest:
+        state[tensor.array.name].copy_(torch.from_numpy(_tensor(tensor, rest[tensor.array.name])))
+    dataset = _dataset(header, data)
+    try:
+        model = Model.from_module(
+            module, torch.zeros(1, *header.input_shape), dataset, header.model, header.architecture
+        )
+        header.recipe.check(model)
+    except (ModelError, RecipeError) as error:
+        raise FormatError(f"it does not fit the network: {str(error).removesuffix('.')}") from error
+    _check_names("layer", [one.name for one in header.layers], [one.name for one in model.layers])
+    _check_names("tensor", [one.array.name for one in header.rest], list(model.rest))
+    return CompressedModel(model, header.recipe, MappingProxyType(forms), given=MappingProxyType(encodings))
+
+
+def _check_layer(stored: StoredLayer, weight: torch.Tensor | None) -> None:
+    """Before a byte of it is unpacked: what it unpacks to is then no larger than the network itself."""
+    if weight is None:
+        raise FormatError(f"it holds a layer {stored.name!r}, which the network does not have")
+    shape = shape_of(stored.fields.get("shape"))
+    if shape != tuple(weight.shape):
+        raise FormatError(f"layer {stored.name!r}: its weight has shape {shape}, the network's {tuple(weight.shape)}")
+    if sum(one.size for one in stored.arrays) > 32 * math.prod(shape) + 4096:
+        raise FormatError(f"layer {stored.name!r}: its arrays are larger than its weights could be in any encoding")
+
+
+def _check_tensor(stored: StoredTensor, known: torch.Tensor | None) -> None:
+    name = stored.array.name
+    if known is None:
+        raise FormatError(f"it holds a tensor {name!r}, which the network does not have")
+    dtype, shape = str(known.dtype).removeprefix("torch."), tuple(known.shape)
+    if (stored.dtype, stored.shape) != (dtype, shape):
+        raise FormatError(f"tensor {name!r} is {stored.dtype} {stored.shape} where the network's is {dtype} {shape}")
+
+
+def _check_names(kind: str, stored: list[str], known: list[str]) -> None:
+    for name in known:
+        if name not in stored:
+            raise FormatError(f"it lacks the {kind} {name!r} of the network")
+    if stored != known:
+        raise FormatError(f"its {kind}s are not those of the network, once each and in its order")
+
+
+def _restored(stored: StoredLayer, arrays: Arrays) -> Encoding:
+    try:
+        return stored.encoding.restore(stored.fields, arrays)
+    except FormatError as error:
+        raise FormatError(f"layer {stored.name!r}: {error}") from error
+
+
+def _composed(name: str, form: Form) -> Floats:
+    with np.errstate(over="ignore", invalid="ignore"):
+        weight = form.compose()
+    if not np.isfinite(weight).all():
+        raise FormatError(f"layer {name!r}: its weights are not all finite")
+    return weight
+
+
+def _tensor(stored: StoredTensor, array: NDArray[np.uint8]) -> NDArray[Any]:
+    if stored.dtype == "bool" and (array > 1).any():
+        raise FormatError(f"tensor {stored.array.name!r} holds bytes that are neither true nor false")
+    values = array.view(np.dtype(stored.dtype).newbyteorder("<")).astype(stored.dtype).reshape(stored.shape)
+    if not np.isfinite(values).all():
+        raise FormatError(f"tensor {stored.array.name!r} holds values that are NaN or infinite")
+    return values
+
+
+def _dataset(header: Header, given: Dataset | None) -> Dataset | None:
+    if header.data is None:
+        return given
+    name, digest = header.data
+    dataset = given if given is not None or name not in datasets.names() else datasets.load(name)
+    if dataset is not None and dataset.split("test").digest != digest:
+        raise FormatError(f"it was measured on other test images than those of data set {dataset.name!r}")
+    return dataset

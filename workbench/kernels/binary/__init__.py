@@ -1,0 +1,1 @@
+"""Products of signs and of bit planes, by xor, and and popcount."""

@@ -1,0 +1,1 @@
+"""Networks run on images side by side in the lanes of vectors."""

@@ -1,0 +1,1 @@
+"""Codes of a few bits: packed, and multiplied without unpacking them in memory."""

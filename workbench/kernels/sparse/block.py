@@ -1,0 +1,178 @@
+"""Block-sparse × dense: blocks of R neighbouring outputs × 1 input share one index and survive or vanish together."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.kernels.compiler.features import wide
+from workbench.kernels.compiler.jit import jit
+from workbench.kernels.sparse.survivors import Floats, Survivors
+from workbench.kernels.sparse.tiles import column_count, operands, tiles, total_bytes, whole_tile
+from workbench.kernels.threads import shares as _threads
+from workbench.kernels.vector.lookups import item, lanes_of, load_some, look_up, store_some, weight
+from workbench.kernels.vector.registers import fma, gather, load, prefetch, splat, spread, store
+
+HEIGHTS = (8, 16)
+_WIDEST = 32 if wide() else 8  # columns worked on at once: eight rows of sums must fit into the registers
+
+_AHEAD = 1024  # weights: fetched into the cache this long before they are used
+
+
+@dataclass(frozen=True, eq=False)
+class BlockSparse:
+    """A matrix [rows, inputs] in blocks of `height` rows × 1 column; the last block row is filled up with zeros.
+
+    starts: int32 [block rows + 1], first block of each block row. indices: column of each block, uint16 where columns
+    fit, else uint32. values: [blocks · height] float32, or uint8 codes. table, first, scale: see `_survivors.Levels`,
+    for the rows with those filled up. decoder: see `_sparse_vector.DECODERS`.
+    """
+
+    shape: tuple[int, int]
+    height: int
+    starts: NDArray[np.int32]
+    indices: NDArray[Any]
+    values: NDArray[Any]
+    table: Floats
+    first: NDArray[np.int32]
+    scale: Floats
+    decoder: tuple[int, ...]
+
+    @classmethod
+    def of(cls, survivors: Survivors, height: int = 8) -> BlockSparse:
+        """A block is kept where one weight in it survives; codes are kept where each row has one scale and a zero code.
+
+        Raises ValueError for a height other than 8 or 16.
+        """
+        if height not in HEIGHTS:
+            raise ValueError(f"Blocks are {HEIGHTS[0]} or {HEIGHTS[1]} rows high, not {height}.")
+        rows, columns = survivors.shape
+        block_rows = -(-rows // height)
+        row, column = np.divmod(survivors.positions, max(columns, 1))
+        blocks, of_survivor = np.unique(row // height * columns + column, return_inverse=True)
+        block_row = blocks // max(columns, 1)
+        starts = np.searchsorted(block_row, np.arange(block_rows + 1)).astype(np.int32)
+        rows_of = np.minimum((block_row[:, None] * height + np.arange(height)).reshape(-1), max(rows - 1, 0))
+        slots = of_survivor * height + row % height
+        values, source = survivors.filled(blocks.size * height, rows_of, slots)
+        table, first, scale = source.look_up()
+        padding = (0, block_rows * height - rows)
+        return cls(
+            survivors.shape,
+            height,
+            starts,
+            (blocks % max(columns, 1)).astype(np.uint16 if columns <= 2**16 else np.uint32),
+            values,
+            table,
+            np.pad(first, padding),
+            np.pad(scale, padding),
+            source.decoder,
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays that the product reads."""
+        return total_bytes(astuple(self))
+
+    def multiply(self, x: Floats, bias: Floats | None = None, threads: int = 1) -> Floats:
+        """W @ x (+ bias), float32 [rows, columns] for x [inputs, columns], [rows] for x [inputs].
+
+        As in a dense product, a zero in a block times NaN or infinity is NaN.
+        Raises ValueError where x or the bias is of another type or shape.
+        """
+        flat, bias, y = operands(self.shape, x, bias)
+        if not y.size:
+            return y
+        arrays = (self.starts, self.indices, self.values, self.table, self.first, self.scale)
+        width, block_rows = (0,) * (self.height // 8), self.starts.size - 1
+        if column_count(x) == 1:
+            _threads.split(_column, block_rows, threads, *arrays, bias, flat, y.reshape(-1), width, self.decoder)
+            return y
+        for run in tiles(x.shape[1], _WIDEST):
+            arguments = (*arrays, bias, flat, y.reshape(-1), x.shape[1], self.height, *run)
+            _threads.split(_columns, block_rows, threads, *arguments)
+        return y
+
+
+@jit(fast_math=True)
+def _columns(  # type: ignore[no-untyped-def]
+    starts, indices, values, table, first, scale, bias, x, y, columns, height, at, count, width, start, stop
+):
+    """Block rows start..stop of `count` tiles of columns from `at` on; the sums of eight rows stay in registers."""
+    lanes = lanes_of(width)
+    for _ in range(count):
+        tile = whole_tile(x, columns, at, width)
+        kept = min(lanes, columns - at)
+        for row in range(start * height, min(stop * height, bias.size), 8):
+            begin, end = item(starts, row // height), item(starts, row // height + 1)
+            a = splat(np.float32(0), lanes)
+            b, c, d, e, f, g, h = a, a, a, a, a, a, a
+            fa, fb, fc, fd = item(first, row), item(first, row + 1), item(first, row + 2), item(first, row + 3)
+            fe, ff, fg, fh = item(first, row + 4), item(first, row + 5), item(first, row + 6), item(first, row + 7)
+            inside = row % height
+            for block in range(begin, end):
+                prefetch(values, block * height + _AHEAD)
+                v = load(tile, item(indices, block) * lanes, lanes)
+                w = block * height + inside
+                a = fma(weight(values, table, w, fa, lanes), v, a)
+                b = fma(weight(values, table, w + 1, fb, lanes), v, b)
+                c = fma(weight(values, table, w + 2, fc, lanes), v, c)
+                d = fma(weight(values, table, w + 3, fd, lanes), v, d)
+                e = fma(weight(values, table, w + 4, fe, lanes), v, e)
+                f = fma(weight(values, table, w + 5, ff, lanes), v, f)
+                g = fma(weight(values, table, w + 6, fg, lanes), v, g)
+                h = fma(weight(values, table, w + 7, fh, lanes), v, h)
+            for i, total in enumerate((a, b, c, d, e, f, g, h)):
+                if row + i < bias.size:
+                    factor = splat(item(scale, row + i), lanes)
+                    whole = fma(total, factor, splat(item(bias, row + i), lanes))
+                    if kept == lanes:
+                        store(y, (row + i) * columns + at, whole)
+                    else:
+                        store_some(y, (row + i) * columns + at, whole, kept)
+        at += lanes
+
+
+@jit(fast_math=True)
+def _column(starts, indices, values, table, first, scale, bias, x, y, width, decoder, start, stop):  # type: ignore[no-untyped-def]
+    """Block rows start..stop of a single column; a lane is an output."""
+    lanes = lanes_of(width)
+    for block_row in range(start, stop):
+        row = block_row * lanes
+        places = load(first, row, lanes)
+        base = gather(table, places)
+        a = splat(np.float32(0), lanes)
+        b, c, d = a, a, a
+        begin, end = item(starts, block_row), item(starts, block_row + 1)
+        for at in range(begin, end - 3, 4):
+            w = at * lanes
+            a = fma(
+                look_up(load(values, w, lanes), table, places, base, decoder), spread(x, item(indices, at), lanes), a
+            )
+            w += lanes
+            b = fma(
+                look_up(load(values, w, lanes), table, places, base, decoder),
+                spread(x, item(indices, at + 1), lanes),
+                b,
+            )
+            w += lanes
+            c = fma(
+                look_up(load(values, w, lanes), table, places, base, decoder),
+                spread(x, item(indices, at + 2), lanes),
+                c,
+            )
+            w += lanes
+            d = fma(
+                look_up(load(values, w, lanes), table, places, base, decoder),
+                spread(x, item(indices, at + 3), lanes),
+                d,
+            )
+        for at in range(end - (end - begin) % 4, end):
+            codes = load(values, at * lanes, lanes)
+            a = fma(look_up(codes, table, places, base, decoder), spread(x, item(indices, at), lanes), a)
+        kept = min(lanes, bias.size - row)
+        total = fma((a + b) + (c + d), load(scale, row, lanes), load_some(bias, row, kept, lanes))
+        store_some(y, row, total, kept)

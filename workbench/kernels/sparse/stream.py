@@ -1,0 +1,365 @@
+"""Sparse × dense straight from the encoded bytes: packed gaps or a bitmap, and packed codes or float32 values.
+
+A block of rows at a time is decoded into scratch that stays in L1, and multiplied from there: once for a single vector,
+where decoding is a small part of the work, and once for each run of columns else. What is held is what the encoding
+stores, and two numbers for every few thousand entries that say where a block of rows begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.kernels.compiler.features import wide
+from workbench.kernels.compiler.jit import jit
+from workbench.kernels.lowbit.bitpack import pack, packed_size
+from workbench.kernels.sparse.decode import (
+    BLOCK,
+    COLUMNS,
+    ROWS,
+    WIDTH,
+    block_room,
+    decode,
+    decode_values,
+    eight_bytes,
+    row_scales,
+    whole_table,
+)
+from workbench.kernels.sparse.gaps import WIDTHS, count_entries, entries
+from workbench.kernels.sparse.survivors import Survivors
+from workbench.kernels.threads import shares as _threads
+from workbench.kernels.vector.lookups import WIDEST, bit_count, expanded, item, lanes_of, load_some, scratch
+from workbench.kernels.vector.registers import fma, lane_sum, load, prefetch, splat, spread, store
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+EVERY, BITMAP = 0, 1  # a stream's `width`, where it is not that of a gap
+_BLOCK = 4096  # entries of a block, about: 32 KiB of scratch
+_AHEAD = 512  # survivors: the addresses of the next ones are known too late for the processor to fetch them by itself
+_FEW = 4  # vectors that are multiplied one by one
+_NO_FLOATS, _NO_BYTES, _ONE = np.zeros(0, np.float32), np.zeros(8, np.uint8), np.ones(1, np.float32)
+_EXPANDS = wide()
+
+
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """Values of entries, one after another: `floats` [n] themselves, or else codes of `bits` bits, packed.
+
+    A code is scale · table[code] where there is a table, else scale · (code − point). scale: float32, one, one a row,
+    or one for each run of `group` columns of a row. point: of all entries; points: uint8 or float32, one for each
+    scale, where they differ.
+    """
+
+    floats: Floats = field(default_factory=lambda: _NO_FLOATS)
+    codes: Bytes = field(default_factory=lambda: _NO_BYTES)
+    bits: int = 0
+    table: Floats = field(default_factory=lambda: _NO_FLOATS)
+    scale: Floats = field(default_factory=lambda: _ONE)
+    point: float = 0.0
+    points: NDArray[Any] = field(default_factory=lambda: _NO_BYTES[:0])
+    group: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class SparseStream:
+    """A matrix [rows, columns] as its encoding stores it.
+
+    places: packed gaps of `width` bits (2 to 8), see `gaps`; a bitmap (`BITMAP`); or nothing where every weight is
+    listed (`EVERY`). block: rows of a block. marks: int64, for each block and the end the first entry and the position
+    before the sixteen entries that this one is among.
+    """
+
+    shape: tuple[int, int]
+    places: Bytes
+    width: int
+    listed: Listed
+    block: int
+    marks: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, shape: tuple[int, int], places: Bytes, width: int, positions: NDArray[np.int64] | None, listed: Listed
+    ) -> SparseStream:
+        """positions: int64 [n], where the entries stand in the flattened matrix; None for every weight.
+
+        The bytes are held as they are, without a copy, where they are writable and eight or more.
+        """
+        rows, columns = shape
+        count = rows * columns if positions is None else positions.size
+        wanted = max(rows * _BLOCK // max(count, 1), 1)
+        block = min(max(wanted, 1), max(rows, 1), max(2**30 // max(columns, 1), 1))
+        starts = np.minimum(np.arange(-(-rows // block) + 1) * block, rows) * columns
+        first = starts if positions is None else np.searchsorted(positions, starts)
+        whole = first & -16
+        before = whole - 1 if positions is None else np.where(whole > 0, positions[whole - 1] if count else 0, -1)
+        marks = np.ascontiguousarray(np.stack((first, before), axis=1), np.int64).reshape(-1)
+        held = Listed(
+            _own(listed.floats),
+            _readable(listed.codes),
+            listed.bits,
+            _own(listed.table),
+            _own(listed.scale),
+            listed.point,
+            _own(listed.points),
+            listed.group,
+        )
+        return cls(shape, _readable(places), width, held, block, marks)
+
+    @classmethod
+    def of_survivors(cls, survivors: Survivors) -> SparseStream:
+        """float32 survivors, as gaps or a bitmap, whichever takes fewer bytes. Raises ValueError for codes."""
+        if survivors.levels is not None:
+            raise ValueError("Survivors that are codes come from an encoding, which has them packed.")
+        rows, columns = survivors.shape
+        dense = np.zeros(rows * columns, np.float32)
+        dense[survivors.positions] = survivors.values
+        found, fillers = count_entries(dense)
+        pairs = zip(WIDTHS, fillers.tolist(), strict=True)
+        taken = [packed_size(found + more, width) + 4 * more for width, more in pairs]
+        width = WIDTHS[int(np.argmin(taken))]
+        if packed_size(dense.size, 1) <= min(taken):
+            bits = np.packbits(dense != 0, bitorder="little")
+            return cls.of(survivors.shape, bits, BITMAP, survivors.positions, Listed(survivors.values))
+        gaps, positions = entries(dense, width)
+        return cls.of(survivors.shape, pack(gaps, width), width, positions, Listed(dense[positions]))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays that the product reads."""
+        one = self.listed
+        arrays = (self.places, self.marks, one.floats, one.codes, one.table, one.scale, one.points)
+        return sum(array.nbytes for array in arrays if array is not _NO_BYTES and array is not _ONE)
+
+    @cached_property
+    def arrays(self) -> tuple[Any, ...]:
+        """What the kernels read, in their order."""
+        one, (rows, columns) = self.listed, self.shape
+        groups = -(-columns // one.group) if one.group else 1
+        count = int(self.marks[-2])
+        facts = (rows, columns, self.width, one.bits, count, self.block, groups, one.group or max(columns, 1))
+        numbers = (np.array(facts, np.int64), np.float32(one.point))
+        return self.places, one.codes, one.floats, one.table, one.scale, one.points, self.marks, *numbers
+
+    @cached_property
+    def blocks(self) -> int:
+        return self.marks.size // 2 - 1
+
+    def multiply(self, x: Floats, bias: Floats | None = None, threads: int = 1) -> Floats:
+        """float32 [batch, columns] to [batch, rows].
+
+        As in a dense product, a zero times NaN or infinity may be NaN. Raises ValueError where x or the bias is of
+        another type or shape.
+        """
+        rows, columns = self.shape
+        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != columns:
+            raise ValueError(f"The dense operand is float32 [batch, {columns}], not {x.dtype} {list(x.shape)}.")
+        if bias is None:
+            bias = _NO_FLOATS
+        elif bias.dtype != np.float32 or bias.shape != (rows,):
+            raise ValueError(f"A bias for {rows} rows is float32 [{rows}], not {bias.dtype} {list(bias.shape)}.")
+        if not x.flags.c_contiguous:
+            x = np.ascontiguousarray(x)
+        y = np.empty((x.shape[0], rows), np.float32)
+        if not y.size:
+            return y
+        if x.shape[0] == 1 and threads == 1:  # in a few microseconds, of which `split` would take its share
+            _vectors(self.arrays, bias, x, y, 0, self.blocks)
+        elif x.shape[0] <= _FEW:
+            _threads.split(_vectors, self.blocks, threads, self.arrays, bias, x, y)
+        else:
+            lanes = min(WIDEST, max(8, 1 << (x.shape[0] - 1).bit_length()))
+            units = self.blocks * -(-x.shape[0] // lanes)
+            _threads.split(_batch, units, threads, self.arrays, bias, x, y, (0,) * (lanes // 8))
+        return y
+
+
+def _own(array: NDArray[Any]) -> NDArray[Any]:
+    """The array itself where compiled code takes it as it is: one that cannot be written would be compiled for anew."""
+    return np.require(array, requirements=("C", "A", "W"))
+
+
+def _readable(packed: Bytes) -> Bytes:
+    """Eight bytes or more, to be read eight at a time."""
+    if packed.size >= 8:
+        return _own(packed)
+    return _NO_BYTES if not packed.size else np.concatenate((packed, np.zeros(8 - packed.size, np.uint8)))
+
+
+@jit(fast_math=True)
+def _vectors(stream, bias, x, y, start, stop):  # type: ignore[no-untyped-def]
+    """Blocks start..stop of one vector after another."""
+    facts = stream[7]
+    rows, columns = facts[ROWS], facts[COLUMNS]
+    room = block_room(stream, start, stop)
+    table, scales = whole_table(stream), row_scales(stream)
+    places, room_for_values = np.empty(room, np.int32), scratch(room)
+    ends = np.empty(facts[BLOCK] + 1, np.int64)
+    expands = _EXPANDS and facts[WIDTH] == BITMAP and scales.size == stream[4].size and stream[5].size == 0
+    padded = scratch(columns + 64 if expands else 0)
+    for block in range(start, stop):
+        row_0 = block * facts[BLOCK]
+        height = min(facts[BLOCK], rows - row_0)
+        if expands:
+            values, shift = decode_values(stream, table, block, room_for_values)
+        else:
+            values, shift = decode(stream, table, block, places, room_for_values, ends)
+        for vector in range(x.shape[0]):
+            to = vector * rows + row_0
+            if expands:
+                padded[:columns] = x[vector]
+                padded[columns:] = 0
+                at = (stream[6][2 * block] & 15) + shift
+                _by_mask(stream[0], row_0 * columns, columns, values, at, padded, height, y, to)
+            else:
+                _by_place(values, shift, places, ends, columns, x, vector * columns, height, y, to)
+            for row in range(height):
+                total = item(y, to + row) * item(scales, row_0 + row if scales.size > 1 else 0)
+                y[vector, row_0 + row] = total + item(bias, row_0 + row) if bias.size else total
+
+
+@jit(fast_math=True)
+def _by_place(values, shift, places, ends, columns, x, x_0, height, y, to):  # type: ignore[no-untyped-def]
+    """Sums of `height` rows to `y` from `to` on."""
+    for row in range(height):
+        store(y, to + row, splat(_sum(values, shift, places, ends[row], ends[row + 1], x, x_0), 1))
+        x_0 -= columns
+
+
+@jit(fast_math=True)
+def _sum(values, shift, places, at, end, x, x_0):  # type: ignore[no-untyped-def]
+    total = np.float32(0)
+    for i in range(at, end):
+        total += item(values, i + shift) * item(x, x_0 + item(places, i))
+    return total
+
+
+@jit(fast_math=True)
+def _by_mask(masks, bit, columns, values, at, x, height, y, to):  # type: ignore[no-untyped-def]
+    """The same for rows of a bitmap that begin at `bit` and with value number `at`. x: one vector, and 64 zeros."""
+    last = values.size - 64  # from here on, vectors would be read past the last value
+    for row in range(height):
+        a = splat(np.float32(0), 16)
+        b, c, d = a, a, a
+        shift = bit & 7
+        for column in range(0, columns, 64):
+            byte = (bit + column) >> 3
+            word = (eight_bytes(masks, byte) >> shift) & ((1 << (64 - shift)) - 1 if shift else -1)
+            word |= (eight_bytes(masks, byte + 8) << (63 - shift)) << 1
+            word &= (1 << (columns - column)) - 1 if columns - column < 64 else -1
+            at_1 = at + bit_count(word & 0xFFFF)
+            at_2 = at + bit_count(word & 0xFFFFFFFF)
+            at_3 = at + bit_count(word & 0xFFFFFFFFFFFF)
+            if at <= last:
+                prefetch(values, at + _AHEAD)
+                prefetch(masks, byte + _AHEAD // 8)
+                a = fma(_expanded(load(values, at, 16), word), load(x, column, 16), a)
+                b = fma(_expanded(load(values, at_1, 16), word >> 16), load(x, column + 16, 16), b)
+                c = fma(_expanded(load(values, at_2, 16), word >> 32), load(x, column + 32, 16), c)
+                d = fma(_expanded(load(values, at_3, 16), word >> 48), load(x, column + 48, 16), d)
+            else:
+                a = fma(_expanded(_up_to_end(values, at), word), load(x, column, 16), a)
+                b = fma(_expanded(_up_to_end(values, at_1), word >> 16), load(x, column + 16, 16), b)
+                c = fma(_expanded(_up_to_end(values, at_2), word >> 32), load(x, column + 32, 16), c)
+                d = fma(_expanded(_up_to_end(values, at_3), word >> 48), load(x, column + 48, 16), d)
+            at += bit_count(word)
+        store(y, to + row, splat(lane_sum((a + b) + (c + d)), 1))
+        bit += columns
+
+
+@jit
+def _up_to_end(values, at):  # type: ignore[no-untyped-def]
+    return load_some(values, at, min(16, values.size - at), 16)
+
+
+if _EXPANDS:
+
+    @jit
+    def _expanded(eight, mask):  # type: ignore[no-untyped-def]
+        return expanded(eight, mask)
+
+else:
+
+    @jit
+    def _expanded(eight, mask):  # type: ignore[no-untyped-def]
+        return eight  # never called where there is no such instruction
+
+
+@jit(fast_math=True)
+def _batch(stream, bias, x, y, width, start, stop):  # type: ignore[no-untyped-def]
+    """Units start..stop of (vectors, block), a run of vectors outside: it stands in the lanes of a tile."""
+    lanes = lanes_of(width)
+    facts = stream[7]
+    rows, columns = facts[ROWS], facts[COLUMNS]
+    blocks = stream[6].size // 2 - 1
+    room = block_room(stream, 0, blocks)
+    table, scales = whole_table(stream), row_scales(stream)
+    places, values = np.empty(room, np.int32), scratch(room)
+    ends = np.empty(facts[BLOCK] + 1, np.int64)
+    tile, sums = scratch(columns * lanes), scratch(facts[BLOCK] * lanes)
+    found, shift = values, 0
+    filled, decoded = -1, -1
+    for unit in range(start, stop):
+        number, block = unit // blocks, unit % blocks
+        left = number * lanes
+        kept = min(lanes, x.shape[0] - left)
+        if number != filled:
+            filled = number
+            _turn(x, left, kept, columns, lanes, tile)
+        row_0 = block * facts[BLOCK]
+        height = min(facts[BLOCK], rows - row_0)
+        if block != decoded:
+            decoded = block
+            found, shift = decode(stream, table, block, places, values, ends)
+            for row in range(height):
+                for i in range(ends[row], ends[row + 1]):
+                    places[i] = (places[i] - row * columns) * lanes
+        row_sums(places, found, shift, ends, row_0, height, tile, 0, rows, 0, scales, bias, sums, width)
+        for vector in range(kept):
+            for row in range(height):
+                y[left + vector, row_0 + row] = sums[row * lanes + vector]
+
+
+@jit
+def _turn(x, left, kept, columns, lanes, tile):  # type: ignore[no-untyped-def]
+    """Vectors left .. left + kept as the lanes of `tile` [columns, lanes], sixteen columns at a time."""
+    if kept < lanes:
+        tile[:] = 0
+    for begin in range(0, columns, 16):
+        for vector in range(kept):
+            for column in range(begin, min(begin + 16, columns)):
+                tile[column * lanes + vector] = x[left + vector, column]
+
+
+@jit(fast_math=True)
+def row_sums(places, values, shift, ends, row_0, height, x, x_0, group_rows, group_x, scales, bias, sums, width):  # type: ignore[no-untyped-def]
+    """Products of the rows of a block with the lanes of `x` from x_0 + place on, scaled, with the bias.
+
+    sums: [height, lanes]. Every `group_rows` rows, the part of `x` that is read begins `group_x` further on.
+    """
+    lanes = lanes_of(width)
+    group = row_0 // group_rows
+    begin = x_0 + group * group_x
+    until = (group + 1) * group_rows
+    at = item(ends, 0)
+    for row in range(row_0, row_0 + height):
+        if row == until:
+            begin += group_x
+            until += group_rows
+        end = item(ends, row - row_0 + 1)
+        even = splat(np.float32(0), lanes)
+        odd = even
+        for _ in range((end - at) >> 1):
+            even = fma(spread(values, at + shift, lanes), load(x, begin + item(places, at), lanes), even)
+            odd = fma(spread(values, at + shift + 1, lanes), load(x, begin + item(places, at + 1), lanes), odd)
+            at += 2
+        if at < end:
+            even = fma(spread(values, at + shift, lanes), load(x, begin + item(places, at), lanes), even)
+            at += 1
+        factor = splat(item(scales, row if scales.size > 1 else 0), lanes)
+        initial = splat(item(bias, row) if bias.size else np.float32(0), lanes)
+        store(sums, (row - row_0) * lanes, fma(even + odd, factor, initial))

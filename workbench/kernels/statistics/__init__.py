@@ -1,0 +1,1 @@
+"""What is known of a tensor's weights: magnitudes, deviations, levels nearest to them."""

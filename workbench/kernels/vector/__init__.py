@@ -1,0 +1,1 @@
+"""What vectors of explicit length can do, and memory aligned for them."""

@@ -1,0 +1,375 @@
+"""Vector operations of look-ups, masks and parts of vectors; the rules of `registers` hold for these, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from workbench.kernels.compiler.features import wide
+from workbench.kernels.compiler.jit import jit
+from workbench.kernels.vector.registers import Vector, _call, _contiguous, _is_float, _pointer, _splat, _suffix
+
+# How codes become levels: a table that counts up by ones; one table of 16 entries or fewer; any.
+DECODERS = {"ramp": (0,), "small": (0, 0), "any": (0, 0, 0)}
+WIDEST = 64 if wide() else 32  # columns worked on at once: four registers, so that two sums a row fit
+
+
+@intrinsic
+def lanes_of(typingctx, width):  # type: ignore[no-untyped-def]
+    """Eight for each element of the tuple `width`, a constant: how a kernel takes a number of lanes from its caller."""
+    if not isinstance(width, types.UniTuple):
+        return None
+    lanes = 8 * width.count
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return context.get_constant(types.intp, lanes)
+
+    return types.literal(lanes)(width), codegen
+
+
+@intrinsic
+def scaling_of(typingctx, scaling):  # type: ignore[no-untyped-def]
+    """One less than the length of the tuple `scaling`, as a constant."""
+    if not isinstance(scaling, types.UniTuple):
+        return None
+    number = scaling.count - 1
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return context.get_constant(types.intp, number)
+
+    return types.literal(number)(scaling), codegen
+
+
+@intrinsic
+def item(typingctx, array, index):  # type: ignore[no-untyped-def]
+    """The element of `array` at `index`, which is not negative; an integer comes as intp."""
+    if not (_contiguous(array) and isinstance(index, types.Integer)):
+        return None
+    result = types.intp if isinstance(array.dtype, types.Integer) else array.dtype
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        found = builder.load(_pointer(context, builder, sig.args[0], args[0], index))
+        return context.cast(builder, found, array.dtype, result)
+
+    return result(array, index), codegen
+
+
+@intrinsic(prefer_literal=True)
+def weight(typingctx, values, table, at, first, lanes):  # type: ignore[no-untyped-def]
+    """Survivor number `at` in every lane: the float32 itself, or table[first + code] where `values` holds codes."""
+    if not (_contiguous(values) and _contiguous(table) and isinstance(lanes, types.IntegerLiteral)):
+        return None
+    if not (isinstance(at, types.Integer) and isinstance(first, types.Integer)):
+        return None
+    kind = Vector(table.dtype, lanes.literal_value)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _splat(builder, _survivor(context, builder, sig, args), kind.lanes)
+
+    return kind(values, table, at, first, lanes), codegen
+
+
+@intrinsic
+def value(typingctx, values, table, at, first):  # type: ignore[no-untyped-def]
+    """Survivor number `at` as a number; see `weight`."""
+    if not (_contiguous(values) and _contiguous(table) and isinstance(at, types.Integer)):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _survivor(context, builder, sig, args)
+
+    return table.dtype(values, table, at, first), codegen
+
+
+def _survivor(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    values, table, at, first = args[:4]
+    at = context.cast(builder, at, sig.args[2], types.intp)
+    found = builder.load(_pointer(context, builder, sig.args[0], values, at))
+    if isinstance(sig.args[0].dtype, types.Float):
+        return found
+    first = context.cast(builder, first, sig.args[3], types.intp)
+    code = builder.add(first, builder.zext(found, first.type))
+    return builder.load(_pointer(context, builder, sig.args[1], table, code))
+
+
+@intrinsic
+def word_at(typingctx, array, index):  # type: ignore[no-untyped-def]
+    """Eight elements of a uint8 `array` from `index` on as one number, the first in its lowest byte."""
+    if not (_contiguous(array) and array.dtype == types.uint8 and isinstance(index, types.Integer)):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        pointer = _pointer(context, builder, sig.args[0], args[0], index)
+        found = builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()))
+        found.align = 1
+        return found
+
+    return types.int64(array, index), codegen
+
+
+def _by_register(values: Any, decoder: Any) -> bool:
+    """Whether survivors are best looked up eight at a time and then spread from a register."""
+    return wide() and (isinstance(values.dtype, types.Float) or decoder.count < len(DECODERS["any"]))
+
+
+@intrinsic
+def take(typingctx, values, table, at, first, decoder):  # type: ignore[no-untyped-def]
+    """Eight survivors from number `at` on, for `taken` to choose from; see `weight` and `look_up`."""
+    if not (_contiguous(values) and _contiguous(table) and isinstance(decoder, types.UniTuple)):
+        return None
+    if not (isinstance(at, types.Integer) and isinstance(first, types.Integer)):
+        return None
+    kind = Vector(types.float32, 16)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        if not _by_register(values, decoder):
+            return ir.Constant(context.get_value_type(kind), ir.Undefined)
+        at = context.cast(builder, args[2], sig.args[2], types.intp)
+        pointer = _pointer(context, builder, sig.args[0], args[0], at)
+        eight = ir.VectorType(context.get_value_type(values.dtype), 8)
+        found = builder.load(builder.bitcast(pointer, eight.as_pointer()))
+        found.align = values.dtype.bitwidth // 8
+        numbers = ir.Constant(ir.VectorType(ir.IntType(32), 16), [*range(8), *range(8)])
+        found = builder.shuffle_vector(found, ir.Constant(eight, ir.Undefined), numbers)
+        if isinstance(values.dtype, types.Float):
+            return found
+        words = ir.VectorType(ir.IntType(32), 16)
+        code = builder.zext(found, words)
+        if decoder.count == len(DECODERS["small"]):
+            levels = _pointer(context, builder, sig.args[1], args[1], context.get_constant(types.intp, 0))
+            held = builder.load(builder.bitcast(levels, context.get_value_type(kind).as_pointer()))
+            held.align = 4
+            return _call(context, builder, "llvm.x86.avx512.permvar.sf.512", kind, [held, code])
+        first = context.cast(builder, args[3], sig.args[3], types.intp)
+        base = builder.load(_pointer(context, builder, sig.args[1], args[1], first))
+        return builder.fadd(builder.uitofp(code, context.get_value_type(kind)), _splat(builder, base, 16))
+
+    return kind(values, table, at, first, decoder), codegen
+
+
+@intrinsic(prefer_literal=True)
+def taken(typingctx, values, table, at, first, decoder, eight, which, lanes):  # type: ignore[no-untyped-def]
+    """Survivor number `at` in every lane: that of `eight` which the vector `which` says in every lane.
+
+    Spread from a register and not from memory, since a kernel that is bound by its loads would rather do without one.
+    """
+    if not (isinstance(eight, Vector) and isinstance(which, Vector) and isinstance(lanes, types.IntegerLiteral)):
+        return None
+    kind = Vector(types.float32, lanes.literal_value)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        if not _by_register(values, decoder):
+            return _splat(builder, _survivor(context, builder, sig, args), kind.lanes)
+        found = _call(context, builder, "llvm.x86.avx512.permvar.sf.512", eight, [args[5], args[6]])
+        numbers = ir.Constant(ir.VectorType(ir.IntType(32), kind.lanes), [i % 16 for i in range(kind.lanes)])
+        return builder.shuffle_vector(found, ir.Constant(found.type, ir.Undefined), numbers)
+
+    return kind(values, table, at, first, decoder, eight, which, lanes), codegen
+
+
+def _mask(context: Any, builder: Any, scalar: Any, kind: Any, lanes: int) -> Any:
+    bits = context.cast(builder, scalar, kind, types.int64)
+    if lanes < 64:
+        bits = builder.trunc(bits, ir.IntType(lanes))
+    return builder.bitcast(bits, ir.VectorType(ir.IntType(1), lanes))
+
+
+def _expanded(context: Any, builder: Any, sig: Any, args: Any, background: Any) -> Any:
+    kind = sig.return_type
+    chosen = _mask(context, builder, args[1], sig.args[1], kind.lanes)
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(args[0].type, [args[0].type, args[0].type, chosen.type]),
+        f"llvm.x86.avx512.mask.expand.{_suffix(kind)}",
+    )
+    return builder.call(function, [args[0], background, chosen])
+
+
+@intrinsic
+def expanded(typingctx, vector, mask):  # type: ignore[no-untyped-def]
+    """The first lanes of a float32 x 16, one for each set bit of `mask` in order; zero elsewhere. Needs avx512f."""
+    if vector != Vector(types.float32, 16) or not isinstance(mask, types.Integer):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _expanded(context, builder, sig, args, ir.Constant(args[0].type, None))
+
+    return vector(vector, mask), codegen
+
+
+@intrinsic
+def expand_codes(typingctx, vector, mask, background):  # type: ignore[no-untyped-def]
+    """The same for uint8 x 64, with lanes of `background` where no bit is set. Needs avx512vbmi2."""
+    if vector != Vector(types.uint8, 64) or background != vector or not isinstance(mask, types.Integer):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _expanded(context, builder, sig, args, args[2])
+
+    return vector(vector, mask, background), codegen
+
+
+def _first_lanes(context: Any, builder: Any, kept: Any, kind: Any, lanes: int) -> Any:
+    """Mask of the first `kept` lanes."""
+    word = ir.IntType(32)
+    kept = builder.trunc(context.cast(builder, kept, kind, types.int64), word)
+    numbers = ir.Constant(ir.VectorType(word, lanes), list(range(lanes)))
+    return builder.icmp_signed("<", numbers, _splat(builder, kept, lanes))
+
+
+@intrinsic(prefer_literal=True)
+def load_some(typingctx, array, index, kept, lanes):  # type: ignore[no-untyped-def]
+    """The first `kept` elements of `array` from `index` on, and zero in the lanes beyond; reads nothing else."""
+    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(kept, types.Integer)):
+        return None
+    if not isinstance(lanes, types.IntegerLiteral):
+        return None
+    kind = Vector(array.dtype, lanes.literal_value)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        vector = context.get_value_type(kind)
+        pointer = builder.bitcast(_pointer(context, builder, sig.args[0], args[0], index), vector.as_pointer())
+        mask = _first_lanes(context, builder, args[2], sig.args[2], kind.lanes)
+        align = ir.Constant(ir.IntType(32), kind.dtype.bitwidth // 8)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(vector, [pointer.type, align.type, mask.type, vector]),
+            f"llvm.masked.load.{_suffix(kind)}.p0",
+        )
+        return builder.call(function, [pointer, align, mask, ir.Constant(vector, None)])
+
+    return kind(array, index, kept, lanes), codegen
+
+
+@intrinsic
+def store_some(typingctx, array, index, vector, kept):  # type: ignore[no-untyped-def]
+    """Write the first `kept` lanes of `vector` to `array` from `index` on."""
+    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(vector, Vector)):
+        return None
+    if array.dtype != vector.dtype or not isinstance(kept, types.Integer):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        target = args[2].type.as_pointer()
+        pointer = builder.bitcast(_pointer(context, builder, sig.args[0], args[0], index), target)
+        mask = _first_lanes(context, builder, args[3], sig.args[3], vector.lanes)
+        align = ir.Constant(ir.IntType(32), vector.dtype.bitwidth // 8)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [args[2].type, pointer.type, align.type, mask.type]),
+            f"llvm.masked.store.{_suffix(vector)}.p0",
+        )
+        builder.call(function, [args[2], pointer, align, mask])
+        return context.get_dummy_value()
+
+    return types.void(array, index, vector, kept), codegen
+
+
+@intrinsic
+def bit_count(typingctx, scalar):  # type: ignore[no-untyped-def]
+    """Number of set bits."""
+    if not isinstance(scalar, types.Integer):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return builder.ctpop(context.cast(builder, args[0], sig.args[0], types.int64))
+
+    return types.int64(scalar), codegen
+
+
+@intrinsic
+def trailing_zeros(typingctx, scalar):  # type: ignore[no-untyped-def]
+    """Place of the lowest set bit of a number that is not zero."""
+    if not isinstance(scalar, types.Integer):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        bits = context.cast(builder, args[0], sig.args[0], types.int64)
+        return builder.cttz(bits, ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(scalar), codegen
+
+
+@intrinsic
+def permute32(typingctx, low, indices, high):  # type: ignore[no-untyped-def]
+    """(low ++ high)[indices & 31] for float32 x 16 each and 32-bit indices. Needs avx512f."""
+    if not isinstance(low, Vector) or low.key != (types.float32, 16) or low != high:
+        return None
+    if not isinstance(indices, Vector) or indices.lanes != 16 or indices.dtype.bitwidth != 32 or _is_float(indices):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _call(context, builder, "llvm.x86.avx512.vpermi2var.ps.512", low, args)
+
+    return low(low, indices, high), codegen
+
+
+@intrinsic
+def look_up(typingctx, codes, table, first, base, decoder):  # type: ignore[no-untyped-def]
+    """Values of a vector of survivors: the vector itself where it is float32, else one level for each code.
+
+    first: int32 vector, where a lane's part of `table` begins; base: float32 vector, table[first]. decoder: a tuple
+    whose length says how (see `DECODERS`). Without avx512f, and for other than 16 lanes, `small` is done as `any`.
+    """
+    if not (isinstance(codes, Vector) and _contiguous(table) and isinstance(decoder, types.UniTuple)):
+        return None
+    kind = Vector(types.float32, codes.lanes)
+    if first != Vector(types.int32, codes.lanes) or base != kind:
+        return None
+    name = {len(length): name for name, length in DECODERS.items()}[decoder.count]
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        if _is_float(codes):
+            return args[0]
+        words = ir.VectorType(ir.IntType(32), kind.lanes)
+        code = args[0] if codes.dtype.bitwidth == 32 else builder.zext(args[0], words)
+        if name == "ramp":
+            return builder.fadd(builder.uitofp(code, context.get_value_type(kind)), args[3])
+        pointer = _pointer(context, builder, sig.args[1], args[1], context.get_constant(types.intp, 0))
+        vector = context.get_value_type(kind)
+        if name == "small" and wide() and kind.lanes == 16:
+            found = builder.load(builder.bitcast(pointer, vector.as_pointer()))
+            found.align = 4
+            return _call(context, builder, "llvm.x86.avx512.permvar.sf.512", kind, [found, code])
+        places = builder.add(code, args[2])
+        result = ir.Constant(vector, ir.Undefined)
+        for lane in range(kind.lanes):
+            at = ir.Constant(ir.IntType(32), lane)
+            place = builder.zext(builder.extract_element(places, at), ir.IntType(64))
+            result = builder.insert_element(result, builder.load(builder.gep(pointer, [place], inbounds=True)), at)
+        return result
+
+    return kind(codes, table, first, base, decoder), codegen
+
+
+@intrinsic
+def counting(typingctx, step, divide):  # type: ignore[no-untyped-def]
+    """int32 x 16: lane j holds step · (j // divide)."""
+    if not (isinstance(step, types.Integer) and isinstance(divide, types.Integer)):
+        return None
+    kind = Vector(types.int32, 16)
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        lane = ir.Constant(ir.VectorType(ir.IntType(32), 16), list(range(16)))
+        step = _splat(builder, context.cast(builder, args[0], sig.args[0], types.int32), 16)
+        divide = _splat(builder, context.cast(builder, args[1], sig.args[1], types.int32), 16)
+        return builder.mul(step, builder.udiv(lane, divide))
+
+    return kind(step, divide), codegen
+
+
+@jit
+def scratch(size):  # type: ignore[no-untyped-def]
+    """`size` float32, contents undefined, from the start of a cache line on."""
+    memory = np.empty(size + 16, np.float32)
+    skipped = (-memory.ctypes.data & 63) >> 2
+    return memory[skipped : skipped + size]

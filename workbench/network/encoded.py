@@ -1,0 +1,123 @@
+"""A network with an encoding for each layer: what costs, accuracy, files and running networks are worked out from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Self
+
+from workbench.errors import RecipeError
+from workbench.network.model import Model
+from workbench.network.packed import packed
+from workbench.network.simulated import simulated
+from workbench.recipe import Recipe
+from workbench.weights.choice import cheapest, held, named, planned
+from workbench.weights.encoding import Encoding, Plan
+from workbench.weights.form import Form
+from workbench.weights.part import count_zeros
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Forms = Mapping[str, Form]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence on what a step did or left, and the layer it is about."""
+
+    layer: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedModel:
+    """A model with an encoding for each layer. `forms` are what the encodings store; both are in layer order."""
+
+    model: Model
+    recipe: Recipe
+    forms: Forms
+    step_notes: tuple[Note, ...] = ()
+    given: Mapping[str, Encoding] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def uncompressed(cls, model: Model) -> Self:
+        """The network as it came."""
+        return cls(model, Recipe(), MappingProxyType({layer.name: layer.form for layer in model.layers}))
+
+    @cached_property
+    def plans(self) -> Mapping[str, tuple[str, Plan]]:
+        """Layer -> name of its encoding, and what that stores: the smallest lossless one, or the one the recipe names.
+
+        Raises RecipeError where the one that is named cannot hold the layer.
+        """
+        if self.given:  # read from a file
+            return MappingProxyType({name: (one.name, one.planned()) for name, one in self.given.items()})
+        count_zeros([part for form in self.forms.values() for part in form.parts])
+        return MappingProxyType({name: self._planned(name, form) for name, form in self.forms.items()})
+
+    def _planned(self, name: str, form: Form) -> tuple[str, Plan]:
+        wanted = self.recipe.encodings.get(name)
+        try:
+            return form.once(("plan", wanted), lambda: cheapest(form) if wanted is None else planned(wanted, form))
+        except RecipeError as error:
+            raise RecipeError(f"Layer {name!r}: {error}") from None
+
+    @cached_property
+    def encodings(self) -> Mapping[str, Encoding]:
+        """Layer -> encoding, as planned."""
+        if self.given:
+            return self.given
+        wanted = {name: self.recipe.encodings.get(name, encoding) for name, (encoding, _) in self.plans.items()}
+        return MappingProxyType({name: named(wanted[name], form) for name, form in self.forms.items()})
+
+    @cached_property
+    def stored(self) -> Forms:
+        """What the encodings hold, which is what costs are counted on: the same values as `forms`.
+
+        The levels of a layer are gone where plain float32 values are the smallest way to store it, or the chosen one.
+        """
+        if self.from_file:
+            return self.forms
+        return MappingProxyType({name: held(self.plans[name][1], form) for name, form in self.forms.items()})
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What the steps did or left, and every rank above its break-even."""
+        return self.step_notes + _above_break_even(self.forms)
+
+    @property
+    def from_file(self) -> bool:
+        """Whether it was read from a packed file; `model` then holds the compressed weights only."""
+        return bool(self.given)
+
+    @property
+    def faithful(self) -> bool:
+        """Whether every method was applied as its paper asks; otherwise the result is a preview."""
+        return all(step.method.faithful for step in self.recipe.steps)
+
+    def to_torch(self) -> nn.Module:
+        """A plain torch module with the decoded weights, in eval mode; a factored layer is a Sequential of two."""
+        return simulated(self.model, self.forms)
+
+    def packed(self, threads: int | None = None) -> nn.Module:
+        """A torch module whose layers multiply with the encoded weights, in eval mode and without gradients.
+
+        threads: of each kernel, by default as many as torch uses now. A layer stored as plain float32 values is torch's
+        own. Raises ModelError for less than one thread.
+        """
+        return packed(self.model, self.forms, self.encodings, threads)
+
+
+def _above_break_even(forms: Forms) -> tuple[Note, ...]:
+    return tuple(
+        Note(
+            name,
+            f"Rank {form.rank} is above its break-even of {int(form.break_even)}: "
+            "the two factors hold more weights than the layer.",
+        )
+        for name, form in forms.items()
+        if form.rank is not None and form.break_even is not None and form.rank > form.break_even
+    )

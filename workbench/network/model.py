@@ -1,0 +1,229 @@
+"""A network as the workbench sees it: a torch module that never changes, and its layers with their shapes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from workbench.cache import fingerprint
+from workbench.data.datasets import Dataset
+from workbench.data.datasets import load as load_dataset
+from workbench.errors import ModelError
+from workbench.method import Layout
+from workbench.models import zoo
+from workbench.network.trace import Call, trace
+from workbench.weights.form import Form
+from workbench.weights.levels import Floats
+
+RestPart = Literal["biases", "batch_norm", "other"]
+INPUT = (1, 28, 28)  # of every network in the zoo: grey images, channels first
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_Compressible = nn.Linear | nn.Conv2d
+_COMPRESSIBLE = get_args(_Compressible)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A linear layer or 2-D convolution. Pairs are (vertical, horizontal).
+
+    name: qualified module name, the first one where several modules share the weight; `aliases` are the others.
+    weight: [out, in] or [out, in/groups, kh, kw], float32, read-only.
+    calls: one per use in a forward pass, so a layer used twice counts its operations twice.
+    """
+
+    name: str
+    kind: Literal["linear", "conv2d"]
+    weight: Floats
+    has_bias: bool
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+    calls: tuple[Call, ...]
+    aliases: tuple[str, ...]
+
+    @cached_property
+    def form(self) -> Form:
+        """The form of its weights as they came."""
+        return Form.of(self.weight)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.weight.shape
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network, its layers in order of first use, and the images that judge it.
+
+    module: in eval mode; never changed in place. architecture: the zoo's name for it, by which a packed file is rebuilt
+    without code; None for a user's own module. input_shape: without the batch. rest: every other tensor that inference
+    needs, and `rest_part` what the size counts it under. uncounted: operators whose MACs could not be counted.
+    other_macs: MACs of counted operators outside the layers, per image.
+    """
+
+    name: str
+    module: nn.Module
+    architecture: str | None
+    input_shape: tuple[int, ...]
+    data: Dataset | None
+    layers: tuple[Layer, ...]
+    rest: Mapping[str, NDArray[Any]]
+    rest_part: Mapping[str, RestPart]
+    uncounted: tuple[str, ...]
+    other_macs: int
+    digest: str = field(repr=False)
+
+    @classmethod
+    def from_module(
+        cls,
+        module: nn.Module,
+        example_input: torch.Tensor,
+        data: Dataset | str | None = None,
+        name: str | None = None,
+        architecture: str | None = None,
+    ) -> Model:
+        """Trace any torch module with one forward pass of `example_input` [batch, ...]. The module is copied.
+
+        Raises ModelError, naming the layer, for weights that are NaN, infinite or absent, and where the module does not
+        accept the example.
+        """
+        if isinstance(module, _COMPRESSIBLE):
+            module = nn.Sequential(module)  # so that its weight has a path
+        for path, one in module.named_modules():
+            if isinstance(one, _COMPRESSIBLE):
+                _check_weight(path, one)
+        module = copy.deepcopy(module).eval().requires_grad_(False).float()
+        modules = dict(module.named_modules(remove_duplicate=False))
+        found = {path: one for path, one in modules.items() if isinstance(one, _COMPRESSIBLE)}
+        first_paths = {id(one): path for path, one in reversed(found.items())}
+        traced = trace(module, first_paths, example_input[:1])
+        dataset = load_dataset(data) if isinstance(data, str) else data
+        layers = _layers(module, found, traced.calls)
+        if not layers:
+            raise ModelError("The network has no linear layer or 2-D convolution that its forward pass calls.")
+        rest = _rest(module, layers)
+        return cls(
+            name=name or type(module).__name__,
+            module=module,
+            architecture=architecture,
+            input_shape=tuple(example_input.shape[1:]),
+            data=dataset,
+            layers=layers,
+            rest=MappingProxyType(rest),
+            rest_part=MappingProxyType({path: _rest_part(modules, path) for path in rest}),
+            uncounted=traced.uncounted,
+            other_macs=traced.macs - sum(_macs(layer) for layer in layers),
+            digest=fingerprint(architecture, *((one.name, one.weight, one.calls) for one in layers), *rest.items()),
+        )
+
+    def layout(self, layer: Layer) -> Layout:
+        """What methods may know of a layer."""
+        return Layout(layer.kind, layer.groups, bool(layer.aliases), output=layer is self.layers[-1])
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name. Raises ModelError where there is none."""
+        for layer in self.layers:
+            if name == layer.name or name in layer.aliases:
+                return layer
+        if name in dict(self.module.named_modules()):
+            raise ModelError(f"Layer {name!r} of {self.name} has no weights that can be compressed.")
+        known = ", ".join(layer.name for layer in self.layers)
+        raise ModelError(f"{self.name} has no layer {name!r}; its layers are {known}.")
+
+
+def load(name: str) -> Model:
+    """A trained network of the zoo with its data set: "lenet-5/mnist". Raises ModelError listing the known names."""
+    entry = zoo.entry(name)
+    data = load_dataset(entry.data)
+    return Model.from_module(zoo.module(name), torch.zeros(1, *INPUT), data, name, entry.architecture)
+
+
+def _check_weight(path: str, layer: _Compressible) -> None:
+    if hasattr(layer, "parametrizations"):
+        raise ModelError(
+            f"Layer {path!r} computes its weight by a parametrisation; remove it (make it permanent) first."
+        )
+    if isinstance(layer.weight, nn.UninitializedParameter) or layer.weight is None:
+        raise ModelError(f"Layer {path!r} has no weights yet; run the network once before handing it over.")
+    if layer.weight.numel() == 0:
+        raise ModelError(f"Layer {path!r} is empty: its weight has shape {tuple(layer.weight.shape)}.")
+    for kind, tensor in (("weights", layer.weight), ("biases", layer.bias)):
+        bad = 0 if tensor is None else int((~torch.isfinite(tensor)).sum())
+        if bad:
+            raise ModelError(f"Layer {path!r} has {bad} {kind} that are NaN or infinite; it cannot be compressed.")
+
+
+def _layers(
+    module: nn.Module, found: Mapping[str, _Compressible], calls: Mapping[str, tuple[Call, ...]]
+) -> tuple[Layer, ...]:
+    """One Layer for each weight tensor that some call uses, in order of first use."""
+    owners: dict[int, list[str]] = {}
+    for path, parameter in module.named_parameters(remove_duplicate=False):
+        owners.setdefault(id(parameter), []).append(path.rpartition(".")[0])
+    layers: dict[int, Layer] = {}
+    for path in calls:
+        layer = found[path]
+        if id(layer.weight) in layers:
+            continue
+        sharing = [one for one in owners[id(layer.weight)] if one != path and found.get(one) is not layer]
+        used = tuple(call for other in (path, *sharing) for call in calls.get(other, ()))
+        layers[id(layer.weight)] = _layer(path, layer, used, tuple(sharing))
+    return tuple(layers.values())
+
+
+def _layer(path: str, layer: _Compressible, calls: tuple[Call, ...], aliases: tuple[str, ...]) -> Layer:
+    weight = layer.weight.detach().numpy().astype(np.float32)
+    weight.flags.writeable = False
+    bias = layer.bias is not None
+    if isinstance(layer, nn.Linear):
+        return Layer(path, "linear", weight, bias, (1, 1), (0, 0), (1, 1), 1, calls, aliases)
+    kernel, dilation = _pair(layer.kernel_size), _pair(layer.dilation)
+    padding = (
+        _pair(layer.padding)
+        if not isinstance(layer.padding, str)
+        else (0, 0)
+        if layer.padding == "valid"
+        else (dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2)
+    )
+    return Layer(path, "conv2d", weight, bias, _pair(layer.stride), padding, dilation, layer.groups, calls, aliases)
+
+
+def _pair(values: tuple[int, ...]) -> tuple[int, int]:
+    return values[0], values[1]
+
+
+def _macs(layer: Layer) -> int:
+    """Dense MACs of the layer's calls: every weight once per output position."""
+    return sum(int(np.prod(call.output_shape)) // layer.shape[0] * layer.weight.size for call in layer.calls)
+
+
+def _rest(module: nn.Module, layers: tuple[Layer, ...]) -> dict[str, NDArray[Any]]:
+    """Every tensor of the state dict but the layers' weights and training's counters; shared ones once."""
+    state = module.state_dict()
+    taken = {state[f"{layer.name}.weight"].data_ptr() for layer in layers}
+    rest: dict[str, NDArray[Any]] = {}
+    for path, tensor in state.items():
+        if path.endswith("num_batches_tracked") or (tensor.numel() and tensor.data_ptr() in taken):
+            continue
+        taken.add(tensor.data_ptr())
+        rest[path] = tensor.detach().numpy().copy()
+        if tensor.is_floating_point() and not np.isfinite(rest[path]).all():
+            raise ModelError(f"Tensor {path!r} has values that are NaN or infinite; the network cannot be compressed.")
+    return rest
+
+
+def _rest_part(modules: Mapping[str, nn.Module], path: str) -> RestPart:
+    owner, _, leaf = path.rpartition(".")
+    if isinstance(modules[owner], _BATCH_NORMS):
+        return "batch_norm"
+    return "biases" if leaf == "bias" else "other"

@@ -1,0 +1,1 @@
+"""Every figure of one compressed network beside the original's."""

@@ -1,0 +1,1 @@
+"""A layer's weights: what they are (form, part, levels) and how they are stored (encodings)."""
