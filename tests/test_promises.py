@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.compression.compressed import compress
+from workbench.compression.compressed import compress, read
 from workbench.engine.assessment import assess
-from workbench.importers.packed import read
 from workbench.method import METHODS
 from workbench.models import zoo
 from workbench.network.model import Model, load

@@ -9,11 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workbench.compression.compressed import CompressedModel, compress
+    from workbench.compression.compressed import CompressedModel, compress, read
     from workbench.engine.assessment import assess
     from workbench.engine.session import Session
     from workbench.errors import WorkbenchError
-    from workbench.importers.packed import read
     from workbench.network.model import Model, load
     from workbench.recipe import Recipe, Step
     from workbench.report.report import Report
@@ -43,7 +42,7 @@ _HOMES = {
     "assess": "workbench.engine.assessment",
     "compress": "workbench.compression.compressed",
     "load": "workbench.network.model",
-    "read": "workbench.importers.packed",
+    "read": "workbench.compression.compressed",
 }
 
 

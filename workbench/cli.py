@@ -156,8 +156,8 @@ def export(model: str, path: Path, **choices: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(file: Path, device: str, images: int | None, as_json: bool) -> None:
     """Rebuild the network from the bytes of a packed FILE alone and print the same figures as `measure`."""
+    from workbench.compression.compressed import read
     from workbench.engine.assessment import assess
-    from workbench.importers.packed import read
 
     _print_report(assess(read(file), device, images, latency=True, progress=progress), as_json)
 

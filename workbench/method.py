@@ -1,17 +1,31 @@
-"""What every method is: a frozen dataclass whose fields describe themselves, so that a slider is derived from them."""
+"""What every method is: a frozen dataclass whose fields describe themselves, so that a slider is derived from them.
+
+A method stands on one of three bases, by what it must see: `Layerwise` the weights alone, `Calibrated` evidence of the
+network as it stands before the step, `Trained` images to train on.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from numpy.typing import NDArray
 
 from workbench.errors import RecipeError
+from workbench.evidence import Evidence
 from workbench.shelf import Shelf
 from workbench.weights.form import Form
+from workbench.weights.levels import Levels
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from workbench.network.state import State
+
+Tensors = NDArray[Any]
 Mode = Literal["instant", "calibrated", "trained"]
 Axis = Literal["rank", "sparsity", "bits"]
 
@@ -75,7 +89,8 @@ class Method(ABC):
     """One compression method. Subclasses are frozen dataclasses, one a file in `workbench/methods/<family>`.
 
     catalogue: its number(s) in the catalogue of methods (docs/methods.md). paper: where it was published. mode: what it
-    needs to be applied. faithful: whether applying it is all that the paper asks, or a preview of a trained method.
+    needs to be applied, which follows from its base. faithful: whether applying it is all that the paper asks, or a
+    preview of a trained method.
     """
 
     catalogue: ClassVar[tuple[str, ...]]
@@ -111,6 +126,12 @@ class Method(ABC):
         """Why a step for every layer spares such a layer, as the end of a sentence; a step that names it does not."""
         return None
 
+
+class Layerwise(Method):
+    """A method that sees the weights alone: instant, without data."""
+
+    mode = "instant"
+
     def settle(self, forms: Mapping[str, Form]) -> dict[str, Hashable]:
         """What a global criterion decides for each of `forms` (layer name -> form), ranked across all of them.
 
@@ -127,4 +148,101 @@ class Method(ABC):
         return {name: self.compress(forms[name], decision) for name, decision in self.settle(forms).items()}
 
 
-METHODS: Shelf[Method] = Shelf("workbench.methods", Method)  # type: ignore[type-abstract]
+class Calibrated(Method):
+    """A method that asks for evidence of the network as it stands before the step.
+
+    images: whether that evidence comes from calibration images; a method that asks for the network's structure alone
+    does without, and is instant.
+    """
+
+    images: ClassVar[bool] = True
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.mode = "calibrated" if cls.images else "instant"
+
+    @abstractmethod
+    def settle(self, forms: Mapping[str, Form], evidence: Evidence) -> dict[str, Hashable]:
+        """What is decided for each of `forms` (layer name -> form), as of a `Layerwise` method."""
+
+    def compress(self, form: Form, decision: Hashable) -> Form:
+        """The new form of a layer; `decision` is what `settle` said about it. `form` itself where nothing changes."""
+        return form
+
+    def beside(self, rest: Mapping[str, Tensors], decisions: Mapping[str, Hashable]) -> Mapping[str, Tensors]:
+        """The tensors beside the layers' weights that change (biases, batch norm), by name, of those in `rest`."""
+        return {}
+
+    def inputs(self, decisions: Mapping[str, Hashable]) -> Mapping[str, Levels | None]:
+        """The levels that the inputs of layers are rounded to from now on; None for float32."""
+        return {}
+
+
+class Trained(Method):
+    """A method that trains. Its result is kept in the Store; until there is one, another method stands in for it."""
+
+    mode = "trained"
+    faithful = True
+
+    @abstractmethod
+    def stand_in(self) -> Layerwise | Calibrated:
+        """What is shown while this has not been trained: a preview."""
+
+    @abstractmethod
+    def train(self, state: State, layers: tuple[str, ...], course: Course) -> Iterator[State]:
+        """Train from `state` on and give states that are better and better; the last one is the result.
+
+        layers: those that the step is for. What was given when the course is cancelled is the best so far.
+        """
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is. share: of all its work, 0..1. loss: mean over the last epoch. score: on validation images.
+
+    left: seconds that the rest will take, at the speed so far.
+    """
+
+    share: float
+    loss: float
+    score: float
+    left: float
+
+
+class Course(Protocol):
+    """What a trained method trains with; it never knows the loop behind it.
+
+    seed: of everything random. size: how many epochs the method may take where it leaves that open.
+    """
+
+    seed: int
+
+    def fit(
+        self,
+        module: nn.Module,
+        *,
+        epochs: float,
+        learning_rate: float | None = None,
+        loss: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
+        before_step: Callable[[], None] | None = None,
+        after_step: Callable[[int, int], None] | None = None,
+        share: tuple[float, float] = (0.0, 1.0),
+    ) -> Iterator[Progress]:
+        """Train `module` in place and yield after every epoch, or part of one; at the end it is in evaluation mode.
+
+        loss: of (module, inputs, targets), the task's own by default. before_step: called when gradients are there and
+        before the optimiser uses them. after_step: called with the number of the step, from 0, and how many there are,
+        when the optimiser has changed the weights: where masks are kept. share: which part of the whole course this is,
+        for its progress. Ends early where the course is cancelled.
+        """
+        ...
+
+    def score(self, module: nn.Module) -> float:
+        """On validation images, 0..1."""
+        ...
+
+    @property
+    def cancelled(self) -> bool: ...
+
+
+METHODS: Shelf[Method] = Shelf("workbench.methods", Method)

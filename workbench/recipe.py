@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,10 @@ class Step:
     def named(self) -> set[str]:
         """Every layer that the step names."""
         return set(self.layers or ()) | set(self.overrides)
+
+    def check(self, model: Model) -> None:
+        """Raises RecipeError where the step names a layer that `model` does not have."""
+        _check_names(self.named(), model)
 
     def to_object(self) -> dict[str, Any]:
         overrides = {name: None if one is None else dict(one) for name, one in sorted(self.overrides.items())}
@@ -134,6 +138,10 @@ class Recipe:
         steps = [step.to_object() for step in self.steps]
         return {"version": VERSION, "steps": steps, "encodings": dict(sorted(self.encodings.items()))}
 
+    def until(self, steps: int) -> Recipe:
+        """The first steps alone."""
+        return Recipe(self.steps[:steps])
+
     def to_json(self) -> str:
         return json.dumps(self.to_object(), indent=2)
 
@@ -145,13 +153,19 @@ class Recipe:
 
     def check(self, model: Model) -> None:
         """Raises RecipeError where the recipe names a layer that `model` does not have."""
-        for name in sorted({name for step in self.steps for name in step.named()} | set(self.encodings)):
-            try:
-                layer = model.layer(name)
-            except ModelError as error:
-                raise RecipeError(f"The recipe does not fit this network. {error}") from None
-            if layer.name != name:
-                raise RecipeError(f"Layer {name!r} shares its weight with {layer.name!r}; name that one in the recipe.")
+        for step in self.steps:
+            step.check(model)
+        _check_names(self.encodings, model)
+
+
+def _check_names(names: Iterable[str], model: Model) -> None:
+    for name in sorted(names):
+        try:
+            layer = model.layer(name)
+        except ModelError as error:
+            raise RecipeError(f"The recipe does not fit this network. {error}") from None
+        if layer.name != name:
+            raise RecipeError(f"Layer {name!r} shares its weight with {layer.name!r}; name that one in the recipe.")
 
 
 DEFAULTS: Mapping[Axis, str] = MappingProxyType(

@@ -9,7 +9,7 @@ from workbench.accuracy.memory import give_back, keep_freed
 
 _RUN = """
 import resource, torch
-from workbench.evaluate.memory import keep_freed
+from workbench.accuracy.memory import keep_freed
 assert keep_freed()
 def work():
     for _ in range(50):

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from workbench.compression.compressed import _made, compress
+from workbench.compression.compressed import compress
+from workbench.compression.steps import _made
 from workbench.engine.assessment import costs
 from workbench.errors import RecipeError, Stopped
 from workbench.methods.factorize.spatial_svd import SpatialSVD

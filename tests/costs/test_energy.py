@@ -44,7 +44,7 @@ def without_zeros(bits: int) -> CompressedModel:
     levels = Affine(bits, Grouping("tensor"), np.ones(1, np.float32), np.zeros(1, np.float32), symmetric=False)
     codes = np.ones((32, 64), np.uint8)
     part = Part.of(codes) if bits == 32 else Part.on_levels(levels, codes, codes == 0)
-    return CompressedModel(model, Recipe(), {"0": Form((part,))})
+    return CompressedModel(model, {"0": Form((part,))})
 
 
 def test_lenet_5_in_float32_equals_the_sum_by_hand(lenet_5: Model) -> None:
@@ -149,7 +149,7 @@ def test_inputs_that_no_weight_meets_are_not_read() -> None:
     model = Model.from_module(nn.Sequential(nn.Linear(64, 32, bias=False)), torch.zeros(1, 64))
     weight = np.zeros((32, 64), np.float32)
     weight[3, 5] = 1
-    compressed = CompressedModel(model, Recipe(), {"0": Form.of(weight)})
+    compressed = CompressedModel(model, {"0": Form.of(weight)})
     stored = sum(one.data.nbytes for one in compressed.encodings["0"].arrays()) / 4
     modelled = energy.model(compressed, CHIP)
     assert modelled.low == pytest.approx((3.1 + 0.1 + (stored + 1 + 32) * 5) * PJ, rel=1e-12)

@@ -26,7 +26,7 @@ def with_forms(module: nn.Module, example: torch.Tensor, **forms: Form) -> Compr
     """The compressed model whose layers (their dots written as _) have the given forms."""
     model = Model.from_module(module, example)
     named = {layer.name: forms.get(f"layer_{layer.name}", Form.of(layer.weight)) for layer in model.layers}
-    return CompressedModel(model, Recipe(), named)
+    return CompressedModel(model, named)
 
 
 def ones(*shape: int) -> Part:

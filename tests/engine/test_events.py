@@ -54,7 +54,7 @@ def _recipe(random: np.random.Generator, model: Model) -> Recipe:
 
 _NEW = """
 import json, sys, workbench
-from workbench.session import Session
+from workbench.engine.session import Session
 model, device, images, recipe = json.load(sys.stdin)
 session = Session(workbench.load(model), device, images, workbench.Recipe.from_object(recipe), activations=0)
 session.wait(120)

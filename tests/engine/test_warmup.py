@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[2]
 FIRST_MOVE = """
 import gc
 from numba.core.dispatcher import Dispatcher
-from workbench import warmup
-from workbench.compressed import compress
-from workbench.model import load
+from workbench.engine import warmup
+from workbench.compression.compressed import compress
+from workbench.network.model import load
 from workbench.recipe import Recipe
 
 def compiled():

@@ -18,7 +18,6 @@ from torch import nn
 from workbench.compression.compressed import CompressedModel
 from workbench.exporters.packed import MAGIC, VERSION
 from workbench.network.model import Model
-from workbench.recipe import Recipe
 from workbench.weights.choice import named
 from workbench.weights.form import Form
 from workbench.weights.levels import Affine, Codebook, Granularity, Grouping, symmetric_zero_point
@@ -94,7 +93,7 @@ def every_encoding() -> CompressedModel:
     }
     given = {name: named(encoding, form) for name, (encoding, form) in forms.items()}
     decoded = {name: encoding.decode() for name, encoding in given.items()}
-    return CompressedModel(model, Recipe(), MappingProxyType(decoded), given=MappingProxyType(given))
+    return CompressedModel(model, MappingProxyType(decoded), given=MappingProxyType(given))
 
 
 def taken_apart(content: bytes) -> tuple[dict[str, Any], list[bytes]]:

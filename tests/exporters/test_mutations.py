@@ -20,9 +20,8 @@ import pytest
 from torch import nn
 
 from tests.exporters.forging import Net, every_encoding, sealed, taken_apart, with_checksums, written
-from workbench.compression.compressed import CompressedModel, compress
+from workbench.compression.compressed import CompressedModel, compress, read
 from workbench.errors import FormatError
-from workbench.importers.packed import read
 from workbench.network.model import load
 from workbench.recipe import Recipe
 

@@ -10,11 +10,10 @@ import torch
 from torch import nn
 
 from tests.exporters.forging import Net, every_encoding, example, sealed, taken_apart, with_checksums, written
-from workbench.compression.compressed import CompressedModel, compress
+from workbench.compression.compressed import CompressedModel, compress, read
 from workbench.data.datasets import Dataset
 from workbench.errors import FormatError, WorkbenchError
 from workbench.exporters.packed import LONGEST_HEADER
-from workbench.importers.packed import read
 from workbench.method import METHODS
 from workbench.network.model import Model, load
 from workbench.recipe import Recipe, Step

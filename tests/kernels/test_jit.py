@@ -14,7 +14,7 @@ KERNELS = (bitpack._pack, bitpack._unpack, gaps._count_entries, gaps._entries)
 posix = pytest.mark.skipif(os.name == "nt", reason="folders have no modes")
 PACKING = """
 import numpy as np
-from workbench.kernels import bitpack
+from workbench.kernels.lowbit import bitpack
 assert bitpack._pack.signatures == [], "compiled at import"
 assert bitpack.pack(np.array([1, 2, 3], np.uint8), 2).tolist() == [0b111001]
 print(sum(bitpack._pack.stats.cache_hits.values()), sum(bitpack._pack.stats.cache_misses.values()))
@@ -41,7 +41,7 @@ def test_compiled_code_is_kept_in_a_folder_of_the_users_own(tmp_path: Path) -> N
 @posix
 def test_loading_compiled_code_does_without_the_compiler(tmp_path: Path) -> None:
     """Which is there for a function that is compiled afterwards."""
-    load = "from workbench.kernels import bitpack; bitpack.pack(np.array([1, 2, 3], np.uint8), 2)"
+    load = "from workbench.kernels.lowbit import bitpack; bitpack.pack(np.array([1, 2, 3], np.uint8), 2)"
     found = "print([name for name in ('numba.np.arraymath', 'scipy.linalg') if name in sys.modules])"
     compiled = "assert numba.njit(lambda count: np.dot(np.ones(count), np.ones(count)))(3) == 3.0"
     program = f"import sys, numba, numpy as np\n{load}\n{found}\n{compiled}"

@@ -152,7 +152,7 @@ import os, sys
 import numpy as np
 sys.path.insert(0, {root!r})
 from tests.kernels.test_threads import _count
-from workbench.kernels import _threads
+from workbench.kernels.threads import shares as _threads
 array = np.zeros(100, np.int64)
 _threads.split(_count, 100, 2, array)
 child = os.fork()
@@ -172,7 +172,8 @@ def test_a_forked_child_has_its_own_threads() -> None:
 
 
 def test_a_limit_is_respected() -> None:
-    program = "from workbench.kernels import _threads; print(len(_threads.split(lambda start, stop: 0, 10, 4)))"
+    split = "shares.split(lambda start, stop: 0, 10, 4)"
+    program = f"from workbench.kernels.threads import shares; print(len({split}))"
     environment = {**os.environ, "NUMBA_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"

@@ -161,7 +161,7 @@ def answers_so_far(compressed: EncodedModel) -> Answers:
     images = len(selected_images(compressed.model))
     if compressed.from_file:
         return np.full(images, -1, np.int16)
-    key = *_identity(compressed.model), compressed.recipe.digest
+    key = *_identity(compressed.original), compressed.recipe.digest, compressed.trained_from
     return _given.get(key, lambda: np.full(images, -1, np.int16))
 
 

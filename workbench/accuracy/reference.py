@@ -12,10 +12,10 @@ _originals: Cache[EncodedModel] = Cache(ceiling=2**26)
 
 def original(compressed: EncodedModel) -> EncodedModel | None:
     """The network before compression; None for a file whose network is not in the zoo."""
-    model = compressed.model
+    model = compressed.original
     if not compressed.from_file:
         judged = None if model.data is None else model.data.split("test").digest
-        return _originals.get((model.digest, model.name, judged), lambda: EncodedModel.uncompressed(model))
+        return _originals.get((model.digest, model.name, judged), lambda: EncodedModel.of(model))
     if model.name not in zoo.names():
         return None
-    return _originals.get(model.name, lambda: EncodedModel.uncompressed(load(model.name)))
+    return _originals.get(model.name, lambda: EncodedModel.of(load(model.name)))

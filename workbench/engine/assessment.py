@@ -98,10 +98,10 @@ def _about_data(model: Model) -> dict[str, Any] | None:
 def _original_figures(compressed: CompressedModel, device: Device) -> Figures | None:
     """Computed once for each network and device."""
     if not compressed.from_file:
-        empty = CompressedModel.uncompressed(compressed.model)
-        return _originals.get(device, lambda: _figures(empty, device)[0], compressed.model)
+        empty = CompressedModel.of(compressed.original)
+        return _originals.get(device, lambda: _figures(empty, device)[0], compressed.original)
     reference = original(compressed)
-    return None if reference is None else _original_figures(CompressedModel.uncompressed(reference.model), device)
+    return None if reference is None else _original_figures(CompressedModel.of(reference.model), device)
 
 
 def _figures(compressed: CompressedModel, device: Device) -> tuple[Figures, tuple[LayerRow, ...]]:

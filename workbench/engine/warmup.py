@@ -12,7 +12,7 @@ from typing import get_args
 import numpy as np
 
 from workbench.errors import RecipeError
-from workbench.method import Method
+from workbench.method import Layerwise
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.kmeans import KMeans
 from workbench.methods.quantize.uniform import Uniform
@@ -70,7 +70,7 @@ def _compressed() -> Iterator[Form]:
     weights = np.rint(4 * np.random.default_rng(0).standard_normal(_SHAPE, np.float32))
     whole = {"layer": Form.of(weights)}
     yield whole["layer"]
-    quantisers: list[Method] = [Uniform(bits=bits, per=per) for bits in (1, 4) for per in get_args(Granularity)]
+    quantisers: list[Layerwise] = [Uniform(bits=bits, per=per) for bits in (1, 4) for per in get_args(Granularity)]
     quantisers += [Uniform(bits=1, symmetric="no"), Uniform(bits=4, symmetric="no"), KMeans(bits=2)]
     for sparsity in (0.0, 0.5):
         cut = Magnitude(sparsity=sparsity).apply(whole)

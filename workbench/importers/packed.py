@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.compression.compressed import CompressedModel
 from workbench.errors import FormatError
 from workbench.exporters.header import Bytes, Described, Header, parse
 from workbench.exporters.packed import LARGEST_FILE, LONGEST_HEADER, MAGIC, PREAMBLE, SEALED_FROM, VERSION
 from workbench.importers.rebuild import filled, network
+from workbench.network.encoded import EncodedModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _CHUNK = 2**20
 
 
-def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None = None) -> CompressedModel:
+def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None = None) -> EncodedModel:
     """The compressed network again, from the file's bytes alone.
 
     module: the user's own network, whatever its weights, where the file's is not of the zoo; it is not changed.
@@ -47,7 +47,7 @@ def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None
         raise FormatError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _read(file: BufferedReader, module: nn.Module | None, data: Dataset | None) -> CompressedModel:
+def _read(file: BufferedReader, module: nn.Module | None, data: Dataset | None) -> EncodedModel:
     """Every size is checked before memory is taken for what it announces."""
     header = _verified_header(file)
     blank = network(header, module)

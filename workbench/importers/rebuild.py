@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from workbench.compression.compressed import CompressedModel
 from workbench.data import datasets
 from workbench.errors import FormatError, ModelError, RecipeError
 from workbench.exporters.header import Header, StoredLayer, StoredTensor
 from workbench.models import zoo
+from workbench.network.encoded import EncodedModel
 from workbench.network.model import INPUT, Model
 from workbench.weights.encoding import Encoding
 from workbench.weights.form import Form
@@ -57,7 +57,7 @@ def network(header: Header, module: nn.Module | None) -> nn.Module:
 
 def filled(
     header: Header, module: nn.Module, layers: Mapping[str, Arrays], rest: Arrays, data: Dataset | None
-) -> CompressedModel:
+) -> EncodedModel:
     """The compressed network: `module` with the weights that the arrays stand for.
 
     layers: layer -> array name -> bytes. rest: tensor name -> bytes. Raises FormatError naming the layer or tensor,
@@ -80,7 +80,7 @@ def filled(
         raise FormatError(f"it does not fit the network: {str(error).removesuffix('.')}") from error
     _check_names("layer", [one.name for one in header.layers], [one.name for one in model.layers])
     _check_names("tensor", [one.array.name for one in header.rest], list(model.rest))
-    return CompressedModel(model, header.recipe, MappingProxyType(forms), given=MappingProxyType(encodings))
+    return EncodedModel(model, MappingProxyType(forms), recipe=header.recipe, given=MappingProxyType(encodings))
 
 
 def _check_layer(stored: StoredLayer, weight: torch.Tensor | None) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from workbench.errors import RecipeError
 from workbench.network.model import Model
 from workbench.network.packed import packed
-from workbench.network.simulated import simulated
+from workbench.network.state import Forms, State
 from workbench.recipe import Recipe
 from workbench.weights.choice import cheapest, held, named, planned
 from workbench.weights.encoding import Encoding, Plan
@@ -20,8 +20,6 @@ from workbench.weights.part import count_zeros
 
 if TYPE_CHECKING:
     from torch import nn
-
-Forms = Mapping[str, Form]
 
 
 @dataclass(frozen=True)
@@ -33,19 +31,25 @@ class Note:
 
 
 @dataclass(frozen=True, eq=False)
-class EncodedModel:
-    """A model with an encoding for each layer. `forms` are what the encodings store; both are in layer order."""
+class EncodedModel(State):
+    """A state after its last step, with an encoding for each layer. `forms` are what the encodings store.
 
-    model: Model
-    recipe: Recipe
-    forms: Forms
+    source: the model that the recipe began with, where that is another one. trained_from: digest of what the Store gave
+    for the recipe's trained steps, "" where it gave nothing. previews: titles of trained methods for which another
+    stood in.
+    """
+
+    recipe: Recipe = field(default_factory=Recipe)
     step_notes: tuple[Note, ...] = ()
     given: Mapping[str, Encoding] = field(default_factory=dict, repr=False)
+    source: Model | None = None
+    trained_from: str = ""
+    previews: tuple[str, ...] = ()
 
-    @classmethod
-    def uncompressed(cls, model: Model) -> Self:
-        """The network as it came."""
-        return cls(model, Recipe(), MappingProxyType({layer.name: layer.form for layer in model.layers}))
+    @property
+    def original(self) -> Model:
+        """The model that the recipe began with."""
+        return self.source or self.model
 
     @cached_property
     def plans(self) -> Mapping[str, tuple[str, Plan]]:
@@ -96,11 +100,11 @@ class EncodedModel:
     @property
     def faithful(self) -> bool:
         """Whether every method was applied as its paper asks; otherwise the result is a preview."""
-        return all(step.method.faithful for step in self.recipe.steps)
+        return not self.previews and all(step.method.faithful for step in self.recipe.steps)
 
     def to_torch(self) -> nn.Module:
         """A plain torch module with the decoded weights, in eval mode; a factored layer is a Sequential of two."""
-        return simulated(self.model, self.forms)
+        return self.module()
 
     def packed(self, threads: int | None = None) -> nn.Module:
         """A torch module whose layers multiply with the encoded weights, in eval mode and without gradients.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -124,6 +124,17 @@ class Model:
             uncounted=traced.uncounted,
             other_macs=traced.macs - sum(_macs(layer) for layer in layers),
             digest=fingerprint(architecture, *((one.name, one.weight, one.calls) for one in layers), *rest.items()),
+        )
+
+    def with_rest(self, tensors: Mapping[str, NDArray[Any]]) -> Model:
+        """The same network with other values for some tensors beside the layers' weights."""
+        module = copy.deepcopy(self.module)
+        state = module.state_dict()
+        for name, tensor in tensors.items():
+            state[name].copy_(torch.from_numpy(tensor))
+        rest = MappingProxyType({**self.rest, **tensors})
+        return replace(
+            self, module=module, rest=rest, digest=fingerprint(self.digest, *sorted(tensors), *tensors.values())
         )
 
     def layout(self, layer: Layer) -> Layout:

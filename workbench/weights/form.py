@@ -7,8 +7,8 @@ each with its levels (bits). Methods make forms, encodings store them, and neith
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
@@ -50,6 +50,10 @@ class Form:
     def of(cls, values: NDArray[np.floating]) -> Form:
         """The form of an uncompressed weight tensor."""
         return cls((Part.of(values),))
+
+    def with_values(self, values: Sequence[NDArray[np.floating]]) -> Form:
+        """The same chain with other full-precision values for its parts."""
+        return replace(self, parts=tuple(Part.of(tensor) for tensor in values))
 
     @property
     def rank(self) -> int | None:

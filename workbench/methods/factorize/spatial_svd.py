@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.method import Layout, Method, setting
+from workbench.method import Layerwise, Layout, setting
 from workbench.methods.factorize._spectrum import factors
 from workbench.weights.form import Form
 from workbench.weights.levels import Floats
@@ -15,7 +15,7 @@ from workbench.weights.part import Part
 
 
 @dataclass(frozen=True)
-class SpatialSVD(Method):
+class SpatialSVD(Layerwise):
     """K [out, in, kh, kw] read as the matrix [out·kw, in·kh], of which round(rank · min) singular values are kept.
 
     Closed form and the global optimum of a kh×1 convolution to r channels followed by a 1×kw one (Tai et al. 2016,
@@ -28,7 +28,6 @@ class SpatialSVD(Method):
     paper = (
         "Tai, Xiao, Zhang, Wang, E, Convolutional neural networks with low-rank regularization, ICLR 2016, section 2"
     )
-    mode = "instant"
     faithful = False
 
     rank: float = setting(

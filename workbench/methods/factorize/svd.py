@@ -6,14 +6,14 @@ import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from workbench.method import Layout, Method, setting
+from workbench.method import Layerwise, Layout, setting
 from workbench.methods.factorize._spectrum import factors
 from workbench.weights.form import Form
 from workbench.weights.part import Part
 
 
 @dataclass(frozen=True)
-class SVD(Method):
+class SVD(Layerwise):
     """W [m, n] ≈ (U√S)(√S Vᵀ) with r = round(rank · min(m, n)) singular values kept, at least one.
 
     A convolution is read as the matrix [out, in·kh·kw] (the channel form): a kh×kw convolution to r channels, then a
@@ -23,7 +23,6 @@ class SVD(Method):
     catalogue = ("FA-01",)
     title = "Truncated SVD (channel form)"
     paper = "Zhang, Zou, He, Sun, Accelerating Very Deep Convolutional Networks, 2015, section 3.1 (channel form)"
-    mode = "instant"
     faithful = True
 
     rank: float = setting(

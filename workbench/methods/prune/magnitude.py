@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.cache import Cache
 from workbench.kernels.statistics.magnitudes import Magnitudes, smallest_of_all
-from workbench.method import Method, setting
+from workbench.method import Layerwise, setting
 from workbench.weights.form import Form
 from workbench.weights.levels import Floats
 from workbench.weights.part import Cut, Part
@@ -19,7 +19,7 @@ _ordered: Cache[Magnitudes] = Cache(ceiling=256 * 2**20)
 
 
 @dataclass(frozen=True)
-class Magnitude(Method):
+class Magnitude(Layerwise):
     """Cut of exactly round(sparsity · n) weights, those of smallest |w|; ties go in storage order.
 
     Without the retraining that Han et al. 2015 ask for, the cut is a preview of their method (PR-01); on its own it is
@@ -29,7 +29,6 @@ class Magnitude(Method):
     catalogue = ("PR-04",)
     title = "Magnitude pruning"
     paper = "baseline of Han, Pool, Tran, Dally, Learning both Weights and Connections, NeurIPS 2015, section 3"
-    mode = "instant"
     faithful = False
 
     sparsity: float = setting(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.cache import Cache
-from workbench.method import Method, setting
+from workbench.method import Layerwise, setting
 from workbench.weights.form import Form
 from workbench.weights.levels import Codebook, Floats
 from workbench.weights.part import Part
@@ -19,7 +19,7 @@ _ordered: Cache[Ordered] = Cache(ceiling=64 * 2**20)
 
 
 @dataclass(frozen=True)
-class KMeans(Method):
+class KMeans(Layerwise):
     """One-dimensional k-means (Lloyd) over the non-zero weights of each tensor, k = 2^bits, linear initial centroids.
 
     Gong et al. 2014 is this and nothing more; Han et al. 2016 then train the centroids, of which it is a preview.
@@ -28,7 +28,6 @@ class KMeans(Method):
     catalogue = ("QU-03", "QU-02")
     title = "K-means weight sharing"
     paper = "Gong, Liu, Yang, Bourdev 2014, section 3.2; Han, Mao, Dally, Deep Compression, ICLR 2016, section 3"
-    mode = "instant"
     faithful = True
 
     bits: int = setting(

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.method import Method, setting
+from workbench.method import Layerwise, setting
 from workbench.weights.form import Form
 from workbench.weights.levels import Affine, Grouping, symmetric_zero_point
 from workbench.weights.part import Part
@@ -18,7 +18,7 @@ _TINY = np.finfo(np.float32).tiny
 
 
 @dataclass(frozen=True)
-class Uniform(Method):
+class Uniform(Layerwise):
     """Round to nearest on a grid per tensor, per channel or per group of 64 weights.
 
     Symmetric, b ≥ 2: s = max|w| / L with L = 2^(b−1) − 1, so 2L + 1 levels and |w − ŵ| ≤ s/2. Asymmetric, b ≥ 2: 2^b
@@ -30,7 +30,6 @@ class Uniform(Method):
     catalogue = ("QU-14",)
     title = "Uniform quantisation"
     paper = "Krishnamoorthi, Quantizing deep convolutional networks for efficient inference, 2018, section 2"
-    mode = "instant"
     faithful = True
 
     bits: int = setting(8, "Width of one stored weight.", unit="bits", low=1, high=8, step=1, axis="bits")

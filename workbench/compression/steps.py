@@ -1,0 +1,173 @@
+"""Taking one step of a recipe: what its method makes of a state, by the base that it stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import singledispatchmethod
+from typing import cast
+
+from workbench.cache import Cache, fingerprint
+from workbench.calibration.evidence import Calibration
+from workbench.errors import RecipeError, Stopped
+from workbench.exporters.packed import write
+from workbench.importers.packed import read
+from workbench.method import Calibrated, Layerwise, Method, Trained
+from workbench.network.encoded import EncodedModel, Note
+from workbench.network.state import State
+from workbench.recipe import Recipe, Step
+from workbench.store import Store
+from workbench.weights.form import Form
+
+Cancelled = Callable[[], bool]
+Settle = Callable[[Method, Mapping[str, Form]], dict[str, Hashable]]
+_made: Cache[Form | None] = Cache(ceiling=64 * 2**20)  # None for a form that is left as it is
+_read: Cache[EncodedModel] = Cache(ceiling=256 * 2**20)
+
+
+@dataclass
+class Walk:
+    """On the way through a recipe, step by step.
+
+    state: after the steps taken so far. notes: what they had to say. previews: titles of trained methods for which
+    another stood in. trained_from: digest of what the Store gave for the others, "" where it gave nothing.
+    """
+
+    state: State
+    recipe: Recipe
+    cancelled: Cancelled
+    keep: bool
+    store: Store
+    taken: int = 0
+    notes: list[Note] = field(default_factory=list)
+    previews: tuple[str, ...] = ()
+    trained_from: str = ""
+
+    def take(self) -> None:
+        """Take the next step. Raises RecipeError naming the layer, DataError, and Stopped between two layers."""
+        step = self.recipe.steps[self.taken]
+        step.check(self.state.model)
+        self._take(step.method, step)
+        self.taken += 1
+
+    @singledispatchmethod
+    def _take(self, method: Method, step: Step) -> None:
+        raise TypeError(f"{method.name} stands on no base that can be applied.")
+
+    @_take.register
+    def _(self, method: Layerwise, step: Step) -> None:
+        methods = self._for(step)
+        self._formwise(step, methods, lambda chosen, forms: cast(Layerwise, chosen).settle(forms))
+
+    @_take.register
+    def _(self, method: Calibrated, step: Step) -> None:
+        methods = self._for(step)
+        evidence = Calibration(self.state, self.digest, self.cancelled)
+        decisions = self._formwise(
+            step, methods, lambda chosen, forms: cast(Calibrated, chosen).settle(forms, evidence)
+        )
+        rest = method.beside(self.state.model.rest, decisions)
+        inputs = method.inputs(decisions)
+        kept = {layer: levels for layer, levels in self.state.inputs.items() if layer not in inputs}
+        added = {layer: levels for layer, levels in inputs.items() if levels is not None}
+        self.state = self.state.with_rest(rest).with_inputs({**kept, **added})
+
+    @_take.register
+    def _(self, method: Trained, step: Step) -> None:
+        path = self.store.find(self.key)
+        if path is not None:
+            module = None if self.state.model.architecture else self.state.model.module
+            found = _read.get((path, path.stat().st_mtime_ns), lambda: read(path, module, self.state.model.data))
+            self.state = self.state.taking(found)
+            self.trained_from = fingerprint(self.trained_from, self.key)
+            return
+        self.previews += (method.title,)
+        stand_in = Step(method.stand_in(), step.layers, dict.fromkeys(step.overrides))
+        self._take(stand_in.method, stand_in)
+
+    @property
+    def digest(self) -> str:
+        """Of the model and the steps taken so far, and of what the Store gave for them."""
+        model = self.state.model
+        data = None if model.data is None else model.data.split("train").digest
+        return fingerprint(model.digest, data, self.recipe.until(self.taken).digest, self.trained_from)
+
+    @property
+    def key(self) -> str:
+        """What the result of the next step is kept under."""
+        return fingerprint(self.digest, self.recipe.until(self.taken + 1).digest)
+
+    def keep_result(self, state: State) -> None:
+        """Put the result of the next step, which is a trained one, into the Store."""
+        recipe = self.recipe.until(self.taken + 1)
+        write(EncodedModel(state.model, state.forms, state.inputs, recipe=recipe), self.store.place(self.key))
+
+    def layers(self) -> tuple[str, ...]:
+        """The layers that the next step is for."""
+        return tuple(self._for(self.recipe.steps[self.taken]))
+
+    def _for(self, step: Step) -> dict[str, Method]:
+        """Layer -> the method with the layer's own settings, in the order of the network."""
+        methods: dict[str, Method] = {}
+        named = step.named()
+        for layer in self.state.model.layers:
+            if step.layers is not None and layer.name not in step.layers:
+                continue
+            method = step.method_for(layer.name)
+            if method is None:
+                continue
+            layout, by_name = self.state.model.layout(layer), layer.name in named
+            reason = method.refusal(self.state.forms[layer.name], layout)
+            if reason and by_name:
+                raise RecipeError(f"{method.name} cannot be applied to layer {layer.name!r}: it {reason}.")
+            reason = reason or (None if by_name else method.exemption(layout))
+            if reason:
+                self.notes.append(Note(layer.name, f"{method.title} left it alone: it {reason}."))
+            else:
+                methods[layer.name] = method
+        return methods
+
+    def _formwise(
+        self,
+        step: Step,
+        methods: Mapping[str, Method],
+        settle: Callable[[Method, Mapping[str, Form]], dict[str, Hashable]],
+    ) -> dict[str, Hashable]:
+        """Compress the forms of the step's layers one by one. What was decided for each is returned."""
+        forms = self.state.forms
+        together = {name: forms[name] for name in methods if name not in step.overrides}
+        decisions = settle(step.method, together) if together else {}
+        taken = {}
+        for name, method in methods.items():
+            if self.cancelled():
+                raise Stopped
+            if name in step.overrides:
+                decisions[name] = settle(method, {name: forms[name]})[name]
+            compress = cast("Layerwise | Calibrated", method).compress
+            taken[name] = self._compressed(method, compress, forms[name], decisions[name])
+        self.notes += [Note(name, text) for name, form in taken.items() for text in _undone(step, forms[name], form)]
+        self.state = self.state.with_forms(taken)
+        return decisions
+
+    def _compressed(
+        self, method: Method, compress: Callable[[Form, Hashable], Form], form: Form, decision: Hashable
+    ) -> Form:
+        def new() -> Form | None:
+            found = compress(form, decision)
+            return None if found is form else found
+
+        return _made.get((method, decision), new, form, self.keep) or form
+
+
+def _undone(step: Step, before: Form, after: Form) -> list[str]:
+    """Sentences on what earlier steps made and this one took away."""
+    undone = []
+    if any(part.levels for part in before.parts) and not any(part.levels for part in after.parts):
+        undone.append(f"{step.method.title} dissolved the levels that an earlier step made; quantise after it.")
+    if len(after.parts) != len(before.parts) and 2 * _zeros(after) < _zeros(before):
+        undone.append(f"{step.method.title} filled in the zeros that an earlier step made; prune after it.")
+    return undone
+
+
+def _zeros(form: Form) -> int:
+    return sum(part.size - part.nonzeros for part in form.parts)

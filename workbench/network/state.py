@@ -1,0 +1,98 @@
+"""What a step of a recipe is given, and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from workbench.cache import Cache, fingerprint
+from workbench.errors import ModelError
+from workbench.network.model import Model
+from workbench.network.simulated import simulated
+from workbench.weights.form import Form
+from workbench.weights.levels import Levels
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Forms = Mapping[str, Form]
+_variants: Cache[Model] = Cache(ceiling=64 * 2**20)
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A network between two steps.
+
+    model: with the tensors beside the layers' weights (biases, batch norm) as they are now. forms: of its layers, in
+    their order. inputs: layer -> the levels of the values that enter it; one that is not named takes float32.
+    """
+
+    model: Model
+    forms: Forms
+    inputs: Mapping[str, Levels] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        """The network as it came."""
+        return cls(model, MappingProxyType({layer.name: layer.form for layer in model.layers}))
+
+    def with_forms(self, forms: Forms) -> Self:
+        """The same with other forms for some layers."""
+        return replace(self, forms=MappingProxyType({**self.forms, **forms}))
+
+    def with_rest(self, tensors: Mapping[str, NDArray[Any]]) -> Self:
+        """The same with other values for some tensors beside the weights. Equal values give the same model again."""
+        rest = self.model.rest
+        changed = {name: tensor for name, tensor in tensors.items() if not np.array_equal(rest[name], tensor)}
+        if not changed:
+            return self
+        key = fingerprint(*sorted(changed), *(changed[name] for name in sorted(changed)))
+        return replace(self, model=_variants.get(key, lambda: self.model.with_rest(changed), self.model))
+
+    def with_inputs(self, inputs: Mapping[str, Levels]) -> Self:
+        """The same with other levels for what enters the layers."""
+        return replace(self, inputs=MappingProxyType(dict(inputs))) if inputs or self.inputs else self
+
+    def taking(self, result: State) -> Self:
+        """The same state with everything that `result` holds of the same network."""
+        return self.with_forms(result.forms).with_rest(result.model.rest).with_inputs(result.inputs)
+
+    def module(self) -> nn.Module:
+        """A plain torch module of its own that computes what the state does, in evaluation mode."""
+        return simulated(self.model, self.forms)
+
+    def trained(self, module: nn.Module) -> Self:
+        """The state with the weights and other tensors of `module`, which `module()` gave and training has changed.
+
+        Every layer that was trained has new full-precision values: its zeros stay zeros only where training kept them.
+        """
+        state = module.state_dict()
+        forms = {}
+        for layer in self.model.layers:
+            form = self.forms[layer.name]
+            if len(form.parts) > 1:
+                values = [state[f"{layer.name}.{place}.weight"] for place in range(len(form.parts))]
+            else:
+                values = [state[f"{layer.name}.weight"]]
+            forms[layer.name] = form.with_values([tensor.detach().numpy().copy() for tensor in values])
+        rest = {name: _found(state, name) for name in self.model.rest}
+        return self.with_forms(forms).with_rest(rest)
+
+
+def _found(state: Mapping[str, torch.Tensor], name: str) -> NDArray[Any]:
+    """A tensor of the module; the bias of a layer that became several is that of the last of them."""
+    if name in state:
+        return state[name].detach().numpy().copy()
+    owner, _, leaf = name.rpartition(".")
+    factors = sorted(
+        (int(key.split(".")[-2]), key) for key in state if key.startswith(f"{owner}.") and key.endswith(f".{leaf}")
+    )
+    if not factors:
+        raise ModelError(f"Tensor {name!r} is not in the network any more.")
+    return state[factors[-1][1]].detach().numpy().copy()
