@@ -178,11 +178,14 @@ class Calibrated(Method):
         return {}
 
 
+@dataclass(frozen=True)
 class Trained(Method):
     """A method that trains. Its result is kept in the Store; until there is one, another method stands in for it."""
 
     mode = "trained"
     faithful = True
+
+    seed: int = setting(0, "Seed of everything random in the training.", low=0, high=2**31 - 1, step=1)
 
     @abstractmethod
     def stand_in(self) -> Layerwise | Calibrated:

@@ -98,9 +98,8 @@ class Walk:
         return fingerprint(self.digest, self.recipe.until(self.taken + 1).digest)
 
     def keep_result(self, state: State) -> None:
-        """Put the result of the next step, which is a trained one, into the Store."""
-        recipe = self.recipe.until(self.taken + 1)
-        write(EncodedModel(state.model, state.forms, state.inputs, recipe=recipe), self.store.place(self.key))
+        """Put the result of the next step, which is a trained one, into the Store: the key says how it came about."""
+        write(EncodedModel(state.model, state.forms, state.inputs), self.store.place(self.key))
 
     def layers(self) -> tuple[str, ...]:
         """The layers that the next step is for."""
