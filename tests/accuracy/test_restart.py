@@ -37,7 +37,7 @@ def _originals(model: Model) -> dict[str, Form]:
 
 def _moved(form: Form, random: np.random.Generator, density: float = 1.0) -> Form:
     values = form.parts[0].values * random.uniform(0.2, 1.8, form.parts[0].shape)
-    return Form((Part.of(np.where(random.random(values.shape) < density, values, 0)),))
+    return Form.whole(Part.of(np.where(random.random(values.shape) < density, values, 0)))
 
 
 def _scores(evaluator: Evaluator) -> list[np.ndarray]:

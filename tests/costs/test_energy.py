@@ -44,7 +44,7 @@ def without_zeros(bits: int) -> CompressedModel:
     levels = Affine(bits, Grouping("tensor"), np.ones(1, np.float32), np.zeros(1, np.float32), symmetric=False)
     codes = np.ones((32, 64), np.uint8)
     part = Part.of(codes) if bits == 32 else Part.on_levels(levels, codes, codes == 0)
-    return CompressedModel(model, {"0": Form((part,))})
+    return CompressedModel(model, {"0": Form.whole(part)})
 
 
 def test_lenet_5_in_float32_equals_the_sum_by_hand(lenet_5: Model) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.chains import channel, spatial
 from workbench.compression.compressed import CompressedModel, compress
 from workbench.costs import operations
 from workbench.models import zoo
@@ -87,15 +88,15 @@ def test_dense_macs_equal_hand_counts(module: nn.Module, example: torch.Tensor, 
     assert torch_macs(module, example) == by_hand
 
 
-CHANNEL = Form((ones(4, 6, 3, 3), ones(8, 4, 1, 1)), "channel")
-SPATIAL = Form((ones(4, 6, 3, 1), ones(8, 4, 1, 3)), "spatial")
+CHANNEL = channel(ones(4, 6, 3, 3), ones(8, 4, 1, 1))
+SPATIAL = spatial(ones(4, 6, 3, 1), ones(8, 4, 1, 3))
 
 
 @pytest.mark.parametrize(
     ("module", "form", "by_hand"),
     [
         # rank 4 of 30 x 40: 4 x 40, then 30 x 4
-        (nn.Linear(40, 30), Form((ones(4, 40), ones(30, 4)), "channel"), 4 * 40 + 30 * 4),
+        (nn.Linear(40, 30), channel(ones(4, 40), ones(30, 4)), 4 * 40 + 30 * 4),
         # both factors on the 12 x 10 outputs
         (nn.Conv2d(6, 8, 3, padding=1), CHANNEL, 12 * 10 * 4 * 6 * 3 * 3 + 12 * 10 * 8 * 4),
         # the first factor strides: both factors on 5 x 4 outputs
@@ -119,7 +120,7 @@ def test_effective_macs_leave_out_exact_zeros_and_bits_weigh_them() -> None:
     levels = Affine(4, Grouping("tensor"), np.ones(1, np.float32), np.zeros(1, np.float32), symmetric=False)
     part = Part.on_levels(levels, weight.astype(np.uint8), weight == 0)
     module = nn.Sequential(nn.Conv2d(6, 8, 3), nn.Flatten(), nn.Linear(8 * 10 * 8, 2))
-    counted = operations.count(with_forms(module, IMAGE, layer_0=Form((part,))))
+    counted = operations.count(with_forms(module, IMAGE, layer_0=Form.whole(part)))
     conv, linear = 10 * 8 * 8 * 6 * 3 * 3, 2 * 8 * 10 * 8
     assert counted.macs == conv + linear
     assert counted.by_layer["0"].macs == conv

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from tests.chains import channel, spatial
 from workbench.compression.compressed import CompressedModel
 from workbench.exporters.packed import MAGIC, VERSION
 from workbench.network.model import Model
@@ -84,12 +85,12 @@ def every_encoding() -> CompressedModel:
     first, second = _in_table((4, 20), 6, 0.0, 3), _on_grid((30, 4), 3, "group", False, 0.2, 4)
     forms = {
         "conv": ("dense", Form.of(model.layer("conv").weight)),
-        "wide": ("factored", Form((Part.of(vertical), horizontal), "spatial")),
-        "a": ("relative-index", Form((_on_grid((20, 72), 4, "group", False, 0.95, 5),))),
-        "b": ("affine", Form((_on_grid((20, 20), 3, "channel", False, 0.3, 6),))),
-        "c": ("codebook", Form((_in_table((20, 20), 11, 0.3, 7),))),
-        "d": ("factored", Form((first, second), "channel")),
-        "e": ("bitmap", Form((_in_table((4, 30), 5, 0.7, 8),))),
+        "wide": ("factored", spatial(Part.of(vertical), horizontal)),
+        "a": ("relative-index", Form.whole(_on_grid((20, 72), 4, "group", False, 0.95, 5))),
+        "b": ("affine", Form.whole(_on_grid((20, 20), 3, "channel", False, 0.3, 6))),
+        "c": ("codebook", Form.whole(_in_table((20, 20), 11, 0.3, 7))),
+        "d": ("factored", channel(first, second)),
+        "e": ("bitmap", Form.whole(_in_table((4, 30), 5, 0.7, 8))),
     }
     given = {name: named(encoding, form) for name, (encoding, form) in forms.items()}
     decoded = {name: encoding.decode() for name, encoding in given.items()}

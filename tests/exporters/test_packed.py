@@ -24,7 +24,7 @@ ZOO = "lenet-5/mnist"
 
 
 def _same_bits(one: Form, other: Form) -> bool:
-    return one.product == other.product and all(
+    return one.passages == other.passages and all(
         (a.values.view(np.uint32) == b.values.view(np.uint32)).all() and a.bits == b.bits
         for a, b in zip(one.parts, other.parts, strict=True)
     )
@@ -161,7 +161,7 @@ def test_files_that_are_no_packed_network(tmp_path: Path) -> None:
     _refused(content[:-1] + bytes([content[-1] ^ 1]), tmp_path, damaged)
     header, arrays = taken_apart(content)
     assert sealed(header, arrays) == content
-    _refused(sealed(header, arrays, version=2), tmp_path, "has version 2, and this workbench reads version 1")
+    _refused(sealed(header, arrays, version=3), tmp_path, "has version 3, and this workbench reads versions 1 to 2")
     _refused(sealed(header, [*arrays, b"\0"]), tmp_path, "its arrays do not fill it exactly")
     _refused(sealed(header, arrays[:-1]), tmp_path, "its arrays do not fill it exactly")
     long = bytearray(content)
@@ -285,7 +285,7 @@ def test_more_bytes_than_a_layer_can_need_are_not_read(tmp_path: Path) -> None:
 def test_weights_whose_product_overflows(tmp_path: Path) -> None:
     header, arrays = taken_apart(written(every_encoding(), tmp_path))
     names = [(layer["name"], array[0]) for layer in header["layers"] for array in layer["arrays"]]
-    for name, value in (("first.values", 3e38), ("second.scales", 10)):
+    for name, value in (("0.values", 3e38), ("1.scales", 10)):
         index = names.index(("wide", name))
         arrays[index] = np.full(len(arrays[index]) // 4, value, "<f4").tobytes()
     _refused(sealed(with_checksums(header, arrays), arrays), tmp_path, "layer 'wide': its weights are not all finite")

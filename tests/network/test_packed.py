@@ -252,7 +252,7 @@ def test_scale_groups_that_tiles_cannot_follow_still_multiply() -> None:
     grouping = Grouping("group", 20)
     levels = Affine(3, grouping, rng.random(5 * 4, np.float32), np.full(5 * 4, 3, np.float32), True)
     part = Part.on_levels(levels, rng.integers(0, 8, (5, 70), np.uint8), np.zeros((5, 70), bool))
-    (kernel,) = named("affine", Form((part,))).kernels((None,))
+    (kernel,) = named("affine", Form.whole(part)).kernels((None,))
     x = rng.standard_normal((4, 70), np.float32)
     assert kernel is not None
     np.testing.assert_allclose(kernel.multiply(x), x @ part.values.T, rtol=1e-4, atol=1e-5)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.chains import spatial
 from workbench.weights.form import Form
 from workbench.weights.levels import Affine, Codebook, Grouping, symmetric_zero_point
 from workbench.weights.part import Cut, Part, count_zeros
@@ -49,7 +50,7 @@ def test_zeros_have_no_sign() -> None:
 def test_spatial_product_composes_to_the_kernel_written_out() -> None:
     rng = np.random.default_rng(0)
     vertical, horizontal = rng.normal(size=(2, 3, 5, 1)), rng.normal(size=(4, 2, 1, 7))
-    whole = Form((Part.of(vertical), Part.of(horizontal)), "spatial").compose()
+    whole = spatial(Part.of(vertical), Part.of(horizontal)).compose()
     assert whole.shape == (4, 3, 5, 7)
     for n, c, y, x in [(0, 0, 0, 0), (3, 2, 4, 6), (1, 2, 3, 5)]:
         by_hand = sum(vertical[r, c, y, 0] * horizontal[n, r, 0, x] for r in range(2))

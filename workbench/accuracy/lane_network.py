@@ -49,7 +49,7 @@ class LaneNetwork:
         few = max(self.sizes) * _LARGE_BATCH <= _CACHE
         self.batch = _LARGE_BATCH if few else 2 * LANES * torch.get_num_threads()
         self._filled: dict[int, tuple[Stencil, ...]] = {}
-        self._between: dict[int, Images] = {}  # what the first of two factors gives
+        self._between: dict[tuple[int, int], Images] = {}  # what the factors but the last give
         self._buffers: dict[Value, Images] = {}
         self._groups = 0
 
@@ -71,7 +71,7 @@ class LaneNetwork:
             filled.append(_stencil(one, size, halo))
             size = filled[-1].output_size
         self._filled[number] = tuple(filled)
-        self._between.pop(number, None)
+        self._between = {place: images for place, images in self._between.items() if place[0] != number}
 
     def suits(self, forms: Mapping[str, Form]) -> bool:
         done = whole = 0
@@ -87,10 +87,12 @@ class LaneNetwork:
     def _places(self, number: int, form: Form) -> tuple[int, ...]:
         """How many outputs of each channel the tensors of a layer have a part in."""
         step = self._plan.steps[number]
-        out = step.writes.height * step.writes.width
-        if form.product != "spatial":
-            return (out,) * len(form.parts)
-        return step.writes.height * step.reads.width, out
+        found, rows, columns = [], False, False
+        for passage in form.passages:
+            rows, columns = rows or passage.rows, columns or passage.columns
+            height = step.writes.height if rows else step.reads.height
+            found.append(height * (step.writes.width if columns else step.reads.width))
+        return tuple(found)
 
     def begin(self, images: torch.Tensor) -> Live:
         return (images,)
@@ -133,8 +135,8 @@ class LaneNetwork:
         beside = None if step.beside is None else there[step.beside]
         if step.layer:
             *first, last = self._filled[number]
-            for one in first:
-                x = self._through(number, one, x, last.halo)
+            for place, stencil in enumerate(first):
+                x = self._through((number, place), stencil, x, self._filled[number][place + 1].halo)
             last.run(x, y, channel, step.low, step.high, beside, threads)
         elif step.pool is None:
             image_pooling.combine(x, y, beside, step.low, step.high, channel, threads)
@@ -143,12 +145,12 @@ class LaneNetwork:
         else:
             image_pooling.mean(x, y, channel, threads)
 
-    def _through(self, number: int, stencil: Stencil, x: Images, halo: int) -> Images:
-        """What the first of two factors makes of `x`."""
-        if number not in self._between:
-            self._between[number] = Images.zeros(x.groups, stencil.outputs, *stencil.output_size, halo)
-        stencil.run(x, self._between[number], threads=torch.get_num_threads())
-        return self._between[number]
+    def _through(self, place: tuple[int, int], stencil: Stencil, x: Images, halo: int) -> Images:
+        """What a factor that is not its layer's last makes of `x`. place: the step's number and the factor's."""
+        if place not in self._between:
+            self._between[place] = Images.zeros(x.groups, stencil.outputs, *stencil.output_size, halo)
+        stencil.run(x, self._between[place], threads=torch.get_num_threads())
+        return self._between[place]
 
 
 def _allocated(plan: Plan, groups: int) -> dict[Value, Images]:

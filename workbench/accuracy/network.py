@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from workbench.network.model import Layer, Model
-from workbench.network.simulated import product, simulated
+from workbench.network.simulated import chain, simulated
 from workbench.weights.form import Form
 
 BATCH = 100  # few enough for the activations of most small networks to stay in the processor's cache
@@ -89,9 +89,9 @@ class Whole:
 
 
 def stand_ins(layer: Layer, form: Form, original: Any) -> tuple[nn.Linear | nn.Conv2d, ...]:
-    """The torch layer or the two layers, in their order, that `form` makes of `original`, which stays as it is."""
-    if form.product is not None:
-        return cast(tuple[nn.Linear | nn.Conv2d, ...], tuple(product(layer, form, original)))
+    """The torch layers, in their order, that `form` makes of `original`, which stays as it is."""
+    if form.factored:
+        return cast(tuple[nn.Linear | nn.Conv2d, ...], tuple(chain(layer, form, original)))
     body = copy.copy(original)
     weight = nn.Parameter(torch.tensor(form.parts[0].values), requires_grad=False)
     body._parameters = {**original._parameters, "weight": weight}

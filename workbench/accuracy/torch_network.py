@@ -36,7 +36,7 @@ class TorchNetwork:
 
     def fill(self, layer: Layer, form: Form) -> None:
         slot = self.graph.slots[layer.name]
-        if form.product is None and layer.aliases:  # other modules use the same weight
+        if not form.factored and layer.aliases:  # other modules use the same weight
             with torch.no_grad():
                 cast(torch.Tensor, slot.body.weight).copy_(torch.tensor(form.parts[0].values))
             return

@@ -136,7 +136,7 @@ def _note(form: Form, module: nn.Module, calls: int, dense: Latency, packed: Lat
     kernels = [one.kernel for one in tensors if isinstance(one, PackedLinear | PackedConv2d)]
     weights = sum(part.values.size for part in form.parts)
     zeros = 1 - sum(part.nonzeros for part in form.parts) / weights if weights else 0.0
-    if not kernels and form.product is None:
+    if not kernels and not form.factored:
         if not zeros:
             return ""
         return f"Stored as float32: its {zeros:.0%} zeros are too few for a smaller encoding, so torch multiplies it."

@@ -16,7 +16,8 @@ from workbench.method import Layerwise
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.kmeans import KMeans
 from workbench.methods.quantize.uniform import Uniform
-from workbench.weights.choice import cheapest, named
+from workbench.weights.cheapest import cheapest
+from workbench.weights.choice import named
 from workbench.weights.encoding import Encoding
 from workbench.weights.form import Form
 from workbench.weights.levels import Affine, Codebook, Granularity, Grouping, Levels, symmetric_zero_point
@@ -85,11 +86,11 @@ def _forms() -> Iterator[Form]:
     for kept, bits in product((1.0, 0.5, 0.12, 0.02), (32, *range(1, 9))):
         alive = rng.random(_SHAPE) < kept
         if bits == 32:
-            yield Form((Part.of(np.where(alive, rng.standard_normal(_SHAPE, np.float32), np.float32(0))),))
+            yield Form.of(np.where(alive, rng.standard_normal(_SHAPE, np.float32), np.float32(0)))
             continue
         for levels in _levels(bits):
             codes = rng.integers(0, 2**bits - 1, _SHAPE, np.uint8)
-            yield Form((Part.on_levels(levels, codes, ~alive),))
+            yield Form.whole(Part.on_levels(levels, codes, ~alive))
 
 
 def _levels(bits: int) -> Iterator[Levels]:

@@ -6,7 +6,7 @@ import json
 import math
 import reprlib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -142,8 +142,11 @@ def _crc32(array: Bytes) -> str:
     return f"{zlib.crc32(array.data):08x}"
 
 
-def parse(raw: bytes) -> Header:
-    """The header that `describe` wrote. Raises FormatError, naming the field, for anything that it would not write."""
+def parse(raw: bytes, of_today: Callable[[Any], Any] = lambda layer: layer) -> Header:
+    """The header that `describe` wrote. Raises FormatError, naming the field, for anything that it would not write.
+
+    of_today: makes of a layer's entry what this version writes, where the file is of an earlier one.
+    """
     try:
         content = json.loads(raw.decode("ascii"))
         written_here = _canonical(content) == raw
@@ -158,7 +161,7 @@ def parse(raw: bytes) -> Header:
         input_shape=_input_shape(reading.take("input_shape")),
         data=_data(reading.take("data")),
         recipe=_recipe(reading.take("recipe")),
-        layers=tuple(_layer(one) for one in _list("layers", reading.take("layers"))),
+        layers=tuple(_layer(of_today(layer)) for layer in _list("layers", reading.take("layers"))),
         rest=tuple(_tensor(one) for one in _list("rest", reading.take("rest"))),
     )
     reading.finish()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from workbench.network.encoded import EncodedModel
 
 MAGIC = b"\x89CWB\r\n\x1a\n"
-VERSION = 1
+VERSION = 2
 LONGEST_HEADER = 2**24
 LARGEST_FILE = 2**34
 

@@ -6,9 +6,10 @@ import hashlib
 import os
 import stat
 import zlib
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from workbench.errors import FormatError
 from workbench.exporters.header import Bytes, Described, Header, parse
 from workbench.exporters.packed import LARGEST_FILE, LONGEST_HEADER, MAGIC, PREAMBLE, SEALED_FROM, VERSION
 from workbench.importers.rebuild import filled, network
+from workbench.importers.version_1 import layer_of_today
 from workbench.network.encoded import EncodedModel
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from workbench.data.datasets import Dataset
 
 _CHUNK = 2**20
+# Version -> what makes of a layer's entry in the header what this version writes.
+_OF_TODAY: dict[int, Callable[[Any], Any]] = {1: layer_of_today, VERSION: lambda layer: layer}
 
 
 def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None = None) -> EncodedModel:
@@ -70,8 +74,8 @@ def _verified_header(file: BufferedReader) -> Header:
     if len(opening) < PREAMBLE.size:
         raise FormatError("it is cut short")
     _, version, length, sealed = PREAMBLE.unpack(opening)
-    if version != VERSION:
-        raise FormatError(f"it has version {version}, and this workbench reads version {VERSION}")
+    if version not in _OF_TODAY:
+        raise FormatError(f"it has version {version}, and this workbench reads versions 1 to {VERSION}")
     if length > LONGEST_HEADER:
         raise FormatError(f"its header is longer than {LONGEST_HEADER:,} bytes")
     digest = hashlib.blake2b(opening[:SEALED_FROM], digest_size=32)
@@ -80,7 +84,7 @@ def _verified_header(file: BufferedReader) -> Header:
     if digest.digest() != sealed:
         raise FormatError("it is damaged or cut short: its checksum is not that of its content")
     file.seek(PREAMBLE.size)
-    header = parse(file.read(length))
+    header = parse(file.read(length), _OF_TODAY[version])
     if PREAMBLE.size + length + sum(one.size for one in header.arrays()) != size:
         raise FormatError("its arrays do not fill it exactly")
     return header

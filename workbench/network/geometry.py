@@ -42,10 +42,11 @@ class Use:
 
 
 def uses(layer: Layer, form: Form) -> tuple[Use, ...]:
-    """Every use of the layer's tensors in one inference: one per call and tensor, in the order of computation.
+    """Every use of the layer's tensors in one inference: one per call and factor, in the order of computation.
 
-    A channel product's first factor takes over stride, padding and dilation, so both factors work on the layer's output
-    positions. A spatial product's vertical factor strides over rows only: it works on output height x input width.
+    A factor that takes over the layer's stride along an axis leaves as many positions there as the layer has outputs;
+    before that there are as many as inputs. A channel product so works on output positions throughout, the vertical
+    factor of a spatial one on output height x input width.
     """
     return form.once(("uses", layer.calls), lambda: tuple(_uses(layer, form)))
 
@@ -53,13 +54,15 @@ def uses(layer: Layer, form: Form) -> tuple[Use, ...]:
 def _uses(layer: Layer, form: Form) -> Iterator[Use]:
     for call in layer.calls:
         inputs, outputs = math.prod(call.input_shape), math.prod(call.output_shape)
-        positions = outputs // layer.shape[0]
-        if form.product is None:
-            yield Use(form.parts[0], positions, inputs, outputs)
-            continue
-        between = positions
-        if form.product == "spatial":
-            between = positions // call.output_shape[-1] * call.input_shape[-1]
-        inner = form.parts[0].shape[0] * between
-        yield Use(form.parts[0], between, inputs, inner)
-        yield Use(form.parts[1], positions, inner, outputs)
+        whole = outputs // layer.shape[0]  # positions at which the layer's own weight is used
+        rows = columns = False  # whether the layer's stride along that axis has been taken
+        for factor in form.factors:
+            rows, columns = rows or factor.passage.rows, columns or factor.passage.columns
+            positions = whole
+            if layer.kind == "conv2d" and not rows:
+                positions = positions // call.output_shape[-2] * call.input_shape[-2]
+            if layer.kind == "conv2d" and not columns:
+                positions = positions // call.output_shape[-1] * call.input_shape[-1]
+            written = outputs if factor is form.factors[-1] else factor.part.shape[0] * positions
+            yield Use(factor.part, positions, inputs, written)
+            inputs = written

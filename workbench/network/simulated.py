@@ -10,62 +10,65 @@ import torch
 from torch import nn
 
 from workbench.network.model import Layer, Model
-from workbench.weights.form import Form
+from workbench.weights.form import Factor, Form, Passage
 
 
 def simulated(model: Model, forms: Mapping[str, Form]) -> nn.Module:
-    """A copy of the model's module that holds the forms' values; each product becomes a Sequential of two layers."""
+    """A copy of the model's module that holds the forms' values; a layer of several factors becomes a Sequential."""
     module = copy.deepcopy(model.module)
     for layer in model.layers:
         form = forms[layer.name]
         target = module.get_submodule(layer.name)
-        if form.product is None:
+        if form.factored:
+            replace(module, target, chain(layer, form, target))
+        else:
             with torch.no_grad():
                 cast(torch.Tensor, target.weight).copy_(torch.from_numpy(form.parts[0].values.copy()))
-        else:
-            replace(module, target, product(layer, form, target))
     return module
 
 
-def product(layer: Layer, form: Form, original: Any) -> nn.Sequential:
-    """The two torch layers that a product stands for, in the place of `original`."""
-    first, second = (nn.Parameter(torch.from_numpy(part.values.copy()), requires_grad=False) for part in form.parts)
-    rank, out = len(first), len(second)
-    pair: list[nn.Linear] | list[nn.Conv2d]
+def chain(layer: Layer, form: Form, original: Any) -> nn.Sequential:
+    """The torch layers that the factors stand for, in the place of `original`; the last one has its bias."""
+    made = [_factor(layer, factor, original, last=factor is form.factors[-1]) for factor in form.factors]
+    return nn.Sequential(*made).eval()
+
+
+def _factor(layer: Layer, factor: Factor, original: Any, last: bool) -> nn.Linear | nn.Conv2d:
     # made without memory ("meta"): drawing first weights would take time and move torch's random generator
+    weight = torch.from_numpy(factor.part.values.copy())
+    bias = last and layer.has_bias
+    made: nn.Linear | nn.Conv2d
     if layer.kind == "linear":
-        pair = [nn.Linear(first.shape[1], rank, False, "meta"), nn.Linear(rank, out, layer.has_bias, "meta")]
+        made = nn.Linear(weight.shape[1], weight.shape[0], bias, "meta")
     else:
-        vertical, horizontal = _geometry(form, original)
-        common = {"padding_mode": original.padding_mode, "device": "meta"}
-        pair = [
-            nn.Conv2d(first.shape[1], rank, (first.shape[2], first.shape[3]), bias=False, **vertical, **common),
-            nn.Conv2d(rank, out, (second.shape[2], second.shape[3]), bias=layer.has_bias, **horizontal, **common),
-        ]
-    pair[0].weight, pair[1].weight = first, second
-    if layer.has_bias:
-        pair[1].bias = nn.Parameter(original.bias.detach().clone(), requires_grad=False)
-    return nn.Sequential(*pair).eval()
+        groups = factor.passage.groups
+        made = nn.Conv2d(
+            weight.shape[1] * groups,
+            weight.shape[0],
+            (weight.shape[2], weight.shape[3]),
+            groups=groups,
+            bias=bias,
+            padding_mode=original.padding_mode,
+            device="meta",
+            **_passing(factor.passage, original),
+        )
+    made.weight = nn.Parameter(weight, requires_grad=False)
+    if bias:
+        made.bias = nn.Parameter(original.bias.detach().clone(), requires_grad=False)
+    return made
 
 
-def _geometry(form: Form, original: nn.Conv2d) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Stride, padding and dilation of the two factors."""
-    if form.product == "channel":
-        whole = {"stride": original.stride, "padding": original.padding, "dilation": original.dilation}
-        return whole, {}
-    named = isinstance(original.padding, str)
-    padding: Any = (original.padding, original.padding) if named else original.padding
-    vertical = {
-        "stride": (original.stride[0], 1),
-        "padding": padding[0] if named else (padding[0], 0),
-        "dilation": (original.dilation[0], 1),
-    }
-    horizontal = {
-        "stride": (1, original.stride[1]),
-        "padding": padding[1] if named else (0, padding[1]),
-        "dilation": (1, original.dilation[1]),
-    }
-    return vertical, horizontal
+def _passing(passage: Passage, original: nn.Conv2d) -> dict[str, Any]:
+    """Stride, padding and dilation of a factor."""
+    axes = passage.rows, passage.columns
+    if not any(axes):
+        return {}
+    stride = tuple(step if taken else 1 for step, taken in zip(original.stride, axes, strict=True))
+    dilation = tuple(step if taken else 1 for step, taken in zip(original.dilation, axes, strict=True))
+    padding: Any = original.padding  # by name it follows each axis' own length, which is 1 along one that is not taken
+    if not isinstance(padding, str):
+        padding = tuple(border if taken else 0 for border, taken in zip(original.padding, axes, strict=True))
+    return {"stride": stride, "padding": padding, "dilation": dilation}
 
 
 def replace(module: nn.Module, target: nn.Module, replacement: nn.Module) -> None:

@@ -1,7 +1,7 @@
 """The form of a layer's weights: what one step of a recipe hands to the next.
 
-A form is always the same three things: one tensor or a product of tensors (rank), each with its zeros (sparsity),
-each with its levels (bits). Methods make forms, encodings store them, and neither knows the other.
+A form is a chain of factors (rank), each with its zeros (sparsity) and its levels (bits). Methods make forms, encodings
+store them, and neither knows the other.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar, cast
+from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +21,42 @@ from workbench.weights.part import Part
 T = TypeVar("T")
 _OBJECTS = 2**14  # bytes that a form, its parts, its plan and its costs take at most beside their arrays
 
-Product = Literal["channel", "spatial"]
+
+@dataclass(frozen=True)
+class Passage:
+    """How a factor passes over images.
+
+    rows, columns: whether it takes over the layer's stride, padding and dilation along that axis; along another one it
+    steps from pixel to pixel. groups: of its channels, the factor's own; where it is the whole layer, the layer's.
+    """
+
+    rows: bool = True
+    columns: bool = True
+    groups: int = 1
+
+
+WHOLE = Passage()
+POINT = Passage(rows=False, columns=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """One tensor of a chain: a matrix [out, in], or a kernel [out, in / groups, kh, kw] that passes over images."""
+
+    part: Part
+    passage: Passage = WHOLE
 
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """One part, or the two factors of a product, in the order in which the input meets them.
+    """Factors in the order in which the input meets them; the layer's weight is their product.
 
-    `channel` product: linear [r, in] then [out, r]; convolution [r, in, kh, kw] (with the layer's stride, padding and
-    dilation) then 1×1 [out, r, 1, 1]. `spatial` product: vertical [r, in, kh, 1] then horizontal [out, r, 1, kw].
+    One factor is the plain layer. Two are an SVD: in its channel form [r, in, kh, kw], which passes as the layer does,
+    then [out, r, 1, 1]; in its spatial form [r, in, kh, 1] along the rows, then [out, r, 1, kw] along the columns.
+    Three are a Tucker-2 decomposition, four a CP decomposition whose middle factors have one group a channel.
     """
 
-    parts: tuple[Part, ...]
-    product: Product | None = None
+    factors: tuple[Factor, ...]
     _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
@@ -41,40 +65,81 @@ class Form:
             self._known[key] = compute()
         return cast(T, self._known[key])
 
+    @classmethod
+    def of(cls, values: NDArray[np.floating]) -> Form:
+        """The form of an uncompressed weight tensor."""
+        return cls.whole(Part.of(values))
+
+    @classmethod
+    def whole(cls, part: Part) -> Form:
+        """One tensor, which is the layer's weight."""
+        return cls((Factor(part),))
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """The tensors of the factors."""
+        return tuple([factor.part for factor in self.factors])
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        """How the factors pass over images."""
+        return tuple([factor.passage for factor in self.factors])
+
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays that its parts alone hold, and of the objects that go with it."""
         return sum([part.nbytes for part in self.parts]) + _OBJECTS
 
-    @classmethod
-    def of(cls, values: NDArray[np.floating]) -> Form:
-        """The form of an uncompressed weight tensor."""
-        return cls((Part.of(values),))
+    def with_parts(self, parts: Sequence[Part]) -> Form:
+        """The same chain with other tensors of the same shapes."""
+        pairs = zip(self.factors, parts, strict=True)
+        return Form(tuple([replace(factor, part=part) for factor, part in pairs]))
 
     def with_values(self, values: Sequence[NDArray[np.floating]]) -> Form:
-        """The same chain with other full-precision values for its parts."""
-        return replace(self, parts=tuple(Part.of(tensor) for tensor in values))
+        """The same chain with other full-precision values."""
+        return self.with_parts([Part.of(tensor) for tensor in values])
+
+    @property
+    def factored(self) -> bool:
+        """Whether there is more than one factor."""
+        return len(self.factors) > 1
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """How many channels each factor hands to the next one."""
+        return tuple([part.shape[0] for part in self.parts[:-1]])
 
     @property
     def rank(self) -> int | None:
-        """Inner dimension of the product, or None where there is one tensor only."""
-        return None if self.product is None else self.parts[0].shape[0]
+        """The fewest channels between two factors, or None where there is one factor only."""
+        return min(self.ranks, default=None)
 
     @property
     def break_even(self) -> float | None:
-        """Rank at which the factors hold as many weights as the one tensor would; mn/(m+n) for a matrix [m, n]."""
-        if self.product is None:
+        """The rank at which the factors hold as many weights as the one tensor would; mn/(m+n) for a matrix [m, n].
+
+        The other ranks of the chain are taken to grow with it.
+        """
+        if self.rank is None or self.rank == 0:
             return None
-        sizes = [part.size / part.shape[axis] for axis, part in enumerate(self.parts)]
-        return self.weights / sum(sizes)
+        linear = quadratic = 0  # weights that grow with the ranks, and with their squares
+        for factor in self.factors:
+            inner = (factor is not self.factors[0]) + (factor is not self.factors[-1])
+            if inner == 2 and factor.passage.groups == 1:
+                quadratic += factor.part.size
+            else:
+                linear += factor.part.size
+        if not quadratic:
+            return self.rank * self.weights / linear
+        root = math.sqrt(linear**2 + 4 * quadratic * self.weights)
+        return self.rank * (root - linear) / (2 * quadratic)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of the one tensor that the form stands for."""
-        first, second = self.parts[0].shape, self.parts[-1].shape
-        if self.product is None:
-            return first
-        return (second[0], *first[1:]) if self.product == "channel" else (second[0], first[1], first[2], second[3])
+        first, last = self.parts[0].shape, self.parts[-1].shape
+        kernel = [max(sides) for sides in zip(*(part.shape[2:] for part in self.parts), strict=True)]
+        return last[0], first[1], *kernel
 
     @property
     def weights(self) -> int:
@@ -83,10 +148,19 @@ class Form:
 
     def compose(self) -> Floats:
         """The one weight tensor [out, in, ...] that the form stands for."""
-        if self.product is None:
-            return self.parts[0].values
-        first, second = self.parts[0].values, self.parts[1].values
-        if self.product == "channel":
-            flat = second.reshape(second.shape[0], -1) @ first.reshape(first.shape[0], -1)
-            return np.ascontiguousarray(flat.reshape(second.shape[0], *first.shape[1:]))
-        return np.ascontiguousarray(np.einsum("nrx,rcy->ncyx", second[:, :, 0, :], first[:, :, :, 0]))
+        whole = self.parts[0].values
+        for factor in self.factors[1:]:
+            whole = _product(whole, factor.part.values, factor.passage.groups)
+        return np.ascontiguousarray(whole)
+
+
+def _product(first: Floats, second: Floats, groups: int) -> Floats:
+    """The one tensor that does what `first` and then `second` do, of which one at most is longer along each axis."""
+    out, inputs = second.shape[0], first.shape[1]
+    kernel = tuple(np.maximum(first.shape[2:], second.shape[2:]))
+    if groups == 1 and math.prod(second.shape[2:]) == 1:
+        return (second.reshape(out, -1) @ first.reshape(first.shape[0], -1)).reshape(out, inputs, *kernel)
+    left = second.reshape(groups, out // groups, second.shape[1], *second.shape[2:])
+    right = first.reshape(groups, second.shape[1], *first.shape[1:])
+    product = np.einsum("gorcd,griab->goicadb", left, right)
+    return cast(Floats, product.reshape(out, inputs, *kernel))

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests import naive
+from tests.chains import channel, spatial
 from workbench.errors import RecipeError
-from workbench.weights.choice import cheapest, held, named, planned, smallest
+from workbench.weights.cheapest import cheapest, smallest
+from workbench.weights.choice import held, named, planned
 from workbench.weights.encoding import ENCODINGS, Encoding
 from workbench.weights.form import Form
 from workbench.weights.levels import Affine, Codebook, Grouping, Levels, symmetric_zero_point
@@ -67,15 +69,15 @@ def parts(draw: st.DrawFn, shapes: list[tuple[int, ...]] = SHAPES) -> Part:
 def products(draw: st.DrawFn) -> Form:
     rank = draw(st.integers(1, 4))
     shapes = [
-        ("channel", (rank, 9), (7, rank)),
-        ("channel", (rank, 3, 3, 3), (6, rank, 1, 1)),
-        ("spatial", (rank, 4, 3, 1), (6, rank, 1, 3)),
+        (channel, (rank, 9), (7, rank)),
+        (channel, (rank, 3, 3, 3), (6, rank, 1, 1)),
+        (spatial, (rank, 4, 3, 1), (6, rank, 1, 3)),
     ]
     product, first, second = draw(st.sampled_from(shapes))
-    return Form((draw(parts(shapes=[first])), draw(parts(shapes=[second]))), product)  # type: ignore[arg-type]
+    return product(draw(parts(shapes=[first])), draw(parts(shapes=[second])))
 
 
-forms = st.one_of(parts().map(lambda part: Form((part,))), products())
+forms = st.one_of(parts().map(lambda part: Form.whole(part)), products())
 quick = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -85,7 +87,7 @@ def _bits(values: NDArray[np.float32]) -> NDArray[np.uint32]:
 
 def _assert_same(decoded: Form, form: Form) -> None:
     """Values bit for bit; levels and codes, too, where they were kept."""
-    assert decoded.product == form.product
+    assert decoded.passages == form.passages
     for now, was in zip(decoded.parts, form.parts, strict=True):
         assert now.shape == was.shape
         assert (_bits(now.values) == _bits(was.values)).all()
@@ -189,7 +191,7 @@ def test_a_form_as_it_is_held_has_the_levels_that_come_back(form: Form) -> None:
 @quick
 @given(form=products(), name=st.sampled_from([name for name in ENCODINGS if name != "factored"]))
 def test_a_named_encoding_of_a_product_stores_both_factors(form: Form, name: str) -> None:
-    able = all(ENCODINGS[name].nbytes(Form((part,))) is not None for part in form.parts)
+    able = all(ENCODINGS[name].nbytes(Form.whole(part)) is not None for part in form.parts)
     if not able:
         with pytest.raises(RecipeError, match=f"{name}.*those that can: dense"):
             named(name, form)
@@ -225,7 +227,7 @@ def _brute_force_relative_index(part: Part) -> int:
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(part=parts(shapes=[(3, 5), (2, 130), (1, 2000)]))
 def test_relative_index_takes_the_best_gap_width(part: Part) -> None:
-    sizes = ENCODINGS["relative-index"].nbytes(Form((part,)))
+    sizes = ENCODINGS["relative-index"].nbytes(Form.whole(part))
     assert sizes is not None
     assert sum(sizes.values()) == _brute_force_relative_index(part)
 
@@ -235,7 +237,7 @@ def test_decoded_levels_are_those_of_the_formula() -> None:
     for per in ("tensor", "channel", "group"):
         levels = _affine(rng, (3, 130), 4, per, "whole")
         codes = rng.integers(0, 16, (3, 130)).astype(np.uint8)
-        form = Form((Part.on_levels(levels, codes, np.zeros((3, 130), bool)),))
+        form = Form.whole(Part.on_levels(levels, codes, np.zeros((3, 130), bool)))
         decoded = named("affine", form).decode().parts[0]
         expected = naive.affine(codes, levels.scale, levels.zero_point, levels.grouping.index((3, 130)))
         assert decoded.values.reshape(-1).tolist() == [value + 0.0 for value in expected]
@@ -254,13 +256,13 @@ def test_names_and_reasons() -> None:
 def test_levels_whose_zero_points_are_not_the_symmetric_ones_are_not_lost() -> None:
     codes = np.zeros((2, 2), np.uint8)
     levels = Affine(4, Grouping("tensor"), np.ones(1, np.float32), np.full(1, 3.0, np.float32), True)
-    form = Form((Part.on_levels(levels, codes, np.zeros((2, 2), bool)),))
+    form = Form.whole(Part.on_levels(levels, codes, np.zeros((2, 2), bool)))
     assert ENCODINGS["affine"].nbytes(form) is None
     _assert_same(smallest(form).decode(), form)
 
 
 def test_groups_larger_than_a_file_may_name_are_stored_as_values() -> None:
     levels = Affine(4, Grouping("group", 1025), np.ones(1, np.float32), np.full(1, 7.0, np.float32), True)
-    form = Form((Part.on_levels(levels, np.ones((1, 1025), np.uint8), np.zeros((1, 1025), bool)),))
+    form = Form.whole(Part.on_levels(levels, np.ones((1, 1025), np.uint8), np.zeros((1, 1025), bool)))
     assert ENCODINGS["affine"].nbytes(form) is None
     _assert_same(_through_a_file(smallest(form)).decode(), form)

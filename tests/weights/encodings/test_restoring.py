@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.chains import channel
 from workbench.errors import FormatError
 from workbench.weights.choice import named
 from workbench.weights.encoding import Encoding
@@ -31,7 +32,7 @@ def _sparse() -> NDArray[np.bool_]:
 
 def _on(levels: Affine | Codebook, zero: NDArray[np.bool_]) -> Form:
     code = 6 if isinstance(levels, Affine) else 2
-    return Form((Part.on_levels(levels, np.full(zero.shape, code, np.uint8), zero),))
+    return Form.whole(Part.on_levels(levels, np.full(zero.shape, code, np.uint8), zero))
 
 
 TABLE = Codebook(3, np.arange(1, 6, dtype=np.float32))
@@ -40,13 +41,13 @@ STORED: dict[str, Encoding] = {
     "dense": named("dense", Form.of(np.where(_sparse(), 0, 2.5))),
     "affine": named("affine", _on(_grid(), NONE)),
     "asymmetric": named("affine", _on(_grid(zero_point=1), NONE)),
-    "one bit": named("affine", Form((Part.on_levels(_grid(1, 0.25), NONE.astype(np.uint8), NONE),))),
+    "one bit": named("affine", Form.whole(Part.on_levels(_grid(1, 0.25), NONE.astype(np.uint8), NONE))),
     "codebook": named("codebook", _on(TABLE, _sparse())),
     "bitmap": named("bitmap", _on(_grid(per="tensor"), _sparse())),
     "bitmap of floats": named("bitmap", Form.of(np.where(_sparse(), 0, 2.5))),
     "relative": named("relative-index", _on(_grid(per="tensor"), _sparse())),
     "relative table": named("relative-index", _on(TABLE, _sparse())),
-    "factored": named("factored", Form((Part.of(np.ones((2, 9))), Part.of(np.eye(5, 2))), "channel")),
+    "factored": named("factored", channel(Part.of(np.ones((2, 9))), Part.of(np.eye(5, 2)))),
 }
 
 
@@ -59,6 +60,7 @@ def _restore(name: str, fields: Any, arrays: Arrays) -> Encoding:
     return type(STORED[name]).restore(fields, arrays)
 
 
+DENSE, WAYS = {"encoding": "dense"}, ([True, True, 1], [False, False, 1])
 FIELDS: list[tuple[str, str, Any, str]] = [
     ("dense", "shape", [5], "bytes where its fields say 20"),
     ("dense", "shape", [9, 6], "'values' has 180 bytes where its fields say 216"),
@@ -94,13 +96,17 @@ FIELDS: list[tuple[str, str, Any, str]] = [
     ("relative", "entries", -1, "'entries' must be a whole number"),
     ("relative", "entries", 10**9, "'gaps' has"),
     ("relative", "shape", [5, 8], "its gaps run past the last weight"),
-    ("factored", "rank", 3, "'values' has 72 bytes where its fields say 108"),
-    ("factored", "rank", 6, r"'rank' must be a whole number 0\.\.5"),
-    ("factored", "product", "spatial", "no spatial product"),
-    ("factored", "factors", [], "list of two objects"),
+    ("factored", "ranks", [3], "'values' has 72 bytes where its fields say 108"),
+    ("factored", "ranks", [2**20], "its factors do not make a weight of shape"),
+    ("factored", "ranks", [2, 2], "'factors' and 'ranks' must list"),
+    ("factored", "ranks", [True], "'ranks' must hold whole numbers"),
+    ("factored", "factors", [], "'factors' and 'ranks' must list"),
     ("factored", "factors", [1, 2], "must be a JSON object"),
-    ("factored", "factors", [{"encoding": "factored"}] * 2, "'encoding' must be one of"),
-    ("factored", "factors", [{"encoding": "dense", "shape": [2, 9]}] * 2, "'shape' does not belong there"),
+    ("factored", "factors", [DENSE] * 2, "'passage' is missing"),
+    ("factored", "factors", [{**DENSE, "passage": [True, True, 0]}] * 2, "must say rows, columns and groups"),
+    ("factored", "factors", [{**DENSE, "passage": [True, True, 1]}] * 2, "do not make a weight"),
+    ("factored", "factors", [{"encoding": "factored", "passage": way} for way in WAYS], "'encoding' must be one of"),
+    ("factored", "factors", [{**DENSE, "shape": [2], "passage": way} for way in WAYS], "'shape' does not belong there"),
 ]
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from workbench.weights.choice import smallest
+from tests.chains import channel
+from workbench.weights.cheapest import smallest
 from workbench.weights.encoding import ENCODINGS
 from workbench.weights.form import Form
 from workbench.weights.levels import Affine, Codebook, Grouping, symmetric_zero_point
@@ -40,7 +41,7 @@ def test_a_codebook_shrinks_by_the_published_ratio(k: int) -> None:
     n, b, width = 4096, 32, k.bit_length() - 1
     table = np.arange(1, k + 1, dtype=np.float32)
     codes = (np.arange(n) % k).astype(np.uint8).reshape(64, 64)
-    form = Form((Part.on_levels(Codebook(max(width, 1), table), codes, np.zeros(codes.shape, bool)),))
+    form = Form.whole(Part.on_levels(Codebook(max(width, 1), table), codes, np.zeros(codes.shape, bool)))
     assert _size("dense", form) / _size("codebook", form) == n * b / (n * width + k * b)
 
 
@@ -48,17 +49,17 @@ def test_zeros_off_the_table_cost_one_entry_more() -> None:
     table = np.arange(1, 17, dtype=np.float32)
     codes = (np.arange(1024) % 16).astype(np.uint8).reshape(32, 32)
     zero = np.arange(1024).reshape(32, 32) == 5
-    form = Form((Part.on_levels(Codebook(4, table), codes, zero),))
+    form = Form.whole(Part.on_levels(Codebook(4, table), codes, zero))
     assert ENCODINGS["codebook"].nbytes(form) == {"codes": 1024 * 5 // 8, "codebooks": 4 * 17}
     assert ENCODINGS["bitmap"].nbytes(form) == {"indices": 128, "codes": -(-1023 * 4 // 8), "codebooks": 4 * 16}
-    on_table = Form((Part.on_levels(Codebook(4, table - 1), codes, zero),))
+    on_table = Form.whole(Part.on_levels(Codebook(4, table - 1), codes, zero))
     assert ENCODINGS["codebook"].nbytes(on_table) == {"codes": 1024 * 4 // 8, "codebooks": 4 * 16}
 
 
 def test_a_full_table_cannot_take_a_zero_as_well() -> None:
     table = np.arange(1, 257, dtype=np.float32)
     codes = (np.arange(1024) % 256).astype(np.uint8).reshape(32, 32)
-    form = Form((Part.on_levels(Codebook(8, table), codes, codes == 3),))
+    form = Form.whole(Part.on_levels(Codebook(8, table), codes, codes == 3))
     assert ENCODINGS["codebook"].nbytes(form) is None
     assert ENCODINGS["bitmap"].nbytes(form) == {"indices": 128, "codes": 1020, "codebooks": 1024}
 
@@ -75,13 +76,13 @@ def test_a_full_table_cannot_take_a_zero_as_well() -> None:
     ],
 )
 def test_affine_bytes_by_hand(grouping: Grouping, symmetric: bool, scales: int) -> None:
-    form = Form((_four_bits(_spread_out(640, 64 * 100), grouping, symmetric),))  # rows of 64 + 36 weights
+    form = Form.whole(_four_bits(_spread_out(640, 64 * 100), grouping, symmetric))  # rows of 64 + 36 weights
     assert ENCODINGS["affine"].nbytes(form) == {"codes": 3200, "scales": scales}
 
 
 def test_the_zero_points_of_one_bit_are_floats() -> None:
     levels = Affine(1, Grouping("channel"), np.ones(4, np.float32), np.full(4, 0.25, np.float32), False)
-    form = Form((Part.on_levels(levels, np.ones((4, 16), np.uint8), np.zeros((4, 16), bool)),))
+    form = Form.whole(Part.on_levels(levels, np.ones((4, 16), np.uint8), np.zeros((4, 16), bool)))
     assert ENCODINGS["affine"].nbytes(form) == {"codes": 8, "scales": 4 * 8}
 
 
@@ -92,7 +93,7 @@ def test_break_even_of_the_bitmap() -> None:
         form = Form.of(_spread_out(total - cut, total))
         assert (_size("bitmap", form) < _size("dense", form)) == wins
     for cut, wins in ((total // 4, False), (total // 4 + 2, True)):
-        form = Form((_four_bits(_spread_out(total - cut, total), Grouping("channel")),))
+        form = Form.whole(_four_bits(_spread_out(total - cut, total), Grouping("channel")))
         assert (_size("bitmap", form) < _size("affine", form)) == wins
 
 
@@ -114,7 +115,7 @@ def test_padding_is_counted() -> None:
     values[0, -1] = 1
     assert ENCODINGS["relative-index"].nbytes(Form.of(values)) == {"indices": 4, "codes": 16}
     part = _four_bits(values, Grouping("tensor"))
-    assert ENCODINGS["relative-index"].nbytes(Form((part,))) == {"indices": 4, "codes": 2, "scales": 4}
+    assert ENCODINGS["relative-index"].nbytes(Form.whole(part)) == {"indices": 4, "codes": 2, "scales": 4}
 
 
 def test_one_bit_grids_have_no_filler() -> None:
@@ -122,7 +123,7 @@ def test_one_bit_grids_have_no_filler() -> None:
     values = np.zeros((1, 1001), np.float32)
     values[0, -1] = 1
     levels = Affine(1, Grouping("tensor"), np.full(1, 2, np.float32), np.full(1, 0.5, np.float32), True)
-    far = Form((Part.on_levels(levels, np.ones((1, 1001), np.uint8), values == 0),))
+    far = Form.whole(Part.on_levels(levels, np.ones((1, 1001), np.uint8), values == 0))
     assert ENCODINGS["relative-index"].nbytes(far) == {"indices": 4, "codes": 16}
     assert ENCODINGS["affine"].nbytes(far) is None
 
@@ -136,10 +137,10 @@ def test_nothing_is_stored_for_a_tensor_of_zeros() -> None:
 
 def test_a_product_is_the_sum_of_its_factors() -> None:
     first, second = Part.of(np.ones((4, 100), np.float32)), _four_bits(np.ones((64, 4), np.float32), Grouping("tensor"))
-    form = Form((first, second), "channel")
+    form = channel(first, second)
     assert ENCODINGS["factored"].nbytes(form) == {"codes": 1600 + 128, "scales": 4}
 
 
-def test_a_rank_above_the_matrix_is_no_product() -> None:
-    form = Form((Part.of(np.ones((9, 8))), Part.of(np.ones((20, 9)))), "channel")
+def test_factors_far_larger_than_the_matrix_are_not_stored() -> None:
+    form = channel(Part.of(np.ones((900, 8))), Part.of(np.ones((20, 900))))
     assert ENCODINGS["factored"].nbytes(form) is None

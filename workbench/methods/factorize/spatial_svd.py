@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.method import Layerwise, Layout, setting
 from workbench.methods.factorize._spectrum import factors
-from workbench.weights.form import Form
+from workbench.weights.form import POINT, Factor, Form, Passage
 from workbench.weights.levels import Floats
 from workbench.weights.part import Part
 
@@ -35,7 +35,7 @@ class SpatialSVD(Layerwise):
     )
 
     def refusal(self, form: Form, layout: Layout) -> str | None:
-        return layout.unfactorable or ("is a product of two factors already" if form.product else None)
+        return layout.unfactorable or ("is factored already" if form.factored else None)
 
     def exemption(self, layout: Layout) -> str | None:
         return (
@@ -52,7 +52,12 @@ class SpatialSVD(Layerwise):
 
         vertical, horizontal = factors(form, "spatial", matrix, rank)
         if len(form.shape) == 2:
-            return Form((Part(vertical), Part(horizontal)), "channel")
+            return Form((Factor(Part(vertical)), Factor(Part(horizontal), POINT)))
         first = vertical.reshape(rank, channels, height, 1)
         second = np.ascontiguousarray(horizontal.reshape(out, width, rank).transpose(0, 2, 1))
-        return Form((Part(first), Part(second.reshape(out, rank, 1, width))), "spatial")
+        return Form(
+            (
+                Factor(Part(first), Passage(columns=False)),
+                Factor(Part(second.reshape(out, rank, 1, width)), Passage(rows=False)),
+            )
+        )

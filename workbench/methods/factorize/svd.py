@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from workbench.method import Layerwise, Layout, setting
 from workbench.methods.factorize._spectrum import factors
-from workbench.weights.form import Form
+from workbench.weights.form import POINT, Factor, Form
 from workbench.weights.part import Part
 
 
@@ -30,7 +30,7 @@ class SVD(Layerwise):
     )
 
     def refusal(self, form: Form, layout: Layout) -> str | None:
-        return layout.unfactorable or ("is a product of two factors already" if form.product else None)
+        return layout.unfactorable or ("is factored already" if form.factored else None)
 
     def exemption(self, layout: Layout) -> str | None:
         return (
@@ -43,4 +43,6 @@ class SVD(Layerwise):
         rank = max(1, round(self.rank * min(shape[0], columns)))
         first, second = factors(form, "channel", lambda: form.compose().reshape(shape[0], columns), rank)
         ones = (1,) * (len(shape) - 2)
-        return Form((Part(first.reshape(rank, *shape[1:])), Part(second.reshape(shape[0], rank, *ones))), "channel")
+        return Form(
+            (Factor(Part(first.reshape(rank, *shape[1:]))), Factor(Part(second.reshape(shape[0], rank, *ones)), POINT))
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
@@ -55,7 +55,7 @@ class Magnitude(Layerwise):
         if not any(cuts):
             return form
         pairs = zip(form.parts, cuts, strict=True)
-        return replace(form, parts=tuple(part if cut is None else part.without(cut) for part, cut in pairs))
+        return form.with_parts([part if cut is None else part.without(cut) for part, cut in pairs])
 
 
 def _sorted(part: Part) -> Magnitudes:

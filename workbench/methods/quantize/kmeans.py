@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class KMeans(Layerwise):
     )  # fmt: skip
 
     def compress(self, form: Form, decision: Hashable) -> Form:
-        return replace(form, parts=tuple(part.rounded(self._table(part)) for part in form.parts))
+        return form.with_parts([part.rounded(self._table(part)) for part in form.parts])
 
     def _table(self, part: Part) -> Codebook:
         centroids = centroids_of(_ordered.get("ordered", lambda: order(part.values), part), 2**self.bits)

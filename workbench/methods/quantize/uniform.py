@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -45,7 +45,7 @@ class Uniform(Layerwise):
     )
 
     def compress(self, form: Form, decision: Hashable) -> Form:
-        return replace(form, parts=tuple(part.rounded(self._levels(part)) for part in form.parts))
+        return form.with_parts([part.rounded(self._levels(part)) for part in form.parts])
 
     def _levels(self, part: Part) -> Affine:
         grouping = Grouping(self.per)

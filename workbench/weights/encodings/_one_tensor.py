@@ -28,16 +28,16 @@ class OneTensor(Encoding):
 
     @classmethod
     def plan(cls, form: Form) -> Plan | None:
-        return cls._plan(form.parts[0]) if form.product is None else None
+        return None if form.factored else cls._plan(form.parts[0])
 
     @classmethod
     def encode(cls, form: Form) -> Self:
-        if form.product is not None:
-            raise RecipeError(f"Encoding {cls.name!r} holds one tensor, and these weights are a product of two.")
+        if form.factored:
+            raise RecipeError(f"Encoding {cls.name!r} holds one tensor, and these weights are several.")
         return cls._encode(form.parts[0])
 
     def decode(self) -> Form:
-        return Form((self._part(),))
+        return Form.whole(self._part())
 
     def kernels(self, uses: Sequence[Convolution | None]) -> tuple[Kernel | None, ...]:
         (use,) = uses

@@ -1,52 +1,51 @@
-"""Factored: the two tensors of a product, each in an encoding of its own."""
+"""Factored: the tensors of a chain, each in an encoding of its own."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import FormatError, RecipeError
-from workbench.weights.choice import cheapest, smallest
+from workbench.weights.cheapest import cheapest, smallest
 from workbench.weights.encoding import ENCODINGS, Convolution, Encoding, Kernel, Plan, Stored
-from workbench.weights.form import Form, Product
+from workbench.weights.form import Factor, Form, Passage
 from workbench.weights.reading import Reading
 
-_FACTORS = ("first", "second")
+_MOST_FACTORS = 8
+_LARGEST = 16  # times the weights of the one tensor that the factors may hold, so that a forged file takes no memory
 
 
 @dataclass(frozen=True, eq=False)
 class Factored(Encoding):
     """The factors in the order in which the input meets them; see `Form` for their shapes.
 
-    shape: of the one weight that the product stands for. The rank is at most the smaller side of its matrix.
+    shape: of the one weight that the chain stands for. passages: how each factor passes over images.
     """
 
     name = "factored"
     shape: tuple[int, ...]
-    product: Product
-    factors: tuple[Encoding, Encoding]
+    passages: tuple[Passage, ...]
+    factors: tuple[Encoding, ...]
 
     @classmethod
     def plan(cls, form: Form) -> Plan | None:
-        return cls.plan_of(form, cheapest) if form.product is not None and _fits(form) else None
+        return cls.plan_of(form, cheapest) if _fits(form) else None
 
     @classmethod
     def plan_of(cls, form: Form, store: Callable[[Form], tuple[str, Plan]]) -> Plan:
         """What `of` would store, each factor in what `store` names and plans. Raises RecipeError as `of` does."""
-        if form.product is None or not _fits(form):
-            raise RecipeError(f"Encoding {cls.name!r} holds a product of two factors, which these weights are not.")
-        factors = [store(Form((part,))) for part in form.parts]
-        parts = [{"encoding": name, **_without(plan.fields, "shape")} for name, plan in factors]
-        rank = form.parts[0].shape[0]
+        _check(form)
+        factors = [store(Form.whole(part)) for part in form.parts]
         return Plan(
-            {"shape": list(form.shape), "product": form.product, "rank": rank, "factors": parts},
+            _fields(form.shape, form.ranks, form.passages, [(name, plan.fields) for name, plan in factors]),
             tuple(
                 (f"{place}.{name}", part, size)
-                for place, (_, plan) in zip(_FACTORS, factors, strict=True)
+                for place, (_, plan) in enumerate(factors)
                 for name, part, size in plan.arrays
             ),
             tuple(keeps for _, plan in factors for keeps in plan.keeps_levels),
@@ -58,14 +57,13 @@ class Factored(Encoding):
 
     @classmethod
     def of(cls, form: Form, store: Callable[[Form], Encoding]) -> Self:
-        """The form with each factor stored by `store`. Raises RecipeError where it is no product."""
-        if form.product is None or not _fits(form):
-            raise RecipeError(f"Encoding {cls.name!r} holds a product of two factors, which these weights are not.")
-        first, second = (store(Form((part,))) for part in form.parts)
-        return cls(form.shape, form.product, (first, second))
+        """The form with each factor stored by `store`. Raises RecipeError where it is no chain."""
+        _check(form)
+        return cls(form.shape, form.passages, tuple(store(Form.whole(part)) for part in form.parts))
 
     def decode(self) -> Form:
-        return Form(tuple(one.decode().parts[0] for one in self.factors), self.product)
+        parts = [factor.decode().parts[0] for factor in self.factors]
+        return Form(tuple(Factor(part, passage) for part, passage in zip(parts, self.passages, strict=True)))
 
     def kernels(self, uses: Sequence[Convolution | None]) -> tuple[Kernel | None, ...]:
         pairs = zip(self.factors, uses, strict=True)
@@ -73,69 +71,99 @@ class Factored(Encoding):
 
     def arrays(self) -> tuple[Stored, ...]:
         return tuple(
-            Stored(f"{place}.{one.name}", one.part, one.data)
-            for place, factor in zip(_FACTORS, self.factors, strict=True)
-            for one in factor.arrays()
+            Stored(f"{place}.{array.name}", array.part, array.data)
+            for place, factor in enumerate(self.factors)
+            for array in factor.arrays()
         )
 
     def fields(self) -> dict[str, Any]:
-        parts = [{"encoding": one.name, **_without(one.fields(), "shape")} for one in self.factors]
-        rank = self.factors[0].fields()["shape"][0]
-        return {"shape": list(self.shape), "product": self.product, "rank": rank, "factors": parts}
+        factors = [(factor.name, factor.fields()) for factor in self.factors]
+        ranks = tuple(facts["shape"][0] for _, facts in factors[:-1])
+        return _fields(self.shape, ranks, self.passages, factors)
 
     @classmethod
     def restore(cls, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.uint8]]) -> Self:
         reading = Reading(fields, {})
-        shape = reading.shape()
-        product: Product = reading.choice("product", get_args(Product))  # type: ignore[assignment]
-        if len(shape) not in ((4,) if product == "spatial" else (2, 4)):
-            raise FormatError(f"a weight of shape {shape} is no {product} product")
-        rank = reading.integer("rank", 0, _highest_rank(shape, product))
-        factors = reading.take("factors")
+        shape, ranks, factors = reading.shape(), reading.take("ranks"), reading.take("factors")
         reading.finish()
-        if not isinstance(factors, list) or len(factors) != len(_FACTORS):
-            raise FormatError("field 'factors' must be a list of two objects")
+        many = isinstance(factors, list) and 2 <= len(factors) <= _MOST_FACTORS
+        if not many or not isinstance(ranks, list) or len(ranks) != len(factors) - 1:
+            raise FormatError(
+                f"fields 'factors' and 'ranks' must list 2 to {_MOST_FACTORS} factors and the ranks between"
+            )
+        if not all(type(rank) is int and rank >= 0 for rank in ranks):
+            raise FormatError("field 'ranks' must hold whole numbers")
+        passages = tuple(_passage(facts) for facts in factors)
+        shapes = _shapes(shape, ranks, passages)
+        if shapes is None:
+            raise FormatError(f"its factors do not make a weight of shape {shape}")
         left = dict(arrays)
         restored = []
-        for place, its_shape, facts in zip(_FACTORS, _factor_shapes(shape, product, rank), factors, strict=True):
+        for place, (its_shape, facts) in enumerate(zip(shapes, factors, strict=True)):
             own = {name: left.pop(name) for name in list(left) if name.startswith(f"{place}.")}
             restored.append(_factor(facts, its_shape, {name.partition(".")[2]: one for name, one in own.items()}))
         if left:
             raise FormatError(f"array {min(left)!r} does not belong there")
-        return cls(shape, product, (restored[0], restored[1]))
+        return cls(shape, passages, tuple(restored))
+
+
+def _fields(
+    shape: tuple[int, ...],
+    ranks: tuple[int, ...],
+    passages: tuple[Passage, ...],
+    factors: Sequence[tuple[str, Mapping[str, Any]]],
+) -> dict[str, Any]:
+    listed = [
+        {"encoding": name, "passage": [passage.rows, passage.columns, passage.groups], **_without(facts, "shape")}
+        for passage, (name, facts) in zip(passages, factors, strict=True)
+    ]
+    return {"shape": list(shape), "ranks": list(ranks), "factors": listed}
+
+
+def _passage(facts: Any) -> Passage:
+    reading = Reading(facts, {})
+    value = reading.take("passage")
+    if not isinstance(value, list) or [type(fact) for fact in value] != [bool, bool, int] or value[2] < 1:
+        raise FormatError("field 'passage' must say rows, columns and groups")
+    return Passage(*value)
 
 
 def _factor(facts: Any, shape: tuple[int, ...], arrays: Mapping[str, NDArray[np.uint8]]) -> Encoding:
-    single = {name: one for name, one in ENCODINGS.items() if name != Factored.name}
-    reading = Reading(facts, {})
-    name = reading.choice("encoding", tuple(single))
+    name = Reading(facts, {}).choice("encoding", [name for name in ENCODINGS if name != Factored.name])
     if "shape" in facts:
         raise FormatError("field 'shape' does not belong there")
-    return single[name].restore({"shape": list(shape), **_without(facts, "encoding")}, arrays)
+    return ENCODINGS[name].restore({"shape": list(shape), **_without(facts, "encoding", "passage")}, arrays)
 
 
-def _without(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {one: value for one, value in facts.items() if one != name}
+def _without(facts: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if name not in names}
 
 
-def _factor_shapes(shape: tuple[int, ...], product: Product, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    if product == "channel":
-        return (rank, *shape[1:]), (shape[0], rank, *[1] * (len(shape) - 2))
-    return (rank, shape[1], shape[2], 1), (shape[0], rank, 1, shape[3])
+def _shapes(shape: tuple[int, ...], ranks: Sequence[int], passages: Sequence[Passage]) -> list[tuple[int, ...]] | None:
+    """Shapes of the factors; None where they make no such weight or too large ones.
 
-
-def _highest_rank(shape: tuple[int, ...], product: Product) -> int:
-    """Smaller side of the matrix that the weight is read as."""
-    if product == "channel":
-        return min(shape[0], int(np.prod(shape[1:])))
-    return min(shape[0] * shape[3], shape[1] * shape[2])
+    A factor is as long as the kernel along the axes that it takes over, each of which one factor does.
+    """
+    if len(shape) not in (2, 4):
+        return None
+    found = []
+    for place, passage in enumerate(passages):
+        outputs = ranks[place] if place < len(ranks) else shape[0]
+        inputs = ranks[place - 1] if place else shape[1]
+        if inputs % passage.groups or outputs % passage.groups or (not place and passage.groups != 1):
+            return None
+        kernel = (shape[2] if passage.rows else 1, shape[3] if passage.columns else 1) if len(shape) == 4 else ()
+        found.append((outputs, inputs // passage.groups, *kernel))
+    once = [sum(passage.rows for passage in passages), sum(passage.columns for passage in passages)] == [1, 1]
+    small = sum(math.prod(one) for one in found) <= _LARGEST * math.prod(shape) + 4096
+    return found if once and small else None
 
 
 def _fits(form: Form) -> bool:
     """Whether the factors have the shapes that `Form` describes."""
-    shapes = tuple(part.shape for part in form.parts)
-    dimensions = [len(shape) for shape in shapes]
-    if form.product is None or dimensions not in ([[4, 4]] if form.product == "spatial" else [[2, 2], [4, 4]]):
-        return False
-    shape, rank = form.shape, shapes[0][0]
-    return rank <= _highest_rank(shape, form.product) and shapes == _factor_shapes(shape, form.product, rank)
+    return form.factored and [part.shape for part in form.parts] == _shapes(form.shape, form.ranks, form.passages)
+
+
+def _check(form: Form) -> None:
+    if not _fits(form):
+        raise RecipeError("Encoding 'factored' holds a chain of factors, which these weights are not.")

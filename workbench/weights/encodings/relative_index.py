@@ -38,7 +38,7 @@ class RelativeIndex(OneTensor):
 
     @classmethod
     def least(cls, form: Form) -> int:
-        if form.product is not None:
+        if form.factored:
             return 0
         (part,) = form.parts
         return packed_size(part.nonzeros, WIDTHS.start) + smallest_stream(part, part.nonzeros, zeros=False)[1]
