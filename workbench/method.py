@@ -122,6 +122,10 @@ class Method(ABC):
         """Why the method makes no sense for such a layer and form, as the end of a sentence; None where it does."""
         return None
 
+    def remark(self, before: Form, after: Form) -> str | None:
+        """A sentence on what it made of one layer that whoever looks at the result should know, if there is one."""
+        return None
+
     def exemption(self, layout: Layout) -> str | None:
         """Why a step for every layer spares such a layer, as the end of a sentence; a step that names it does not."""
         return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ModelError, RecipeError
 from workbench.method import METHODS, Axis, Method
-from workbench.weights.encoding import ENCODINGS
+from workbench.weights.choice import ENCODINGS
 
 if TYPE_CHECKING:
     from workbench.network.model import Model

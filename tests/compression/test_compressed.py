@@ -16,7 +16,7 @@ from workbench.methods.quantize.kmeans import KMeans
 from workbench.methods.quantize.uniform import Uniform
 from workbench.network.model import Model
 from workbench.recipe import Recipe, Step
-from workbench.weights.levels import Codebook
+from workbench.weights.levels.codebook import Codebook
 
 
 def network() -> nn.Module:

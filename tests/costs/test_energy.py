@@ -16,7 +16,8 @@ from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.report import Energy
 from workbench.weights.form import Form
-from workbench.weights.levels import Affine, Grouping
+from workbench.weights.grouping import Grouping
+from workbench.weights.levels.affine import Affine
 from workbench.weights.part import Part
 
 CHIP = Device.load("horowitz-45nm")

@@ -13,7 +13,8 @@ from workbench.models import zoo
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.weights.form import Form
-from workbench.weights.levels import Affine, Grouping
+from workbench.weights.grouping import Grouping
+from workbench.weights.levels.affine import Affine
 from workbench.weights.part import Part
 
 IMAGE = torch.zeros(1, 6, 12, 10)  # 6 channels, 12 high, 10 wide

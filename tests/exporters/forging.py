@@ -21,15 +21,36 @@ from workbench.exporters.packed import MAGIC, VERSION
 from workbench.network.model import Model
 from workbench.weights.choice import named
 from workbench.weights.form import Form
-from workbench.weights.levels import Affine, Codebook, Granularity, Grouping, symmetric_zero_point
+from workbench.weights.grouping import Granularity, Grouping
+from workbench.weights.levels import Levels
+from workbench.weights.levels.affine import Affine, symmetric_zero_point
+from workbench.weights.levels.codebook import Codebook
+from workbench.weights.levels.fixed_point import FixedPoint
+from workbench.weights.levels.floating_point import FloatingPoint
+from workbench.weights.levels.hashed import Hashed
+from workbench.weights.levels.powers_of_two import PowersOfTwo
+from workbench.weights.levels.vectors import Vectors
 from workbench.weights.part import Part
 
 OPENING = struct.Struct("<8sII")
 PREAMBLE_BYTES = OPENING.size + 32
 
 
+def _weights(seed: int) -> Any:
+    return np.random.default_rng(seed).normal(size=(20, 20)).astype(np.float32)
+
+
+OTHER_KINDS: tuple[Levels, ...] = (
+    FixedPoint(2, 8),
+    FloatingPoint(5, 2),
+    Hashed.fitted(_weights(10), 25, 1),
+    PowersOfTwo.over(_weights(11), 1),
+    Vectors((20, 20), np.random.default_rng(12).normal(size=(7, 4, 3)).astype(np.float32)),
+)
+
+
 class Net(nn.Module):
-    """Seven layers, one for each way of storing a tensor; a batch norm, and a weight that two layers share."""
+    """A layer for each way of storing a tensor; a batch norm, and a weight that two layers share."""
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
@@ -46,10 +67,11 @@ class Net(nn.Module):
             self.e = nn.Linear(30, 4)
             self.again = nn.Linear(20, 20)
             self.again.weight = self.c.weight
+            self.more = nn.Sequential(*(nn.Linear(20, 20, bias=False) for _ in OTHER_KINDS))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.flat(torch.relu(self.wide(self.norm(self.conv(x)))))
-        x = self.again(torch.relu(self.c(torch.relu(self.b(torch.relu(self.a(x)))))))
+        x = self.again(torch.relu(self.c(self.more(torch.relu(self.b(torch.relu(self.a(x))))))))
         return self.e(torch.relu(self.d(x)))
 
 
@@ -90,9 +112,14 @@ def every_encoding() -> CompressedModel:
         "b": ("affine", Form.whole(_on_grid((20, 20), 3, "channel", False, 0.3, 6))),
         "c": ("codebook", Form.whole(_in_table((20, 20), 11, 0.3, 7))),
         "d": ("factored", channel(first, second)),
+        **{
+            f"more.{place}": (levels.kind, Form.whole(Part.of(_weights(20 + place)).rounded(levels)))
+            for place, levels in enumerate(OTHER_KINDS)
+        },
         "e": ("bitmap", Form.whole(_in_table((4, 30), 5, 0.7, 8))),
     }
-    given = {name: named(encoding, form) for name, (encoding, form) in forms.items()}
+    ordered = {layer.name: forms[layer.name] for layer in model.layers}
+    given = {name: named(encoding, form) for name, (encoding, form) in ordered.items()}
     decoded = {name: encoding.decode() for name, encoding in given.items()}
     return CompressedModel(model, MappingProxyType(decoded), given=MappingProxyType(given))
 

@@ -17,7 +17,7 @@ from workbench.exporters.packed import LONGEST_HEADER
 from workbench.method import METHODS
 from workbench.network.model import Model, load
 from workbench.recipe import Recipe, Step
-from workbench.weights.encoding import ENCODINGS
+from workbench.weights.choice import ENCODINGS
 from workbench.weights.form import Form
 
 ZOO = "lenet-5/mnist"
@@ -91,7 +91,9 @@ def test_a_users_network_with_every_encoding(tmp_path: Path) -> None:
 
 def test_sizes_are_counted_under_the_layer_and_part_that_they_belong_to() -> None:
     size = every_encoding().size
-    assert set(size.by_layer) == {"conv", "norm", "wide", "a", "b", "c", "again", "d", "e", "header"}
+    assert set(size.by_layer) == {
+        "conv", "norm", "wide", "a", "b", "c", "again", "d", "e", "header", *(f"more.{place}" for place in range(5)),
+    }  # fmt: skip
     assert size.by_layer["norm"] == size.by_part["batch_norm"] == 4 * 6 * 4
     assert size.by_layer["again"] == 20 * 4  # its weight is stored once, under c
     assert size.by_layer["conv"] == 6 * 9 * 4 + 6 * 4

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 from workbench.methods.quantize.kmeans import KMeans, centroids_of, order
 from workbench.weights.form import Form
-from workbench.weights.levels import Codebook
+from workbench.weights.levels.codebook import Codebook
 
 
 def lloyd(values: np.ndarray, k: int) -> np.ndarray:

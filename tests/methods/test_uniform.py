@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from workbench.methods.quantize.uniform import Uniform
 from workbench.weights.form import Form
-from workbench.weights.levels import Affine
+from workbench.weights.levels.affine import Affine
 from workbench.weights.part import Part
 
 Per = Literal["tensor", "channel", "group"]

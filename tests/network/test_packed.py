@@ -27,7 +27,8 @@ from workbench.recipe import Recipe, Step
 from workbench.weights.choice import named
 from workbench.weights.encoding import Convolution
 from workbench.weights.form import Form
-from workbench.weights.levels import Affine, Grouping
+from workbench.weights.grouping import Grouping
+from workbench.weights.levels.affine import Affine
 from workbench.weights.part import Part
 
 TOLERANCE = 1e-4  # of the largest logit

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from tests.chains import spatial
 from workbench.weights.form import Form
-from workbench.weights.levels import Affine, Codebook, Grouping, symmetric_zero_point
+from workbench.weights.grouping import Grouping
+from workbench.weights.levels.affine import Affine, symmetric_zero_point
+from workbench.weights.levels.codebook import Codebook
 from workbench.weights.part import Cut, Part, count_zeros
 
 shapes = st.one_of(

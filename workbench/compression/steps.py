@@ -144,7 +144,10 @@ class Walk:
                 decisions[name] = settle(method, {name: forms[name]})[name]
             compress = cast("Layerwise | Calibrated", method).compress
             taken[name] = self._compressed(method, compress, forms[name], decisions[name])
-        self.notes += [Note(name, text) for name, form in taken.items() for text in _undone(step, forms[name], form)]
+        for name, form in taken.items():
+            remark = form.once("remark", lambda: methods[name].remark(forms[name], form))  # noqa: B023 (called at once)
+            remarks = [*_undone(step, forms[name], form), *([remark] if remark else [])]
+            self.notes += [Note(name, text) for text in remarks]
         self.state = self.state.with_forms(taken)
         return decisions
 

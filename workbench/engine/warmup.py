@@ -16,11 +16,13 @@ from workbench.method import Layerwise
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.kmeans import KMeans
 from workbench.methods.quantize.uniform import Uniform
-from workbench.weights.cheapest import cheapest
-from workbench.weights.choice import named
+from workbench.weights.choice import cheapest, named
 from workbench.weights.encoding import Encoding
 from workbench.weights.form import Form
-from workbench.weights.levels import Affine, Codebook, Granularity, Grouping, Levels, symmetric_zero_point
+from workbench.weights.grouping import Granularity, Grouping
+from workbench.weights.levels import Levels
+from workbench.weights.levels.affine import Affine, symmetric_zero_point
+from workbench.weights.levels.codebook import Codebook
 from workbench.weights.part import Part
 
 _log = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from workbench.cache import Cache
 from workbench.errors import FormatError, RecipeError
 from workbench.network.model import Model
 from workbench.recipe import Recipe
-from workbench.weights.encoding import ENCODINGS, Encoding, Plan
+from workbench.weights.choice import ENCODINGS
+from workbench.weights.encoding import Plan, Scheme
 from workbench.weights.reading import Reading, shape_of
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ class Described:
 
 @dataclass(frozen=True)
 class StoredLayer:
-    """One layer: `fields` and the arrays are what `encoding.restore` takes."""
+    """One layer: `fields` and the arrays are what `scheme.restore` takes."""
 
     name: str
-    encoding: type[Encoding]
+    scheme: Scheme
     fields: Mapping[str, Any]
     arrays: tuple[Described, ...]
 
@@ -211,7 +212,7 @@ def _recipe(value: Any) -> Recipe:
 def _layer(value: Any) -> StoredLayer:
     reading = Reading(value, {})
     name = reading.text("name")
-    encoding = ENCODINGS[reading.choice("encoding", tuple(ENCODINGS))]
+    scheme = ENCODINGS[reading.choice("encoding", tuple(ENCODINGS))]
     fields, arrays = reading.take("fields"), _list("arrays", reading.take("arrays"))
     reading.finish()
     if not isinstance(fields, dict):
@@ -219,7 +220,7 @@ def _layer(value: Any) -> StoredLayer:
     described = tuple(_described(name, one) for one in arrays)
     if len({one.name for one in described}) < len(described):
         raise FormatError(f"layer {name!r}: two arrays have one name")
-    return StoredLayer(name, encoding, fields, described)
+    return StoredLayer(name, scheme, fields, described)
 
 
 def _described(layer: str, value: Any) -> Described:

@@ -113,7 +113,7 @@ def _check_names(kind: str, stored: list[str], known: list[str]) -> None:
 
 def _restored(stored: StoredLayer, arrays: Arrays) -> Encoding:
     try:
-        return stored.encoding.restore(stored.fields, arrays)
+        return stored.scheme.restore(stored.fields, arrays)
     except FormatError as error:
         raise FormatError(f"layer {stored.name!r}: {error}") from error
 

@@ -13,8 +13,7 @@ from workbench.network.model import Model
 from workbench.network.packed import packed
 from workbench.network.state import Forms, State
 from workbench.recipe import Recipe
-from workbench.weights.cheapest import cheapest
-from workbench.weights.choice import held, named, planned
+from workbench.weights.choice import cheapest, held, named, planned
 from workbench.weights.encoding import Encoding, Plan
 from workbench.weights.form import Form
 from workbench.weights.part import count_zeros

@@ -1,27 +1,55 @@
-"""The encoding that a recipe names, and what a form is once an encoding holds it."""
+"""Which encoding a form is stored in: the smallest that holds it without loss, or the one that a recipe names."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from workbench.errors import RecipeError
-from workbench.weights.cheapest import simplest_first
-from workbench.weights.encoding import ENCODINGS, Encoding, Plan
-from workbench.weights.encodings.factored import Factored
+from workbench.weights.encoding import Encoding, Plan, Scheme
+from workbench.weights.factored import FACTORED, FactoredScheme
 from workbench.weights.form import Form
+from workbench.weights.tensor import SCHEMES, cheapest_of, simplicity
+
+
+class _Encodings(Mapping[str, Scheme]):
+    """Every scheme by its name: those of one tensor, and chains."""
+
+    def __getitem__(self, name: str) -> Scheme:
+        return FactoredScheme() if name == FACTORED else SCHEMES[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted((*SCHEMES, FACTORED)))
+
+    def __len__(self) -> int:
+        return len(SCHEMES) + 1
+
+
+ENCODINGS = _Encodings()
+
+
+def smallest(form: Form) -> Encoding:
+    """The form in the encoding that holds it without loss in the fewest bytes, its entry in the header not counted."""
+    return ENCODINGS[cheapest(form)[0]].encode(form)
+
+
+def cheapest(form: Form) -> tuple[str, Plan]:
+    """Name of the encoding that `smallest` takes, and what it stores."""
+    if not form.factored:
+        scheme, plan = cheapest_of(form.parts[0])
+        return scheme.name, plan
+    return planned(FACTORED, form)
 
 
 def planned(name: str, form: Form) -> tuple[str, Plan]:
     """Name and plan of what `named` makes. Raises RecipeError as it does."""
-    if name not in ENCODINGS:
-        raise RecipeError(f"There is no encoding {name!r}; there are {', '.join(ENCODINGS)}.")
-    if form.factored and name != Factored.name:
-        return Factored.name, Factored.plan_of(form, lambda factor: planned(name, factor))
-    plan = ENCODINGS[name].plan(form)
+    scheme = _scheme(name, form)
+    plan = scheme.plan(form)
     if plan is None:
-        able = [other for other, encoding in simplest_first() if encoding.plan(form) is not None]
+        able = [other for other in sorted(ENCODINGS, key=simplicity) if _scheme(other, form).plan(form) is not None]
         raise RecipeError(
             f"Encoding {name!r} cannot hold these weights without loss; those that can: {', '.join(able)}."
         )
-    return name, plan
+    return scheme.name, plan
 
 
 def named(name: str, form: Form) -> Encoding:
@@ -29,10 +57,8 @@ def named(name: str, form: Form) -> Encoding:
 
     Raises RecipeError where there is no such encoding, or where it cannot hold the form without loss.
     """
-    stored, _ = planned(name, form)
-    if stored != name:
-        return Factored.of(form, lambda factor: named(name, factor))
-    return ENCODINGS[name].encode(form)
+    planned(name, form)
+    return _scheme(name, form).encode(form)
 
 
 def held(plan: Plan, form: Form) -> Form:
@@ -42,3 +68,11 @@ def held(plan: Plan, form: Form) -> Form:
         for part, keeps in zip(form.parts, plan.keeps_levels, strict=True)
     )
     return form if parts == form.parts else form.with_parts(parts)
+
+
+def _scheme(name: str, form: Form) -> Scheme:
+    if name not in ENCODINGS:
+        raise RecipeError(f"There is no encoding {name!r}; there are {', '.join(ENCODINGS)}.")
+    if form.factored and name != FACTORED:
+        return FactoredScheme(lambda part: SCHEMES[name])
+    return ENCODINGS[name]

@@ -6,26 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.shelf import Shelf
 from workbench.weights.form import Form
 from workbench.weights.levels import Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Stored:
-    """One run of bytes in the packed file.
-
-    name: unique within its layer. part: what the report counts it under: "codes", "indices", "codebooks" or "scales".
-    """
-
-    name: str
-    part: str
-    data: NDArray[np.uint8]
+from workbench.weights.stored import Stored
 
 
 @dataclass(frozen=True)
@@ -74,37 +62,18 @@ class Kernel(Protocol):
 
 
 class Encoding(ABC):
-    """How one layer's weights are stored. Subclasses are frozen dataclasses, one a file in the folder `encodings`.
+    """One layer's weights as they are stored: lossless, `restore(...).decode()` gives the form's values bit for bit.
 
-    Everything it stores is lossless: `restore(...).decode()` gives the form's values bit for bit.
+    name: of the scheme that it was stored by, under which a file and a recipe know it.
     """
 
-    name: ClassVar[str]
-
-    @classmethod
+    @property
     @abstractmethod
-    def plan(cls, form: Form) -> Plan | None:
-        """What `encode` would store, or None where this encoding cannot hold the form without loss."""
-
-    @classmethod
-    def least(cls, form: Form) -> int:
-        """Bytes that it takes at least, found at once: whether `plan` is worth the while."""
-        return 0
-
-    @classmethod
-    def nbytes(cls, form: Form) -> dict[str, int] | None:
-        """Exact bytes by part without encoding, or None where this encoding cannot hold the form without loss."""
-        plan = cls.plan(form)
-        return None if plan is None else plan.by_part()
-
-    @classmethod
-    @abstractmethod
-    def encode(cls, form: Form) -> Self:
-        """The stored form. Raises RecipeError where `plan` is None."""
+    def name(self) -> str: ...
 
     def planned(self) -> Plan:
         """The plan that it keeps, of one that was read from a file."""
-        arrays = tuple((one.name, one.part, one.data.size) for one in self.arrays())
+        arrays = tuple((array.name, array.part, array.data.size) for array in self.arrays())
         return Plan(self.fields(), arrays, tuple(part.levels is not None for part in self.decode().parts))
 
     @abstractmethod
@@ -115,8 +84,8 @@ class Encoding(ABC):
     def kernels(self, uses: Sequence[Convolution | None]) -> tuple[Kernel | None, ...]:
         """What multiplies with each tensor of the form, in the order in which the input meets them.
 
-        uses: how each of them is used, None for a matrix. A kernel is None where the tensor is stored as plain float32
-        values: nothing is gained over torch's own product, which is then left to do it.
+        uses: how each of them is used, None for a matrix. A kernel is None where nothing is gained over torch's own
+        product of float32 values, which is then left to do it.
         """
 
     @abstractmethod
@@ -125,12 +94,35 @@ class Encoding(ABC):
 
     @abstractmethod
     def fields(self) -> dict[str, Any]:
-        """The few JSON facts (shape, bits, grouping ...) that `restore` needs beside the bytes."""
+        """The few JSON facts (shape, bits, grouping ...) that `restore` needs beside the bytes.
 
-    @classmethod
+        They hold the whole weight's `shape`, so that a file's shapes can be compared with the network's before anything
+        is unpacked.
+        """
+
+
+class Scheme(ABC):
+    """One way to store a layer's weights, by its name."""
+
+    name: str
+
     @abstractmethod
-    def restore(cls, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.uint8]]) -> Self:
+    def plan(self, form: Form) -> Plan | None:
+        """What `encode` would store, or None where this scheme cannot hold the form without loss."""
+
+    def least(self, form: Form) -> int:
+        """Bytes that it takes at least, found at once: whether `plan` is worth the while."""
+        return 0
+
+    def nbytes(self, form: Form) -> dict[str, int] | None:
+        """Exact bytes by part without encoding, or None where this scheme cannot hold the form without loss."""
+        plan = self.plan(form)
+        return None if plan is None else plan.by_part()
+
+    @abstractmethod
+    def encode(self, form: Form) -> Encoding:
+        """The stored form. Raises RecipeError where `plan` is None."""
+
+    @abstractmethod
+    def restore(self, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.uint8]]) -> Encoding:
         """Rebuild from a file. Raises FormatError for anything that `fields` and `arrays` could not have written."""
-
-
-ENCODINGS: Shelf[Encoding] = Shelf("workbench.weights.encodings", Encoding)  # type: ignore[type-abstract]

@@ -15,7 +15,8 @@ from workbench.kernels.sparse import zero_runs
 from workbench.kernels.statistics import fake_quantize, magnitudes
 from workbench.kernels.statistics.deviations import deviations
 from workbench.kernels.threads.shares import limit, split
-from workbench.weights.levels import Affine, Codes, Floats, Grouping, Levels
+from workbench.weights.grouping import Grouping
+from workbench.weights.levels import Codes, Floats, Levels
 
 _WORTH_A_THREAD = 2**19  # weights, which take one thread about a third of a millisecond to count
 
@@ -62,7 +63,7 @@ class Part:
     def on_levels(cls, levels: Levels, codes: Codes, zero: NDArray[np.bool_]) -> Part:
         """A part on `levels`; exactly zero where `zero` says so."""
         values = np.where(zero, np.float32(0), levels.decode(codes)) + np.float32(0)
-        return cls(np.ascontiguousarray(values, np.float32), levels, np.ascontiguousarray(codes, np.uint8))
+        return cls(np.ascontiguousarray(values, np.float32), levels, np.ascontiguousarray(codes, levels.code_type))
 
     def without(self, cut: Cut) -> Part:
         """The same without the weights that are cut; its levels stay."""
@@ -101,7 +102,7 @@ class Part:
     def codes(self) -> Codes | None:
         if self._codes is not None or self.levels is None:
             return self._codes
-        codes = np.empty(self.shape, np.uint8)
+        codes: Codes = np.empty(self.levels.code_shape(self.shape), self.levels.code_type)
         self._rounded(codes)
         return codes
 
@@ -132,9 +133,9 @@ class Part:
     def nbytes(self) -> int:
         """Bytes of what this part alone holds; another one's source is not counted."""
         own = 0 if self.cut is not None or self._grid is not None else self.source.nbytes
-        levels = () if self.levels is None else vars(self.levels).values()
-        arrays = (*levels, self._codes, *(side for pair in self._ranges.values() for side in pair))
-        return own + sum([one.nbytes for one in arrays if isinstance(one, np.ndarray)])
+        levels = 0 if self.levels is None else self.levels.nbytes
+        codes = 0 if self._codes is None else self._codes.nbytes
+        return own + levels + codes + sum([side.nbytes for pair in self._ranges.values() for side in pair])
 
     def ranges(self, grouping: Grouping) -> tuple[Floats, Floats]:
         """Smallest and largest value of every group, zero among them, each float32 [groups]."""
@@ -143,12 +144,12 @@ class Part:
                 low, high = self._whole.ranges(grouping)
                 self._ranges[grouping] = _surviving(self.source, grouping, low, high, self.cut)
             else:
-                self._ranges[grouping] = fake_quantize.ranges(_rows(self.values), _run(grouping, self.shape))
+                self._ranges[grouping] = fake_quantize.ranges(_rows(self.values), grouping.run(self.shape))
         return self._ranges[grouping]
 
     def deviations(self, grouping: Grouping, centred: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean (0 if `centred`) and mean distance from it of every group's non-zero values, each float64 [groups]."""
-        run = _run(grouping, self.shape)
+        run = grouping.run(self.shape)
         if self._grid is not None or self.cut is None:
             return deviations(_rows(self.values), run, centred=centred)
         return deviations(_rows(self.source), run, self.cut.threshold, _boundary(self.source, self.cut), centred)
@@ -158,14 +159,13 @@ class Part:
         threshold, boundary = 0.0, None
         if self.cut is not None:
             threshold, boundary = self.cut.threshold, _boundary(self.source, self.cut)
-        zones = None if self._grid is None else self._grid.dead_zones()
+        zones = None if self._grid is None else self._grid.dead_zones(self.shape)
         if zones is None:  # of the values themselves
             values = self.source if self._grid is None else self.values
             nothing = np.zeros(1, np.float32)
             nonzeros, fillers = zero_runs.count(_rows(values), nothing, nothing, None, threshold, boundary)
         else:
-            run = _run(self._grid.grouping, self.shape) if isinstance(self._grid, Affine) else None
-            nonzeros, fillers = zero_runs.count(_rows(self.source), *zones, run, threshold, boundary)
+            nonzeros, fillers = zero_runs.count(_rows(self.source), *zones, threshold, boundary)
         return nonzeros, tuple(fillers.tolist())
 
     def _pruned(self) -> Floats:
@@ -174,19 +174,8 @@ class Part:
 
     def _rounded(self, codes: Codes | None) -> Floats:
         """The values; `codes` is filled if given."""
-        weights = self.source if self.cut is None else self._pruned()
-        if isinstance(self._grid, Affine):
-            grid = self._grid
-            run = _run(grid.grouping, self.shape)
-            rows = None if codes is None else codes.reshape(-1)
-            levels, _ = fake_quantize.fake_quantize(
-                _rows(weights), grid.scale, grid.zero_point, grid.highest, run, rows
-            )
-            return levels.reshape(self.shape)
         assert self._grid is not None
-        codes = np.empty(self.shape, np.uint8) if codes is None else codes
-        codes[...] = np.searchsorted(self._grid.edges, weights)
-        return np.where(weights == 0, np.float32(0), self._grid.decode(codes)) + np.float32(0)
+        return self._grid.nearest(self.source if self.cut is None else self._pruned(), codes)
 
 
 def count_zeros(parts: Sequence[Part]) -> None:
@@ -211,13 +200,6 @@ def count_zeros(parts: Sequence[Part]) -> None:
 def _rows(values: Floats) -> Floats:
     """A tensor as the matrix [out, in · kh · kw]."""
     return values.reshape(values.shape[0], math.prod(values.shape[1:]))
-
-
-def _run(grouping: Grouping, shape: tuple[int, ...]) -> int | None:
-    """Weights that share a scale, as the kernels take it."""
-    if grouping.granularity == "tensor":
-        return None
-    return grouping.size if grouping.granularity == "group" else max(math.prod(shape[1:]), 1)
 
 
 def _boundary(source: Floats, cut: Cut) -> int | None:

@@ -10,16 +10,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from workbench.kernels.lowbit import products as lowbit
 from workbench.kernels.lowbit.convolution import LowBitConvolution
 from workbench.kernels.sparse.convolution import SparseConvolution
-from workbench.kernels.sparse.stream import EVERY, SparseStream
+from workbench.kernels.sparse.stream import SparseStream
 from workbench.weights.encoding import Convolution, Kernel
-from workbench.weights.encodings._stream import FloatStream, Positions, Stream
 from workbench.weights.levels import Floats
+from workbench.weights.places import Places
+from workbench.weights.values import FLOAT32, Positions, Values
 
 _ROOM = 1.15
 
@@ -39,28 +37,17 @@ class PackedMatrix:
         return lowbit.gemm(self.weights, x, bias, threads=threads)
 
 
-def every_weight(stream: Stream, shape: tuple[int, ...], use: Convolution | None) -> Kernel | None:
-    """For a stream that lists all weights of a tensor of `shape`; None where they are float32."""
-    if isinstance(stream, FloatStream):
-        return None
-    listed = SparseStream.of(_matrix(shape), np.empty(0, np.uint8), EVERY, None, stream.listed(shape))
-    return _packed(stream, None, shape, use, listed.nbytes) or _streamed(listed, shape, use)
+def product(values: Values, places: Places, shape: tuple[int, ...], use: Convolution | None) -> Kernel | None:
+    """For `values` listed at `places` of a tensor of `shape`; the other weights are zero.
 
-
-def survivors_only(
-    stream: Stream,
-    places: NDArray[np.uint8],
-    width: int,
-    positions: Positions,
-    shape: tuple[int, ...],
-    use: Convolution | None,
-) -> Kernel:
-    """For a stream that lists the weights at `positions`; the others are zero.
-
-    places, width: these positions as they are stored, see `SparseStream`.
+    None where nothing is gained over float32 values: all are float32, or no kernel takes their levels.
     """
-    listed = SparseStream.of(_matrix(shape), places, width, positions, stream.listed(shape))
-    return _packed(stream, positions, shape, use, listed.nbytes) or _streamed(listed, shape, use)
+    positions = places.positions(shape)
+    listed = values.listed(shape)
+    if listed is None or (positions is None and values.kind == FLOAT32):
+        return None
+    stream = SparseStream.of(_matrix(shape), *places.stream(), positions, listed)
+    return _packed(values, positions, shape, use, stream.nbytes) or _streamed(stream, shape, use)
 
 
 def _streamed(matrix: SparseStream, shape: tuple[int, ...], use: Convolution | None) -> Kernel:
@@ -70,10 +57,10 @@ def _streamed(matrix: SparseStream, shape: tuple[int, ...], use: Convolution | N
 
 
 def _packed(
-    stream: Stream, positions: Positions | None, shape: tuple[int, ...], use: Convolution | None, nbytes: int
+    values: Values, positions: Positions | None, shape: tuple[int, ...], use: Convolution | None, nbytes: int
 ) -> Kernel | None:
     """All weights as codes; None where the kernels cannot take them so, or in too much more than `nbytes`."""
-    weights = stream.low_bit(shape, positions)
+    weights = values.low_bit(shape, positions)
     if weights is None or weights.nbytes > _ROOM * nbytes:
         return None
     if use is None:

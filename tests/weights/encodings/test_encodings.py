@@ -12,14 +12,20 @@ from numpy.typing import NDArray
 from tests import naive
 from tests.chains import channel, spatial
 from workbench.errors import RecipeError
-from workbench.weights.cheapest import cheapest, smallest
-from workbench.weights.choice import held, named, planned
-from workbench.weights.encoding import ENCODINGS, Encoding
+from workbench.weights.choice import ENCODINGS, cheapest, held, named, planned, smallest
+from workbench.weights.encoding import Encoding
 from workbench.weights.form import Form
-from workbench.weights.levels import Affine, Codebook, Grouping, Levels, symmetric_zero_point
+from workbench.weights.grouping import Grouping
+from workbench.weights.levels import Levels
+from workbench.weights.levels.affine import Affine, symmetric_zero_point
+from workbench.weights.levels.codebook import Codebook
+from workbench.weights.levels.fixed_point import FixedPoint
+from workbench.weights.levels.floating_point import FloatingPoint
+from workbench.weights.levels.hashed import Hashed
+from workbench.weights.levels.powers_of_two import PowersOfTwo
+from workbench.weights.levels.vectors import Vectors
 from workbench.weights.part import Part
 
-ENCODINGS = ENCODINGS
 SHAPES = [(1, 1), (3, 5), (8, 8), (2, 130), (7, 64), (1, 2000), (4, 3, 3, 3), (5, 1, 3, 3)]
 SHAPES += [(0, 4), (4, 0), (2, 0, 3, 3)]  # no weight at all
 SPARSITIES = [0.0, 0.02, 0.3, 0.6, 0.9, 0.99, 1.0]
@@ -50,9 +56,20 @@ def parts(draw: st.DrawFn, shapes: list[tuple[int, ...]] = SHAPES) -> Part:
     shape = draw(st.sampled_from(shapes))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     zero = rng.random(shape) < draw(st.sampled_from(SPARSITIES))
-    kind = draw(st.sampled_from(["float32", "affine", "affine", "codebook"]))
+    kind = draw(st.sampled_from(["float32", "affine", "affine", "codebook", "other", "vectors"]))
+    weights = np.where(zero, np.float32(0), rng.normal(size=shape).astype(np.float32))
     if kind == "float32":
-        return Part.of(np.where(zero, -0.0, rng.normal(size=shape)))
+        return Part.of(-weights)
+    if kind == "other":
+        others = [PowersOfTwo.over(weights, terms) for terms in (1, 3)]
+        others += [FixedPoint(2, 3), FixedPoint(2, 14), FloatingPoint(5, 2), FloatingPoint(2, 1)]
+        return Part.of(weights).rounded(draw(st.sampled_from(others)))
+    if kind == "vectors":
+        if weights.size == 0:
+            return Part.of(weights)
+        table = rng.normal(size=(-(-weights[0].size // 3), 5, 3)).astype(np.float32)
+        shared = [Vectors(shape, table), Hashed.fitted(weights, 1 + weights.size // 4, 7)]
+        return Part.of(weights).rounded(draw(st.sampled_from(shared)))
     bits = draw(st.integers(1, 8))
     levels: Levels
     if kind == "affine":
@@ -95,21 +112,17 @@ def _assert_same(decoded: Form, form: Form) -> None:
             continue
         assert now.codes is not None
         assert was.codes is not None
-        alive = was.values != 0
-        assert (now.codes[alive] == was.codes[alive]).all()
+        assert was.levels is not None
         assert now.bits == was.bits
-        assert now.codes.dtype == np.uint8
-        on_grid = now.levels.decode(now.codes)
-        assert (on_grid[alive] == was.values[alive]).all()
-        if isinstance(now.levels, Affine) and isinstance(was.levels, Affine):
-            assert now.levels.grouping == was.levels.grouping
-            assert now.levels.symmetric == was.levels.symmetric
-            assert (_bits(now.levels.scale) == _bits(was.levels.scale)).all()
-            assert (now.levels.zero_point == was.levels.zero_point).all()
-        else:
-            assert isinstance(now.levels, Codebook)
-            assert isinstance(was.levels, Codebook)
-            assert (_bits(now.levels.centroids) == _bits(was.levels.centroids)).all()
+        assert now.levels.facts() == was.levels.facts()
+        for ours, theirs in zip(now.levels.tables(), was.levels.tables(), strict=True):
+            assert (ours.name, ours.data.tobytes()) == (theirs.name, theirs.data.tobytes())
+        assert now.codes.shape == was.codes.shape == was.levels.code_shape(was.shape)
+        assert now.codes.dtype == was.codes.dtype == was.levels.code_type
+        if now.codes.shape == was.shape:
+            alive = was.values != 0
+            assert (now.codes[alive] == was.codes[alive]).all()
+            assert (now.levels.decode(now.codes)[alive] == was.values[alive]).all()
 
 
 def _stored_bytes(encoding: Encoding) -> dict[str, int]:
@@ -127,7 +140,7 @@ def _through_a_file(encoding: Encoding) -> Encoding:
     stored = encoding.arrays()
     assert len({one.name for one in stored}) == len(stored)
     arrays = {one.name: np.frombuffer(one.data.tobytes(), np.uint8) for one in stored}
-    return type(encoding).restore(fields, arrays)
+    return ENCODINGS[encoding.name].restore(fields, arrays)
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
@@ -216,10 +229,12 @@ def _brute_force_relative_index(part: Part) -> int:
             each = 4 if levels.symmetric else 5 if whole and levels.bits > 1 else 8
             if not fillers or (whole and (points < 2**levels.bits).all()):
                 values.append(-(-len(written) * levels.bits // 8) + each * levels.scale.size)
-        if isinstance(levels, Codebook):
+        elif isinstance(levels, Codebook):
             table = levels.centroids.size + (fillers and 0 not in levels.centroids)
             if table <= 256:
                 values.append(-(-len(written) * (table - 1).bit_length() // 8) + 4 * table)
+        elif levels is not None and levels.code_shape(part.shape) == part.shape:  # which all have a level at zero
+            values.append(-(-len(written) * levels.stored_bits // 8))
         fewest.append(-(-len(written) * width // 8) + min(values))
     return min(fewest)
 

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from tests.chains import channel
 from workbench.errors import FormatError
-from workbench.weights.choice import named
+from workbench.weights.choice import ENCODINGS, named
 from workbench.weights.encoding import Encoding
 from workbench.weights.form import Form
-from workbench.weights.levels import Affine, Codebook, Granularity, Grouping, symmetric_zero_point
+from workbench.weights.grouping import Granularity, Grouping
+from workbench.weights.levels.affine import Affine, symmetric_zero_point
+from workbench.weights.levels.codebook import Codebook
 from workbench.weights.part import Part
 
 Arrays = dict[str, NDArray[np.uint8]]
@@ -57,7 +59,7 @@ def _taken_apart(name: str) -> tuple[dict[str, Any], Arrays]:
 
 
 def _restore(name: str, fields: Any, arrays: Arrays) -> Encoding:
-    return type(STORED[name]).restore(fields, arrays)
+    return ENCODINGS[STORED[name].name].restore(fields, arrays)
 
 
 DENSE, WAYS = {"encoding": "dense"}, ([True, True, 1], [False, False, 1])
@@ -177,7 +179,7 @@ def test_a_filler_may_be_zero_and_the_last_entry_may_not() -> None:
     stored = named("relative-index", Form.of(values))
     fields = stored.fields()
     arrays = {one.name: one.data.copy() for one in stored.arrays()}
-    assert np.count_nonzero(type(stored).restore(fields, arrays).decode().parts[0].values) == 2
+    assert np.count_nonzero(ENCODINGS[stored.name].restore(fields, arrays).decode().parts[0].values) == 2
     arrays["values"][-4:] = 0
     with pytest.raises(FormatError, match="not a filler is zero"):
-        type(stored).restore(fields, arrays)
+        ENCODINGS[stored.name].restore(fields, arrays)

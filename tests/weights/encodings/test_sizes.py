@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from tests.chains import channel
-from workbench.weights.cheapest import smallest
-from workbench.weights.encoding import ENCODINGS
+from workbench.weights.choice import ENCODINGS, smallest
 from workbench.weights.form import Form
-from workbench.weights.levels import Affine, Codebook, Grouping, symmetric_zero_point
+from workbench.weights.grouping import Grouping
+from workbench.weights.levels.affine import Affine, symmetric_zero_point
+from workbench.weights.levels.codebook import Codebook
 from workbench.weights.part import Part
-
-ENCODINGS = ENCODINGS
 
 
 def _size(name: str, form: Form) -> int:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from workbench.method import Layerwise, setting
 from workbench.weights.form import Form
-from workbench.weights.levels import Affine, Grouping, symmetric_zero_point
+from workbench.weights.grouping import Grouping
+from workbench.weights.levels.affine import Affine, symmetric_zero_point
 from workbench.weights.part import Part
 
 _TINY = np.finfo(np.float32).tiny

@@ -5,61 +5,38 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import FormatError, RecipeError
-from workbench.weights.cheapest import cheapest, smallest
-from workbench.weights.encoding import ENCODINGS, Convolution, Encoding, Kernel, Plan, Stored
+from workbench.weights.encoding import Convolution, Encoding, Kernel, Plan, Scheme
 from workbench.weights.form import Factor, Form, Passage
+from workbench.weights.part import Part
 from workbench.weights.reading import Reading
+from workbench.weights.stored import Stored
+from workbench.weights.tensor import SCHEMES, cheapest_of
 
+FACTORED = "factored"
 _MOST_FACTORS = 8
 _LARGEST = 16  # times the weights of the one tensor that the factors may hold, so that a forged file takes no memory
 
 
 @dataclass(frozen=True, eq=False)
-class Factored(Encoding):
+class FactoredEncoding(Encoding):
     """The factors in the order in which the input meets them; see `Form` for their shapes.
 
     shape: of the one weight that the chain stands for. passages: how each factor passes over images.
     """
 
-    name = "factored"
     shape: tuple[int, ...]
     passages: tuple[Passage, ...]
     factors: tuple[Encoding, ...]
 
-    @classmethod
-    def plan(cls, form: Form) -> Plan | None:
-        return cls.plan_of(form, cheapest) if _fits(form) else None
-
-    @classmethod
-    def plan_of(cls, form: Form, store: Callable[[Form], tuple[str, Plan]]) -> Plan:
-        """What `of` would store, each factor in what `store` names and plans. Raises RecipeError as `of` does."""
-        _check(form)
-        factors = [store(Form.whole(part)) for part in form.parts]
-        return Plan(
-            _fields(form.shape, form.ranks, form.passages, [(name, plan.fields) for name, plan in factors]),
-            tuple(
-                (f"{place}.{name}", part, size)
-                for place, (_, plan) in enumerate(factors)
-                for name, part, size in plan.arrays
-            ),
-            tuple(keeps for _, plan in factors for keeps in plan.keeps_levels),
-        )
-
-    @classmethod
-    def encode(cls, form: Form) -> Self:
-        return cls.of(form, smallest)
-
-    @classmethod
-    def of(cls, form: Form, store: Callable[[Form], Encoding]) -> Self:
-        """The form with each factor stored by `store`. Raises RecipeError where it is no chain."""
-        _check(form)
-        return cls(form.shape, form.passages, tuple(store(Form.whole(part)) for part in form.parts))
+    @property
+    def name(self) -> str:
+        return FACTORED
 
     def decode(self) -> Form:
         parts = [factor.decode().parts[0] for factor in self.factors]
@@ -81,16 +58,50 @@ class Factored(Encoding):
         ranks = tuple(facts["shape"][0] for _, facts in factors[:-1])
         return _fields(self.shape, ranks, self.passages, factors)
 
-    @classmethod
-    def restore(cls, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.uint8]]) -> Self:
+
+@dataclass(frozen=True)
+class FactoredScheme(Scheme):
+    """Each factor in a scheme of its own. store: the one for a part; the one that takes the fewest bytes by default.
+
+    Raises RecipeError where `store` does.
+    """
+
+    store: Callable[[Part], Scheme] = lambda part: cheapest_of(part)[0]
+    name: ClassVar[str] = FACTORED  # type: ignore[misc]
+
+    def plan(self, form: Form) -> Plan | None:
+        if not _fits(form):
+            return None
+        factors = []
+        for part in form.parts:
+            scheme = self.store(part)
+            plan = scheme.plan(Form.whole(part))
+            if plan is None:
+                return None
+            factors.append((scheme.name, plan))
+        return Plan(
+            _fields(form.shape, form.ranks, form.passages, [(name, plan.fields) for name, plan in factors]),
+            tuple(
+                (f"{place}.{name}", part, size)
+                for place, (_, plan) in enumerate(factors)
+                for name, part, size in plan.arrays
+            ),
+            tuple(keeps for _, plan in factors for keeps in plan.keeps_levels),
+        )
+
+    def encode(self, form: Form) -> FactoredEncoding:
+        if not _fits(form):
+            raise RecipeError("Encoding 'factored' holds a chain of factors, which these weights are not.")
+        factors = tuple(self.store(part).encode(Form.whole(part)) for part in form.parts)
+        return FactoredEncoding(form.shape, form.passages, factors)
+
+    def restore(self, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.uint8]]) -> FactoredEncoding:
         reading = Reading(fields, {})
         shape, ranks, factors = reading.shape(), reading.take("ranks"), reading.take("factors")
         reading.finish()
         many = isinstance(factors, list) and 2 <= len(factors) <= _MOST_FACTORS
         if not many or not isinstance(ranks, list) or len(ranks) != len(factors) - 1:
-            raise FormatError(
-                f"fields 'factors' and 'ranks' must list 2 to {_MOST_FACTORS} factors and the ranks between"
-            )
+            raise FormatError(f"fields 'factors' and 'ranks' must list 2 to {_MOST_FACTORS} factors and their ranks")
         if not all(type(rank) is int and rank >= 0 for rank in ranks):
             raise FormatError("field 'ranks' must hold whole numbers")
         passages = tuple(_passage(facts) for facts in factors)
@@ -101,10 +112,10 @@ class Factored(Encoding):
         restored = []
         for place, (its_shape, facts) in enumerate(zip(shapes, factors, strict=True)):
             own = {name: left.pop(name) for name in list(left) if name.startswith(f"{place}.")}
-            restored.append(_factor(facts, its_shape, {name.partition(".")[2]: one for name, one in own.items()}))
+            restored.append(_factor(facts, its_shape, {name.partition(".")[2]: data for name, data in own.items()}))
         if left:
             raise FormatError(f"array {min(left)!r} does not belong there")
-        return cls(shape, passages, tuple(restored))
+        return FactoredEncoding(shape, passages, tuple(restored))
 
 
 def _fields(
@@ -129,10 +140,10 @@ def _passage(facts: Any) -> Passage:
 
 
 def _factor(facts: Any, shape: tuple[int, ...], arrays: Mapping[str, NDArray[np.uint8]]) -> Encoding:
-    name = Reading(facts, {}).choice("encoding", [name for name in ENCODINGS if name != Factored.name])
+    name = Reading(facts, {}).choice("encoding", tuple(SCHEMES))
     if "shape" in facts:
         raise FormatError("field 'shape' does not belong there")
-    return ENCODINGS[name].restore({"shape": list(shape), **_without(facts, "encoding", "passage")}, arrays)
+    return SCHEMES[name].restore({"shape": list(shape), **_without(facts, "encoding", "passage")}, arrays)
 
 
 def _without(facts: Mapping[str, Any], *names: str) -> dict[str, Any]:
@@ -162,8 +173,3 @@ def _shapes(shape: tuple[int, ...], ranks: Sequence[int], passages: Sequence[Pas
 def _fits(form: Form) -> bool:
     """Whether the factors have the shapes that `Form` describes."""
     return form.factored and [part.shape for part in form.parts] == _shapes(form.shape, form.ranks, form.passages)
-
-
-def _check(form: Form) -> None:
-    if not _fits(form):
-        raise RecipeError("Encoding 'factored' holds a chain of factors, which these weights are not.")

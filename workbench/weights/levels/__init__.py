@@ -1,0 +1,126 @@
+"""The levels that quantised weights lie on: one file a kind, found by its name ("affine", "powers-of-two").
+
+A kind says how weights are rounded to its levels, what a code stands for, and what a file holds of it beside the codes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.shelf import Shelf
+
+if TYPE_CHECKING:
+    from workbench.kernels.lowbit.weights import LowBit
+    from workbench.kernels.sparse.stream import Listed
+    from workbench.weights.part import Part
+    from workbench.weights.reading import Reading
+    from workbench.weights.stored import Stored
+
+Floats = NDArray[np.float32]
+Codes = NDArray[Any]  # uint8, or uint16 for more than 8 bits
+Zeros = NDArray[np.bool_]
+DeadZones = tuple[Floats, Floats, int | None]
+
+
+class Levels(ABC):
+    """Subclasses are frozen dataclasses, one a file in `workbench/weights/levels`.
+
+    bits: width of one code; of a weight in arithmetic.
+    """
+
+    kind: ClassVar[str]
+    bits: int
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.kind = cls.__module__.rpartition(".")[2].replace("_", "-")
+
+    @abstractmethod
+    def nearest(self, weights: Floats, codes: Codes | None) -> Floats:
+        """Each weight at its level; a weight that is zero stays +0.0. `codes` is filled if given."""
+
+    @abstractmethod
+    def decode(self, codes: Codes) -> Floats:
+        """Values of `codes`, an array in the weight tensor's own shape unless `code_shape` says otherwise."""
+
+    def code_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the codes of a tensor of `shape`: one a weight, unless a code stands for several."""
+        return shape
+
+    @property
+    def code_type(self) -> type[np.uint8] | type[np.uint16]:
+        return np.uint8 if self.stored_bits <= 8 else np.uint16
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        return sum([array.nbytes for array in vars(self).values() if isinstance(array, np.ndarray)])
+
+    def dead_zones(self, shape: tuple[int, ...]) -> DeadZones | None:
+        """Smallest and largest weight of every group that is rounded to zero, and the length of a group's runs.
+
+        None where that cannot be told: zeros are then counted in the values.
+        """
+        return None
+
+    # What a file holds.
+
+    @property
+    def stored_bits(self) -> int:
+        """Width of one stored code, 0 to 16."""
+        return self.bits
+
+    @property
+    def highest_code(self) -> int:
+        """The largest code that stands for a value."""
+        return 2**self.stored_bits - 1
+
+    @property
+    def storable(self) -> bool:
+        """Whether a file can say it."""
+        return True
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """The few JSON facts that `restore` needs beside the tables."""
+
+    def tables(self) -> tuple[Stored, ...]:
+        """The arrays that a file holds beside the codes: scales, a codebook."""
+        return ()
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, reading: Reading, shape: tuple[int, ...]) -> Self:
+        """From the facts and tables of a tensor of `shape`. Raises FormatError for what could not have been written."""
+
+    def with_zeros(self, part: Part) -> Levels | None:
+        """Levels with the same codes that have one for each zero of `part`, too; None where there are none such."""
+        return self
+
+    def zero_codes(self, shape: tuple[int, ...]) -> Codes:
+        """The code for zero, or nearest to it, laid out to broadcast against the tensor's codes."""
+        return np.zeros(1, self.code_type)
+
+    def without_added_zero(self, codes: Codes) -> tuple[Levels, Codes, Zeros | None]:
+        """What `with_zeros` was made from, its codes, and which weights the added code stood for."""
+        return self, codes, None
+
+    # What kernels take.
+
+    def listed(self, codes: NDArray[np.uint8], shape: tuple[int, ...]) -> Listed | None:
+        """The values of packed `codes` for the kernels of sparse products; None where they cannot take them."""
+        return None
+
+    def low_bit(self, codes: Codes, zeros: bool) -> LowBit | None:
+        """The matrix of these codes [out, in] for the low-bit products; None where they cannot take it.
+
+        zeros: whether weights that are not listed are to be exact zeros.
+        """
+        return None
+
+
+LEVELS: Shelf[Levels] = Shelf("workbench.weights.levels", Levels)  # type: ignore[type-abstract]

@@ -1,0 +1,192 @@
+"""Encodings of one tensor: which weights are listed (places), as what (values)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import FormatError, RecipeError
+from workbench.weights.encoding import Convolution, Encoding, Kernel, Plan, Scheme
+from workbench.weights.form import Form
+from workbench.weights.levels import LEVELS
+from workbench.weights.part import Part
+from workbench.weights.places import PLACES, Places, Placing
+from workbench.weights.products import product
+from workbench.weights.reading import Reading
+from workbench.weights.stored import Stored
+from workbench.weights.values import (
+    FLOAT32,
+    Values,
+    ValuesPlan,
+    planned_codes,
+    planned_floats,
+    restored,
+    smallest_values,
+)
+
+_EVERY = "every"
+_DENSE = "dense"  # what every weight as float32 is called
+# Of two that take the same bytes the simpler one is taken; those that are not listed come last.
+_SIMPLEST_FIRST = (_DENSE, "affine", "codebook", "bitmap", "relative-index")
+
+
+@dataclass(frozen=True, eq=False)
+class TensorEncoding(Encoding):
+    """shape: of the weight. places: which weights the values are listed for."""
+
+    scheme: TensorScheme
+    shape: tuple[int, ...]
+    places: Places
+    values: Values
+
+    @property
+    def name(self) -> str:
+        return self.scheme.name
+
+    def decode(self) -> Form:
+        return Form.whole(self._part())
+
+    def _part(self) -> Part:
+        return self.values.part(self.shape, self.places.positions(self.shape))
+
+    def kernels(self, uses: Sequence[Convolution | None]) -> tuple[Kernel | None, ...]:
+        (use,) = uses
+        return (product(self.values, self.places, self.shape, use),)
+
+    def arrays(self) -> tuple[Stored, ...]:
+        return (*self.places.arrays(), *self.values.arrays())
+
+    def fields(self) -> dict[str, Any]:
+        kind = {} if self.scheme.kind else {"values": self.values.kind}
+        return {"shape": list(self.shape), **self.places.fields(), **kind, **self.values.fields()}
+
+    def check(self) -> None:
+        """Raises FormatError for weights that are not finite, or that could not stand where they do."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = self._part().values
+        if not np.isfinite(values).all():
+            raise FormatError("its weights are not all finite")
+        positions = self.places.positions(self.shape)
+        self.places.check(values.reshape(-1) if positions is None else values.reshape(-1)[positions])
+
+
+@dataclass(frozen=True)
+class TensorScheme(Scheme):
+    """One tensor by `places`. kind: of the values that it is bound to, or None for whichever take the fewest bytes.
+
+    Every weight is listed under the name of its values: "dense" for float32, else the kind of the levels.
+    """
+
+    name: str
+    places: str
+    kind: str | None
+
+    def plan(self, form: Form) -> Plan | None:
+        best = None if form.factored else self._best(form.parts[0])
+        if best is None:
+            return None
+        placing, values = best
+        kind = {} if self.kind else {"values": values.kind}
+        fields = {"shape": list(form.parts[0].shape), **placing.fields, **kind, **values.fields}
+        return Plan(fields, (*placing.arrays, *values.arrays), (values.levels is not None,))
+
+    def least(self, form: Form) -> int:
+        return 0 if form.factored or self.places == _EVERY else PLACES[self.places].least(form.parts[0])
+
+    def encode(self, form: Form) -> TensorEncoding:
+        if form.factored:
+            raise RecipeError(f"Encoding {self.name!r} holds one tensor, and these weights are several.")
+        (part,) = form.parts
+        best = self._best(part)
+        if best is None:
+            raise RecipeError(f"Encoding {self.name!r} cannot hold these weights without loss.")
+        placing, values = best
+        places = PLACES[self.places].of(part, placing)
+        return TensorEncoding(self, part.shape, places, values.of(part, places.positions(part.shape)))
+
+    def restore(self, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.uint8]]) -> TensorEncoding:
+        reading = Reading(fields, arrays)
+        shape = reading.shape()
+        places = PLACES[self.places].restore(reading, shape)
+        kind = self.kind or reading.choice("values", (FLOAT32, *LEVELS))
+        positions = places.positions(shape)
+        values = restored(kind, reading, shape, None if positions is None else positions.size)
+        reading.finish()
+        encoding = TensorEncoding(self, shape, places, values)
+        encoding.check()
+        return encoding
+
+    def _best(self, part: Part) -> tuple[Placing, ValuesPlan] | None:
+        """The placing and the values that take the fewest bytes together, the first of those that take the same."""
+        best: tuple[Placing, ValuesPlan] | None = None
+        fewest = 0
+        for placing in PLACES[self.places].placings(part):
+            values = self._values(part, placing)
+            if values is None:
+                continue
+            nbytes = sum([size for _, _, size in placing.arrays]) + values.nbytes
+            if best is None or nbytes < fewest:
+                best, fewest = (placing, values), nbytes
+        return best
+
+    def _values(self, part: Part, placing: Placing) -> ValuesPlan | None:
+        if self.kind is None:
+            return smallest_values(part, placing)
+        if self.kind == FLOAT32:
+            return planned_floats(placing.entries)
+        if part.levels is None or part.levels.kind != self.kind:
+            return None
+        return planned_codes(part, placing)
+
+
+class _Schemes(Mapping[str, TensorScheme]):
+    """By name: every weight in the values of each kind, then each other way to place them."""
+
+    def __getitem__(self, name: str) -> TensorScheme:
+        if name == _DENSE:
+            return TensorScheme(name, _EVERY, FLOAT32)
+        if name in LEVELS:
+            return TensorScheme(name, _EVERY, name)
+        if name in PLACES and name != _EVERY:
+            return TensorScheme(name, name, None)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted((_DENSE, *LEVELS, *(name for name in PLACES if name != _EVERY))))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+SCHEMES = _Schemes()
+
+
+def cheapest_of(part: Part) -> tuple[TensorScheme, Plan]:
+    """The scheme that holds one tensor without loss in the fewest bytes, and what it stores."""
+    form = Form.whole(part)
+    found: tuple[TensorScheme, Plan] | None = None
+    for scheme in _candidates(None if part.levels is None else part.levels.kind):
+        if found is not None and scheme.least(form) >= found[1].nbytes:
+            continue
+        plan = scheme.plan(form)
+        if plan is not None and (found is None or plan.nbytes < found[1].nbytes):
+            found = scheme, plan
+    assert found is not None  # float32 values hold any tensor
+    return found
+
+
+@cache
+def _candidates(kind: str | None) -> tuple[TensorScheme, ...]:
+    """What may hold a tensor on levels of that kind, the simplest first."""
+    names = [_DENSE, *([kind] if kind else []), *(name for name in PLACES if name != _EVERY)]
+    return tuple(SCHEMES[name] for name in sorted(names, key=simplicity))
+
+
+def simplicity(name: str) -> tuple[int, str]:
+    """What encodings are sorted by, the simplest first."""
+    return (_SIMPLEST_FIRST.index(name) if name in _SIMPLEST_FIRST else len(_SIMPLEST_FIRST)), name

@@ -1,0 +1,246 @@
+"""The values that an encoding lists one after another: plain float32, or codes on the levels that the weights lie on.
+
+An encoding lists all weights of a tensor, or those at some positions. Zeros among them need a code of their own: one
+that the levels have, or one that is added to them.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import FormatError
+from workbench.kernels.lowbit.bitpack import pack, packed_size, unpack
+from workbench.kernels.lowbit.weights import LowBit
+from workbench.kernels.sparse.stream import Listed
+from workbench.weights.levels import LEVELS, Codes, Floats, Levels
+from workbench.weights.part import Part
+from workbench.weights.places import Placing
+from workbench.weights.reading import Reading
+from workbench.weights.stored import Stored, as_bytes
+
+Bytes = NDArray[np.uint8]
+Positions = NDArray[np.int64]
+Planned = tuple[tuple[str, str, int], ...]  # name, part and bytes of each array
+FLOAT32 = "float32"
+
+
+class Values(ABC):
+    """Values in order. positions: places in the flattened tensor, or None for all of it."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """What a file calls them: "float32" or the kind of the levels."""
+
+    @abstractmethod
+    def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
+        """The tensor again; zero wherever `positions` does not name it."""
+
+    @abstractmethod
+    def listed(self, shape: tuple[int, ...]) -> Listed | None:
+        """The values as they are stored, those of a tensor of `shape`, for the kernels; None where they cannot."""
+
+    @abstractmethod
+    def low_bit(self, shape: tuple[int, ...], positions: Positions | None) -> LowBit | None:
+        """Every weight of the tensor as a code, for the kernels; None where they cannot take it so."""
+
+    @abstractmethod
+    def arrays(self) -> tuple[Stored, ...]: ...
+
+    @abstractmethod
+    def fields(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class FloatValues(Values):
+    """values: float32, one an entry. Levels are not kept."""
+
+    kind: ClassVar[str] = FLOAT32
+    values: Floats
+
+    @classmethod
+    def of(cls, part: Part, positions: Positions | None) -> FloatValues:
+        return cls(_taken(part.values, positions))
+
+    def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
+        return Part.of(_placed(self.values, positions, np.zeros(shape, np.float32)))
+
+    def listed(self, shape: tuple[int, ...]) -> Listed:
+        return Listed(floats=self.values)
+
+    def low_bit(self, shape: tuple[int, ...], positions: Positions | None) -> None:
+        return None
+
+    def arrays(self) -> tuple[Stored, ...]:
+        return (Stored("values", "codes", as_bytes(self.values)),)
+
+    def fields(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def restore(cls, reading: Reading, entries: int) -> FloatValues:
+        """Raises FormatError for what could not have been written."""
+        values = reading.floats("values", entries)
+        if (np.signbit(values) & (values == 0)).any():
+            raise FormatError("array 'values' holds a negative zero")
+        return cls(values)
+
+
+@dataclass(frozen=True, eq=False)
+class CodedValues(Values):
+    """codes: packed, `levels.stored_bits` each. levels: those of the part, with a code for zeros where it needs one."""
+
+    levels: Levels
+    codes: Bytes
+
+    @property
+    def kind(self) -> str:
+        return self.levels.kind
+
+    @classmethod
+    def of(cls, part: Part, positions: Positions | None, levels: Levels) -> CodedValues:
+        codes = part.codes
+        assert codes is not None
+        codes = codes.astype(levels.code_type, copy=False)
+        if part.nonzeros < part.size and codes.shape == part.shape:
+            codes = np.where(part.values == 0, levels.zero_codes(part.shape), codes)
+        return cls(levels, _packed(_taken(codes, positions), levels.stored_bits))
+
+    def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
+        levels, codes, added = self.levels.without_added_zero(self._everywhere(shape, positions))
+        zero = _absent(shape, positions)
+        return Part.on_levels(levels, codes, zero if added is None else zero | added)
+
+    def listed(self, shape: tuple[int, ...]) -> Listed | None:
+        return self.levels.listed(self.codes, shape)
+
+    def low_bit(self, shape: tuple[int, ...], positions: Positions | None) -> LowBit | None:
+        if self.levels.code_shape(shape) != shape or self.levels.stored_bits > 8:
+            return None
+        codes = self._everywhere(shape, positions).reshape(shape[0], math.prod(shape[1:]))
+        return self.levels.low_bit(codes, zeros=positions is not None)
+
+    def _everywhere(self, shape: tuple[int, ...], positions: Positions | None) -> Codes:
+        """The code of every weight; where none is listed, the one of zero or nearest to it."""
+        coded = self.levels.code_shape(shape)
+        entries = math.prod(coded) if positions is None else positions.size
+        codes = _unpacked(self.codes, self.levels.stored_bits, entries, self.levels.code_type)
+        if positions is None:
+            return codes.reshape(coded)
+        background = np.empty(shape, self.levels.code_type)
+        background[...] = self.levels.zero_codes(shape)
+        return _placed(codes, positions, background)
+
+    def arrays(self) -> tuple[Stored, ...]:
+        return Stored("codes", "codes", self.codes), *self.levels.tables()
+
+    def fields(self) -> dict[str, Any]:
+        return self.levels.facts()
+
+    @classmethod
+    def restore(cls, kind: str, reading: Reading, shape: tuple[int, ...], entries: int | None) -> CodedValues:
+        """Raises FormatError for what could not have been written."""
+        levels = LEVELS[kind].restore(reading, shape)
+        coded = levels.code_shape(shape)
+        if coded != shape and entries is not None:
+            raise FormatError(f"values of kind {kind!r} are listed for every weight")
+        entries = math.prod(coded) if entries is None else entries
+        width, highest = levels.stored_bits, levels.highest_code
+        if entries and highest < 0:
+            raise FormatError("a table of 0 values cannot hold its weights")
+        packed = reading.bits("codes", width, entries) if width else reading.array("codes", 0)
+        if width and highest < 2**width - 1:
+            codes = _unpacked(packed, width, entries, levels.code_type)
+            if codes.size and int(codes.max()) > highest:
+                raise FormatError(f"code {codes.max()} is outside the table of {highest + 1} values")
+        return cls(levels, packed)
+
+
+@dataclass(frozen=True)
+class ValuesPlan:
+    """What is stored of so many entries of a part. levels: that they are codes on; None for float32."""
+
+    kind: str
+    levels: Levels | None
+    fields: dict[str, Any]
+    arrays: Planned
+
+    @property
+    def nbytes(self) -> int:
+        return sum([size for _, _, size in self.arrays])
+
+    def of(self, part: Part, positions: Positions | None) -> Values:
+        """The values themselves."""
+        if self.levels is None:
+            return FloatValues.of(part, positions)
+        return CodedValues.of(part, positions, self.levels)
+
+
+def planned_floats(entries: int) -> ValuesPlan:
+    return ValuesPlan(FLOAT32, None, {}, (("values", "codes", 4 * entries),))
+
+
+def planned_codes(part: Part, placing: Placing) -> ValuesPlan | None:
+    """None where `part` has no levels, or where a file cannot say them at such places."""
+    levels = part.levels
+    if levels is None or not levels.storable:
+        return None
+    coded = levels.code_shape(part.shape)
+    if coded != part.shape and not placing.every:  # a code stands for several weights
+        return None
+    entries = math.prod(coded) if placing.every else placing.entries
+    held = levels.with_zeros(part) if placing.zeros else levels
+    if held is None or not held.storable:
+        return None
+    tables = tuple((table.name, table.part, table.data.size) for table in held.tables())
+    return ValuesPlan(
+        held.kind, held, held.facts(), (("codes", "codes", packed_size(entries, held.stored_bits)), *tables)
+    )
+
+
+def smallest_values(part: Part, placing: Placing) -> ValuesPlan:
+    """The values that take the fewest bytes; those that keep the levels where two take the same."""
+    floats, codes = planned_floats(placing.entries), planned_codes(part, placing)
+    return codes if codes is not None and codes.nbytes <= floats.nbytes else floats
+
+
+def restored(kind: str, reading: Reading, shape: tuple[int, ...], entries: int | None) -> Values:
+    """entries: how many are listed, None for every weight. Raises FormatError for what could not have been written."""
+    if kind == FLOAT32:
+        return FloatValues.restore(reading, math.prod(shape) if entries is None else entries)
+    return CodedValues.restore(kind, reading, shape, entries)
+
+
+def _packed(codes: Codes, width: int) -> Bytes:
+    return pack(codes, width) if width else np.empty(0, np.uint8)
+
+
+def _unpacked(packed: Bytes, width: int, entries: int, code_type: type) -> Codes:
+    return unpack(packed, width, entries) if width else np.zeros(entries, code_type)
+
+
+def _taken(values: NDArray[Any], positions: Positions | None) -> NDArray[Any]:
+    flat = np.ascontiguousarray(values).reshape(-1)
+    return flat if positions is None else flat[positions]
+
+
+def _placed(entries: NDArray[Any], positions: Positions | None, background: NDArray[Any]) -> NDArray[Any]:
+    if positions is None:
+        return entries.reshape(background.shape)
+    background.reshape(-1)[positions] = entries
+    return background
+
+
+def _absent(shape: tuple[int, ...], positions: Positions | None) -> NDArray[np.bool_]:
+    """True where `positions` does not name a weight."""
+    if positions is None:
+        return np.zeros(shape, bool)
+    absent = np.ones(shape, bool)
+    absent.reshape(-1)[positions] = False
+    return absent
