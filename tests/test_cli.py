@@ -8,7 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from workbench.cli import main
-from workbench.recipe import Recipe
+from workbench.methods.prune.magnitude import Magnitude
+from workbench.methods.quantize.uniform import Uniform
+from workbench.recipe import Recipe, Step
 
 MODEL = "lenet-300-100/mnist"
 CHOICES = ["--sparsity", "0.9", "--bits", "4"]
@@ -99,6 +101,13 @@ def test_methods_can_be_chosen_and_the_table_is_readable() -> None:
     assert "accuracy (%)" in table and "fc1" in table
 
 
+def test_steps_are_taken_in_the_order_in_which_they_are_given() -> None:
+    steps = ("--step", "quantize.uniform:bits=4,per=group", "--step", "prune.magnitude:sparsity=0.5,scope=layer")
+    report = loaded("measure", MODEL, *steps, "--images", "250")
+    expected = Recipe((Step(Uniform(bits=4, per="group")), Step(Magnitude(sparsity=0.5, scope="layer"))))
+    assert report["recipe"]["digest"] == expected.digest
+
+
 def test_interaction_has_a_row_for_each_slider_and_figure_in_milliseconds() -> None:
     result = loaded("bench", "interaction", "--models", MODEL, "--surfaces", "engine", "--moves", "2")
     assert result["machine"]["cores"] >= 1 and len(result["load"]) == 3
@@ -135,7 +144,12 @@ def test_breakeven_has_a_row_for_each_shape() -> None:
         (("measure", MODEL, "--images", "0"), "images"),
         (("measure", MODEL, "--images", "10001"), "images"),
         (("measure", MODEL, "--recipe", "missing.json"), "No such file or directory: missing.json"),
-        (("measure", MODEL, "--recipe", "x.json", "--bits", "4"), "either --recipe or the sliders"),
+        (("measure", MODEL, "--recipe", "x.json", "--bits", "4"), "either --recipe, or --step, or the sliders"),
+        (("measure", MODEL, "--step", "prune.magic"), "There is no method 'prune.magic'"),
+        (("measure", MODEL, "--step", "prune.magnitude:share=0.4"), "prune.magnitude has no setting 'share'"),
+        (("measure", MODEL, "--step", "quantize.uniform:bits=four"), "bits must be a number from 1 to 8, not 'four'"),
+        (("measure", MODEL, "--step", "quantize.uniform:bits"), "'bits' is no SETTING=VALUE"),
+        (("measure", MODEL, "--step", "quantize.kmeans", "--bits", "4"), "either --recipe, or --step, or the sliders"),
         (("evaluate", "missing.cwb"), "missing.cwb"),
         (("bench", "interaction", "--models", "lenet-9/mnist"), "There is no model 'lenet-9/mnist'"),
         (("bench", "interaction", "--surfaces", "voila,paper"), "There is no surface 'paper'"),

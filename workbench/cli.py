@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.devices.device import Device
-from workbench.errors import WorkbenchError
+from workbench.errors import RecipeError, WorkbenchError
 from workbench.method import METHODS
 from workbench.models import zoo
-from workbench.recipe import DEFAULTS, OFF, Recipe
+from workbench.recipe import DEFAULTS, OFF, Recipe, Step, method_named
 
 if TYPE_CHECKING:
     from workbench.compression.compressed import CompressedModel
+    from workbench.method import Method
     from workbench.report.report import Report
 
 DEFAULT_DEVICE = "horowitz-45nm"
@@ -120,6 +121,13 @@ def _choices(command: Callable[..., None]) -> Callable[..., None]:
                 for axis in DEFAULTS
             ),
             click.option(
+                "--step",
+                "steps",
+                multiple=True,
+                metavar="METHOD:SETTING=VALUE,...",
+                help="A step of its own; several are taken in their order (prune.magnitude:sparsity=0.9,scope=layer).",
+            ),
+            click.option(
                 "--recipe", "recipe_file", type=click.Path(dir_okay=False, path_type=Path), help="Recipe JSON file."
             ),
         )
@@ -162,15 +170,8 @@ def evaluate(file: Path, device: str, images: int | None, as_json: bool) -> None
     _print_report(assess(read(file), device, images, latency=True, progress=progress), as_json)
 
 
-def _compressed(
-    model: str,
-    sparsity: float | None,
-    bits: int | None,
-    rank: float | None,
-    recipe_file: Path | None,
-    **methods: str | None,
-) -> CompressedModel:
-    recipe = _recipe(sparsity, bits, rank, recipe_file, methods)
+def _compressed(model: str, **choices: Any) -> CompressedModel:
+    recipe = _recipe(**choices)
     zoo.entry(model)  # a wrong name is known before torch is loaded
     from workbench.compression.compressed import compress
     from workbench.network.model import load
@@ -183,19 +184,43 @@ def _recipe(
     bits: int | None,
     rank: float | None,
     recipe_file: Path | None,
-    methods: dict[str, str | None],
+    steps: tuple[str, ...],
+    **methods: str | None,
 ) -> Recipe:
     chosen = {axis: methods[f"{axis}_method"] for axis in DEFAULTS}
+    sliders = any(choice is not None for choice in (sparsity, bits, rank, *chosen.values()))
+    if sum((recipe_file is not None, bool(steps), sliders)) > 1:
+        raise click.UsageError("Give either --recipe, or --step, or the sliders.")
     if recipe_file is not None:
-        if any(one is not None for one in (sparsity, bits, rank, *chosen.values())):
-            raise click.UsageError("Give either --recipe or the sliders, not both.")
         return Recipe.from_json(recipe_file.read_text())
+    if steps:
+        return Recipe(tuple(Step(_method(text)) for text in steps))
     return Recipe.sliders(
         OFF["sparsity"] if sparsity is None else sparsity,
         int(OFF["bits"]) if bits is None else bits,
         OFF["rank"] if rank is None else rank,
-        methods={axis: one for axis, one in chosen.items() if one is not None},
+        methods={axis: method for axis, method in chosen.items() if method is not None},
     )
+
+
+def _method(text: str) -> Method:
+    """The method that METHOD:SETTING=VALUE,... names. Raises RecipeError naming the method or setting that is wrong."""
+    name, _, listed = text.partition(":")
+    pairs = [pair.partition("=") for pair in listed.split(",") if pair.strip()]
+    for setting, equals, _ in pairs:
+        if not equals:
+            raise RecipeError(f"In --step {text}: {setting!r} is no SETTING=VALUE.")
+    return method_named(name.strip(), {setting.strip(): _typed(value.strip()) for setting, _, value in pairs})
+
+
+def _typed(value: str) -> int | float | str:
+    """A number where it is one; what it may be is the setting's to check."""
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
 
 
 def progress(share: float) -> None:

@@ -176,7 +176,7 @@ DEFAULTS: Mapping[Axis, str] = MappingProxyType(
 def _slider_step(
     axis: Axis, value: float, method: str | Method, overrides: Mapping[str, Mapping[Axis, float]]
 ) -> tuple[Step, ...]:
-    chosen = _method(method, {}) if isinstance(method, str) else method
+    chosen = method_named(method, {}) if isinstance(method, str) else method
     driven = chosen.axis()
     if driven is None or driven[1].axis != axis:
         raise RecipeError(f"Method {chosen.name!r} is not driven by the {axis} slider.")
@@ -196,7 +196,8 @@ def _slider_step(
     return (Step(_with_settings(chosen, {name: value}), None, settings),)
 
 
-def _method(name: Any, settings: Any) -> Method:
+def method_named(name: Any, settings: Any) -> Method:
+    """The method of that name with these settings. Raises RecipeError naming the method or setting that is wrong."""
     if not isinstance(name, str) or name not in METHODS:
         raise RecipeError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
     return _with_settings(METHODS[name](), settings)
@@ -221,7 +222,7 @@ def _step(index: int, content: Any) -> Step:
     if not isinstance(overrides, dict):
         raise RecipeError(f"In {where} of the recipe, 'overrides' must map layer names to settings.")
     try:
-        method = _method(content["method"], content.get("settings", {}))
+        method = method_named(content["method"], content.get("settings", {}))
         return Step(method, None if layers is None else tuple(layers), overrides)
     except RecipeError as error:
         raise RecipeError(f"In {where} of the recipe: {error}") from None

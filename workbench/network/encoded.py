@@ -120,7 +120,7 @@ def _above_break_even(forms: Forms) -> tuple[Note, ...]:
         Note(
             name,
             f"Rank {form.rank} is above its break-even of {int(form.break_even)}: "
-            "the two factors hold more weights than the layer.",
+            "the factors hold more weights than the layer.",
         )
         for name, form in forms.items()
         if form.rank is not None and form.break_even is not None and form.rank > form.break_even
