@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +22,7 @@ from workbench.recipe import DEFAULTS, OFF, Recipe, Step, method_named
 
 if TYPE_CHECKING:
     from workbench.compression.compressed import CompressedModel
-    from workbench.method import Method
+    from workbench.method import Method, Progress
     from workbench.report.report import Report
 
 DEFAULT_DEVICE = "horowitz-45nm"
@@ -146,6 +149,49 @@ def measure(model: str, device: str, images: int | None, as_json: bool, **choice
     from workbench.engine.assessment import assess
 
     _print_report(assess(_compressed(model, **choices), device, images, latency=True, progress=progress), as_json)
+
+
+@main.command()
+@_choices
+@click.option("--images", type=int, default=None, help="Count accuracy on the first N test images only.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def train(model: str, images: int | None, as_json: bool, **choices: Any) -> None:
+    """Train what the recipe's trained steps ask for, keep the results, and print the report that they give.
+
+    Ctrl-C stops the training and keeps the best so far. A result is found again wherever the same recipe is used.
+    """
+    recipe = _recipe(**choices)
+    zoo.entry(model)
+    from workbench.engine.assessment import assess
+    from workbench.engine.training import train as run
+    from workbench.network.model import load
+
+    with _stopping() as stopped:
+        trained = run(load(model), recipe, progress=_training, cancelled=stopped)
+    _print_report(assess(trained, images=images, progress=progress), as_json)
+
+
+@contextmanager
+def _stopping() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed, which does nothing else meanwhile; pressed again it does what it always does."""
+    pressed = Event()
+
+    def press(number: int, frame: Any) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _training(title: str, found: Progress) -> None:
+    click.echo(
+        f"{title}: {found.share:4.0%}, loss {found.loss:.4f}, validation {found.score:.2%}, {found.left:.0f} s left",
+        err=True,
+    )
 
 
 @main.command()

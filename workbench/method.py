@@ -199,7 +199,8 @@ class Trained(Method):
     def train(self, state: State, layers: tuple[str, ...], course: Course) -> Iterator[State]:
         """Train from `state` on and give states that are better and better; the last one is the result.
 
-        layers: those that the step is for. What was given when the course is cancelled is the best so far.
+        layers: those that the step is for. Every state that is given is what the step promises (so sparse, so many
+        bits): where the course is cancelled, the last one is kept.
         """
 
 
@@ -217,39 +218,28 @@ class Progress:
 
 
 class Course(Protocol):
-    """What a trained method trains with; it never knows the loop behind it.
-
-    seed: of everything random. size: how many epochs the method may take where it leaves that open.
-    """
-
-    seed: int
+    """What a trained method trains with; it never knows the loop behind it."""
 
     def fit(
         self,
         module: nn.Module,
         *,
-        epochs: float,
-        learning_rate: float | None = None,
-        loss: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
-        before_step: Callable[[], None] | None = None,
-        after_step: Callable[[int, int], None] | None = None,
+        epochs: int,
+        learning_rate: float,
+        seed: int,
         share: tuple[float, float] = (0.0, 1.0),
-    ) -> Iterator[Progress]:
-        """Train `module` in place and yield after every epoch, or part of one; at the end it is in evaluation mode.
+        loss_of: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
+        before_step: Callable[[], None] = ...,
+        after_step: Callable[[int, int], None] = ...,
+    ) -> None:
+        """Train `module` in place; at the end it is in evaluation mode and at its best epoch on validation images.
 
-        loss: of (module, inputs, targets), the task's own by default. before_step: called when gradients are there and
-        before the optimiser uses them. after_step: called with the number of the step, from 0, and how many there are,
-        when the optimiser has changed the weights: where masks are kept. share: which part of the whole course this is,
-        for its progress. Ends early where the course is cancelled.
+        share: which part of the whole course this is, for its progress. loss_of: of (module, inputs, labels), cross
+        entropy by default. before_step: called when the gradients are there and before the optimiser uses them.
+        after_step: called with the number of the step, from 0, and how many there are when the optimiser has changed
+        the weights: where masks are kept. Ends early, with the best so far, where the course is cancelled.
         """
         ...
-
-    def score(self, module: nn.Module) -> float:
-        """On validation images, 0..1."""
-        ...
-
-    @property
-    def cancelled(self) -> bool: ...
 
 
 METHODS: Shelf[Method] = Shelf("workbench.methods", Method)

@@ -6,12 +6,15 @@ the old result or the new one.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
 
 from workbench.errors import WorkbenchError
+from workbench.exporters.file import replace
 
 VARIABLE = "WORKBENCH_STORE"
 
@@ -41,9 +44,22 @@ class Store:
             raise WorkbenchError(f"The folder of results {self.folder} cannot be made: {error.strerror}.") from error
         return self._path(key)
 
+    def note(self, key: str, facts: dict[str, Any]) -> None:
+        """Keep facts about a result that is about to be written. Raises WorkbenchError where that cannot be done."""
+        replace(self.place(key).with_suffix(".json"), [json.dumps(facts, indent=1).encode()])
+
+    def noted(self, key: str) -> dict[str, Any]:
+        """The facts that were kept about a result; none where there are none that can be read."""
+        try:
+            found = json.loads(self._path(key).with_suffix(".json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def forget(self, key: str) -> None:
         """Take a result out, if there is one."""
         self._path(key).unlink(missing_ok=True)
+        self._path(key).with_suffix(".json").unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         if not key or not set(key) <= set("0123456789abcdef"):

@@ -100,7 +100,7 @@ def test_a_trained_step_is_a_preview_until_the_store_has_its_result(model, store
 
     training = walk(model, recipe, store)
     *_, result = recipe.steps[0].method.train(training.state, training.layers(), None)
-    training.keep_result(result)
+    training.keep_result(result, {})
     trained = compress(model, recipe, store=store)
     assert trained.faithful and trained.trained_from
     for layer in model.layers:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
-from typing import cast
+from typing import Any, cast
 
 from workbench.cache import Cache, fingerprint
 from workbench.calibration.evidence import Calibration
+from workbench.data.datasets import SplitName
 from workbench.errors import RecipeError, Stopped
 from workbench.exporters.packed import write
 from workbench.importers.packed import read
@@ -43,6 +44,9 @@ class Walk:
     previews: tuple[str, ...] = ()
     trained_from: str = ""
 
+    def __post_init__(self) -> None:
+        self.source = self.state.model
+
     def take(self) -> None:
         """Take the next step. Raises RecipeError naming the layer, DataError, and Stopped between two layers."""
         step = self.recipe.steps[self.taken]
@@ -74,22 +78,28 @@ class Walk:
 
     @_take.register
     def _(self, method: Trained, step: Step) -> None:
-        path = self.store.find(self.key)
+        if step.overrides:
+            raise RecipeError(f"{method.name} trains all its layers together: they cannot have settings of their own.")
+        key = self.key
+        path = self.store.find(key)
         if path is not None:
             module = None if self.state.model.architecture else self.state.model.module
             found = _read.get((path, path.stat().st_mtime_ns), lambda: read(path, module, self.state.model.data))
             self.state = self.state.taking(found)
-            self.trained_from = fingerprint(self.trained_from, self.key)
+            self.trained_from = fingerprint(self.trained_from, key, path.stat().st_mtime_ns)
+            if self.store.noted(key).get("stopped", False):
+                self.previews += (f"{method.title} (stopped early)",)
             return
         self.previews += (method.title,)
-        stand_in = Step(method.stand_in(), step.layers, dict.fromkeys(step.overrides))
+        stand_in = Step(method.stand_in(), step.layers)
         self._take(stand_in.method, stand_in)
 
     @property
     def digest(self) -> str:
-        """Of the model and the steps taken so far, and of what the Store gave for them."""
-        model = self.state.model
-        data = None if model.data is None else model.data.split("train").digest
+        """Of the model at the beginning and the steps taken so far, and of what the Store gave for them."""
+        model = self.source
+        splits: tuple[SplitName, ...] = ("train", "validation", "calibration")
+        data = [model.data.split(name).digest for name in splits if model.data and model.data.has(name)]
         return fingerprint(model.digest, data, self.recipe.until(self.taken).digest, self.trained_from)
 
     @property
@@ -97,8 +107,9 @@ class Walk:
         """What the result of the next step is kept under."""
         return fingerprint(self.digest, self.recipe.until(self.taken + 1).digest)
 
-    def keep_result(self, state: State) -> None:
+    def keep_result(self, state: State, facts: dict[str, Any]) -> None:
         """Put the result of the next step, which is a trained one, into the Store: the key says how it came about."""
+        self.store.note(self.key, facts)
         write(EncodedModel(state.model, state.forms, state.inputs), self.store.place(self.key))
 
     def layers(self) -> tuple[str, ...]:

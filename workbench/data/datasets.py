@@ -137,6 +137,10 @@ class Dataset:
         dataset._splits = {split: Split(split, *arrays) for split, arrays in given.items() if arrays is not None}
         return dataset
 
+    def has(self, name: SplitName) -> bool:
+        """Whether there is such a split."""
+        return name in self._splits or name in self._readers
+
     def split(self, name: SplitName) -> Split:
         """One split, the same object at every call. Raises `DataError` for a split that this set does not have."""
         if name not in self._splits:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import torch
@@ -67,6 +67,22 @@ class State:
         """A plain torch module of its own that computes what the state does, in evaluation mode."""
         return simulated(self.model, self.forms)
 
+    def holding_zeros(self, module: nn.Module) -> Callable[[], None]:
+        """What makes every weight of `module` zero again that is zero in this state; `module()` gave it."""
+        masks = []
+        for layer in self.model.layers:
+            weights = _weights(module, layer.name, self.forms[layer.name])
+            for part, weight in zip(self.forms[layer.name].parts, weights, strict=True):
+                if part.nonzeros < part.size:
+                    masks.append((weight, torch.from_numpy(part.values != 0)))
+
+        def hold() -> None:
+            with torch.no_grad():
+                for weight, mask in masks:
+                    weight.mul_(mask)
+
+        return hold
+
     def trained(self, module: nn.Module) -> Self:
         """The state with the weights and other tensors of `module`, which `module()` gave and training has changed.
 
@@ -76,13 +92,16 @@ class State:
         forms = {}
         for layer in self.model.layers:
             form = self.forms[layer.name]
-            if len(form.parts) > 1:
-                values = [state[f"{layer.name}.{place}.weight"] for place in range(len(form.parts))]
-            else:
-                values = [state[f"{layer.name}.weight"]]
-            forms[layer.name] = form.with_values([tensor.detach().numpy().copy() for tensor in values])
+            weights = _weights(module, layer.name, form)
+            forms[layer.name] = form.with_values([weight.detach().numpy().copy() for weight in weights])
         rest = {name: _found(state, name) for name in self.model.rest}
         return self.with_forms(forms).with_rest(rest)
+
+
+def _weights(module: nn.Module, name: str, form: Form) -> list[torch.Tensor]:
+    """The weights of a layer, one a factor."""
+    places = [f"{name}.{place}" for place in range(len(form.factors))] if form.factored else [name]
+    return [cast(torch.Tensor, module.get_submodule(place).weight) for place in places]
 
 
 def _found(state: Mapping[str, torch.Tensor], name: str) -> NDArray[Any]:

@@ -41,6 +41,9 @@ class Settings:
     bfloat16: bool = False
 
 
+LossOf = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+
 @dataclass(frozen=True)
 class Epoch:
     """`loss` is the mean over the training images, `accuracy` (0..1) is on the validation images."""
@@ -59,8 +62,15 @@ def fit(
     *,
     seed: int = 0,
     cancelled: Callable[[], bool] = lambda: False,
+    loss_of: LossOf | None = None,
+    before_step: Callable[[], None] = lambda: None,
+    after_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> Iterator[Epoch]:
     """Train `module` in place and yield after every epoch.
+
+    loss_of: the loss of (module, inputs, labels); cross entropy by default. before_step: called when the gradients are
+    there and before the optimiser uses them. after_step: called with the number of the step and how many there are when
+    the optimiser has changed the weights, which is where masks are kept, whatever its momentum wants.
 
     When the iteration ends, by itself, by `cancelled()` turning true (asked before every batch), or because the caller
     stops iterating and closes it, the module is in evaluation mode and holds the weights of the finished epoch with the
@@ -94,11 +104,15 @@ def fit(
                     group["lr"] = settings.learning_rate * _schedule(step, settings, steps_per_epoch)
                 batch = _augment(images[chosen], settings, generator)
                 with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.bfloat16):
-                    scores = module(batch)
-                loss = _loss(scores.float(), labels[chosen], settings)
+                    if loss_of is None:
+                        loss = _loss(module(batch).float(), labels[chosen], settings)
+                    else:
+                        loss = loss_of(module, batch, labels[chosen])
                 optimiser.zero_grad()
                 loss.backward()
+                before_step()
                 optimiser.step()
+                after_step(step, settings.epochs * steps_per_epoch)
                 step += 1
                 total += float(loss.detach()) * len(chosen)
                 if settings.average:

@@ -1,0 +1,178 @@
+"""Trained steps: what they promise of their weights, the Store between them, and stopping early."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import workbench
+from workbench.compression.compressed import compress
+from workbench.data.datasets import Dataset
+from workbench.engine.training import train
+from workbench.errors import DataError, RecipeError
+from workbench.methods.prune.magnitude import Magnitude
+from workbench.methods.prune.retrained_magnitude import RetrainedMagnitude
+from workbench.methods.quantize.aware import QuantisationAware
+from workbench.methods.quantize.uniform import Uniform
+from workbench.network.model import Model
+from workbench.network.state import State
+from workbench.recipe import Recipe, Step
+from workbench.store import Store
+from workbench.train.course import TrainingCourse
+from workbench.train.loop import accuracy
+
+
+def clouds(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images of 4 x 4 around one of six centres, and which."""
+    centres = np.random.default_rng(0).uniform(60, 200, (6, 1, 4, 4))
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 6, count)
+    images = centres[labels] + random.normal(0, 22, (count, 1, 4, 4))
+    return images.clip(0, 255).astype(np.uint8), labels
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    data = Dataset.from_arrays(
+        "clouds", train=clouds(900, 1), validation=clouds(300, 2), calibration=clouds(100, 3), test=clouds(300, 4)
+    )
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 32), nn.ReLU(),
+        nn.Linear(32, 6),
+    )  # fmt: skip
+    TrainingCourse(data, lambda found: None).fit(module.eval(), epochs=12, learning_rate=5e-3, seed=0)
+    return Model.from_module(module, torch.zeros(1, 1, 4, 4), data, name="clouds")
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "results")
+
+
+def score(compressed) -> float:
+    return accuracy(compressed.to_torch(), compressed.model.data.split("test"))
+
+
+def test_retraining_keeps_the_cut_and_wins_back_what_it_cost(model, store):
+    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.95, rounds=3, epochs=4)),))
+    preview = compress(model, recipe, store=store)
+    cut = compress(model, Recipe((Step(Magnitude(sparsity=0.95)),)))
+    assert not preview.faithful
+    for layer in model.layers:  # the stand-in is the cut itself
+        np.testing.assert_array_equal(preview.forms[layer.name].compose(), cut.forms[layer.name].compose())
+
+    seen = []
+    trained = train(model, recipe, store, progress=lambda title, found: seen.append(found.share))
+    assert trained.faithful
+    assert seen == sorted(seen) and len(seen) == 12 and seen[-1] == 1.0
+    weights = sum(layer.weight.size for layer in model.layers)
+    assert sum(form.parts[0].nonzeros for form in trained.forms.values()) == weights - round(0.95 * weights)
+    assert score(trained) > score(cut) + 0.05
+    assert compress(model, recipe, store=store).trained_from == trained.trained_from
+
+
+def test_masked_weights_are_zero_after_every_step(model):
+    cut = State.of(model).with_forms(Magnitude(sparsity=0.8).apply(State.of(model).forms))
+    module = cut.module()
+    hold, held = cut.holding_zeros(module), []
+
+    def after(step: int, steps: int) -> None:
+        hold()
+        held.append(int((module[4].weight != 0).sum()))
+
+    TrainingCourse(model.data, lambda found: None).fit(module, epochs=1, learning_rate=1e-2, seed=0, after_step=after)
+    assert len(held) == 8
+    assert set(held) == {cut.forms["4"].parts[0].nonzeros}
+
+
+def test_quantisation_aware_training_ends_on_the_levels_that_it_trained_with(model, store):
+    zeros = Step(Magnitude(sparsity=0.5))
+    recipe = Recipe((zeros, Step(QuantisationAware(bits=2, per="tensor", epochs=6))))
+    rounded = compress(model, Recipe((zeros, Step(Uniform(bits=2, per="tensor")))))
+    trained = train(model, recipe, store)
+    for name, form in trained.forms.items():
+        (part,) = form.parts
+        assert part.levels.kind == "affine" and part.bits == 2
+        assert len(np.unique(part.values)) <= 3
+        assert not part.values[rounded.forms[name].parts[0].source == 0].any()
+        np.testing.assert_array_equal(Uniform(bits=2, per="tensor").apply({"": form})[""].compose(), part.values)
+    assert score(trained) > score(rounded) + 0.05
+
+
+def test_a_factored_layer_is_trained_factor_by_factor(model, store):
+    recipe = Recipe.from_object(
+        {
+            "version": 1,
+            "encodings": {},
+            "steps": [
+                {"method": "factorize.svd", "settings": {"rank": 0.3}},
+                {"method": "prune.retrained-magnitude", "settings": {"sparsity": 0.5, "rounds": 1, "epochs": 2}},
+            ],
+        }
+    )
+    trained, cut = train(model, recipe, store), compress(model, recipe, store=Store(store.folder / "none"))
+    assert trained.forms["4"].ranks == cut.forms["4"].ranks
+    assert score(trained) > score(cut)
+
+
+def test_stopped_early_the_best_so_far_is_kept_and_said(model, store):
+    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=2, epochs=3)),))
+    seen = []
+    stopped = train(
+        model, recipe, store, progress=lambda title, found: seen.append(found), cancelled=lambda: len(seen) >= 2
+    )
+    assert len(seen) == 2
+    assert stopped.previews == ("Magnitude pruning with retraining (stopped early)",)
+    weights = sum(layer.weight.size for layer in model.layers)
+    assert sum(form.parts[0].nonzeros for form in stopped.forms.values()) == weights - round(0.9 * weights)
+    assert train(model, recipe, store).faithful  # asked for again, it is trained to the end
+
+
+def test_what_cannot_be_trained_says_so(model, store):
+    recipe = Recipe((Step(RetrainedMagnitude()),))
+    blind = Model.from_module(model.module, torch.zeros(1, 1, 4, 4), name="blind")
+    with pytest.raises(DataError, match="blind has no data set, so Magnitude pruning with retraining has no images"):
+        train(blind, recipe, store)
+    apart = Recipe((Step(RetrainedMagnitude(), None, {"4": {"sparsity": 0.1}}),))
+    with pytest.raises(RecipeError, match="trains all its layers together"):
+        compress(model, apart, store=store)
+
+
+_KILLED = """
+import sys, threading, os, time
+import workbench
+from workbench.engine.training import train
+from workbench.methods.prune.retrained_magnitude import RetrainedMagnitude
+from workbench.recipe import Recipe, Step
+from workbench.store import Store
+recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.5, rounds=1, epochs=1)),))
+wait = float(sys.argv[2])
+threading.Thread(target=lambda: (time.sleep(wait), os._exit(9)), daemon=True).start() if wait else None
+train(workbench.load("lenet-300-100/mnist"), recipe, Store(__import__("pathlib").Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_leaves_the_old_result_or_the_new_one(tmp_path):
+    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.5, rounds=1, epochs=1)),))
+    model, store = workbench.load("lenet-300-100/mnist"), Store(tmp_path)
+    whole = 0
+    for wait in (1.0, 3.0, 4.0, 5.0, 6.0, 8.0, 0.0):
+        subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path), str(wait)], check=False)
+        whole += compress(model, recipe, store=store).faithful
+        assert len(list(tmp_path.glob("*.cwb"))) <= 1
+    assert whole >= 1
+
+
+@pytest.mark.slow
+def test_lenet_300_100_at_ten_percent_of_its_weights(store):
+    """The catalogue measured 90.5 % for the cut and 97.75 % after three passes over 55,000 images; here over 9,000."""
+    model = workbench.load("lenet-300-100/mnist")
+    cut = compress(model, Recipe((Step(Magnitude(sparsity=0.9)),)))
+    trained = train(model, Recipe((Step(RetrainedMagnitude(sparsity=0.9)),)), store)
+    assert score(trained) > 0.975
+    assert score(trained) > score(cut)

@@ -1,0 +1,62 @@
+"""Magnitude pruning with retraining: cut, train what is left, and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+from workbench.method import METHODS, Course, Layerwise, Trained, setting
+
+if TYPE_CHECKING:
+    from workbench.network.state import State
+
+
+@dataclass(frozen=True)
+class RetrainedMagnitude(Trained):
+    """In round k of n the smallest weights are cut to a share of zeros 1 − (1 − sparsity)^(k/n), the others trained on.
+
+    Training goes on from the surviving values, as the paper finds to be decisive. A weight that was cut is zero again
+    after every step of the optimiser, whatever its momentum wants.
+    """
+
+    catalogue = ("PR-01",)
+    title = "Magnitude pruning with retraining"
+    paper = "Han, Pool, Tran, Dally, Learning both Weights and Connections, NeurIPS 2015, section 3"
+
+    sparsity: float = setting(
+        0.9, "Share of the weights set to zero.", unit="share", low=0.0, high=1.0, step=0.01, axis="sparsity"
+    )
+    scope: Literal["global", "layer"] = setting(
+        "global",
+        "Rank weights across the whole network (global) or give every layer the same share of zeros (layer).",
+        choices=("global", "layer"),
+    )
+    rounds: int = setting(3, "How often weights are cut and the others trained.", low=1, high=10, step=1)
+    epochs: int = setting(3, "Passes over the training images in each round.", low=1, high=50, step=1)
+
+    def stand_in(self) -> Layerwise:
+        return self._cut(self.sparsity)
+
+    def _cut(self, sparsity: float) -> Layerwise:
+        chosen = {"sparsity": sparsity, "scope": self.scope}
+        return cast(Layerwise, METHODS["prune.magnitude"](**chosen))
+
+    def train(self, state: State, layers: tuple[str, ...], course: Course) -> Iterator[State]:
+        for number in range(1, self.rounds + 1):
+            sparsity = 1 - (1 - self.sparsity) ** (number / self.rounds)
+            if number == self.rounds:
+                sparsity = self.sparsity
+            cut = state.with_forms(self._cut(sparsity).apply({name: state.forms[name] for name in layers}))
+            module = cut.module()
+            hold = cut.holding_zeros(module)
+            course.fit(
+                module,
+                epochs=self.epochs,
+                learning_rate=1e-3,
+                seed=self.seed + number,
+                share=((number - 1) / self.rounds, number / self.rounds),
+                after_step=lambda step, steps, hold=hold: hold(),  # type: ignore[misc]
+            )
+            state = cut.trained(module)
+        yield state
