@@ -1,7 +1,10 @@
 """Trained steps: what they promise of their weights, the Store between them, and stopping early."""
 
+import os
+import signal
 import subprocess
 import sys
+from threading import Event
 
 import numpy as np
 import pytest
@@ -11,8 +14,9 @@ from torch import nn
 import workbench
 from workbench.compression.compressed import compress
 from workbench.data.datasets import Dataset
+from workbench.engine.jobs import Job
 from workbench.engine.training import train
-from workbench.errors import DataError, RecipeError
+from workbench.errors import DataError, ModelError, RecipeError, WorkbenchError
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.prune.retrained_magnitude import RetrainedMagnitude
 from workbench.methods.quantize.aware import QuantisationAware
@@ -20,7 +24,7 @@ from workbench.methods.quantize.uniform import Uniform
 from workbench.network.model import Model
 from workbench.network.state import State
 from workbench.recipe import Recipe, Step
-from workbench.store import Store
+from workbench.store import VARIABLE, Store
 from workbench.train.course import TrainingCourse
 from workbench.train.loop import accuracy
 
@@ -140,6 +144,52 @@ def test_what_cannot_be_trained_says_so(model, store):
     apart = Recipe((Step(RetrainedMagnitude(), None, {"4": {"sparsity": 0.1}}),))
     with pytest.raises(RecipeError, match="trains all its layers together"):
         compress(model, apart, store=store)
+
+
+def test_a_job_of_its_own_trains_and_the_session_takes_its_result_up(monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    lenet = workbench.load("lenet-300-100/mnist")
+    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=1)),))
+    session = workbench.Session(lenet, images=500, recipe=recipe)
+    session.wait(120)
+    assert session.report.kind == "preview"
+    before, stages = session.report.compressed.accuracy.value, []
+    session.observe(lambda update: stages.append(update.stage))
+    job = session.train()
+    assert os.getpgid(job.process) != os.getpgid(0)  # a Ctrl-C here is not the job's
+    session.recipe = Recipe.sliders(sparsity=0.3)  # sliders stay live meanwhile
+    session.wait(120)
+    session.recipe = recipe
+    job.wait(300)
+    session.wait(120)
+    assert "training" in stages
+    assert session.report.kind == "faithful"
+    assert session.report.compressed.accuracy.value > before
+    session.close()
+
+
+def test_a_cancelled_job_keeps_the_best_so_far(model, store):
+    begun = Event()
+    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=50)),))
+    job = Job(model, recipe, store, progress=lambda title, found: begun.set())
+    assert begun.wait(120)
+    job.cancel()
+    job.wait(120)
+    assert compress(model, recipe, store=store).previews == ("Magnitude pruning with retraining (stopped early)",)
+
+
+def test_a_job_that_is_killed_says_so(model, store):
+    job = Job(model, Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=50)),)), store)
+    os.kill(job.process, signal.SIGKILL)
+    with pytest.raises(WorkbenchError, match="ended with code -9"):
+        job.wait(60)
+
+
+def test_a_class_that_no_other_process_finds_is_named(model):
+    own = type("Own", (nn.Sequential,), {"__module__": "__main__"})(*model.module)
+    networks = Model.from_module(own, torch.zeros(1, 1, 4, 4), model.data, name="mine")
+    with pytest.raises(ModelError, match="Class Own of mine is defined in a notebook or script"):
+        Job(networks, Recipe())
 
 
 _KILLED = """

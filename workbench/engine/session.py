@@ -19,6 +19,7 @@ from workbench.costs import latency
 from workbench.devices.device import Device
 from workbench.engine import warmup
 from workbench.engine.assessment import DEFAULT_DEVICE, costs, with_accuracy, with_latency
+from workbench.engine.jobs import Job
 from workbench.engine.neighbours import neighbours
 from workbench.engine.priority import give_way
 from workbench.engine.rehearsal import rehearse
@@ -27,13 +28,14 @@ from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.report import Report
 
-Stage = Literal["costs", "accuracy", "exact", "cancelled", "error", "latency"]
+Stage = Literal["costs", "accuracy", "exact", "cancelled", "error", "latency", "training"]
 _log = logging.getLogger(__name__)
 _EVERY = 0.04  # seconds between two estimates, faster than which an eye cannot follow
 _GLANCES = 0.02  # seconds without a move after which costs are foreseen
 _COUNTS = 0.1  # seconds of counting accuracy after which that lets costs be foreseen between two batches,
 _BETWEEN = 0.02  # for so many seconds
 _LOOKS = 0.15  # seconds without a move after which the user is taken to look
+_PATIENCE = 0.5  # seconds of compressing after which a newer move cuts it short, between two layers
 _AHEAD = 5.0  # seconds of preparing what may come next
 
 
@@ -45,7 +47,8 @@ class Update:
     operations and energy are exact, accuracy unknown), then "accuracy" while images are run, then "exact"; or
     "cancelled" with what was known by then, or "error" with a sentence. progress: share of the images run, 0..1.
     Where latency was asked for, "latency" follows, its progress the share of layers whose kernels are ready, and then
-    the stage that the move had ended with once more, its report with the latency or `error` with a sentence.
+    the stage that the move had ended with once more, its report with the latency or `error` with a sentence. While a
+    training runs, "training" tells the share of it that is done, and `error` where it failed.
     """
 
     move: int
@@ -79,7 +82,7 @@ class Session:
     """Follows one recipe for one model on a worker thread of its own. Methods may be called from any thread.
 
     The newest move wins: a move that arrives while another is computed is next, moves in between are never begun, and a
-    move that has begun sends its first accuracy before it gives way.
+    move that has begun sends its first accuracy before it gives way, unless compressing alone takes long.
     """
 
     def __init__(
@@ -99,7 +102,7 @@ class Session:
         self.images = images
         self._observers: list[Callable[[Update], None]] = []
         self._examiner = Examiner(activations)
-        self._changed = Condition()
+        self._changed = Condition()  # whose lock the same thread may take again
         self._newest = self._begun = _Move(0, model, recipe, device)
         self._waiting: _Move | None = self._newest
         self._prepared: dict[tuple[Model, str, str], tuple[CompressedModel, Report]] = {}
@@ -179,6 +182,26 @@ class Session:
             self._stopped = min(self._stopped, self._newest.number - 1)
             self._changed.notify_all()
             return self._newest.number
+
+    def train(self) -> Job:
+        """Train what the newest recipe asks for, in a process of its own; the moves go on meanwhile.
+
+        At its end the newest recipe is followed again, which takes up what was trained. The job outlives the session.
+        Raises ModelError for a network that another process cannot load.
+        """
+        move = self._newest
+
+        def tell(share: float, error: str | None = None) -> None:
+            self._send(move, "training", self._report, share, error)
+
+        def ended(error: str | None) -> None:
+            tell(1.0, error)
+            with self._changed:
+                if not self._closed:
+                    self._prepared.clear()  # what was worked out ahead knows nothing of the result
+                    self.update()
+
+        return Job(move.model, move.recipe, progress=lambda title, found: tell(found.share), ended=ended)
 
     def wait(self, timeout: float | None = None) -> None:
         """Until the newest move is finished, its latency included where it was asked for.
@@ -263,6 +286,8 @@ class Session:
         failure, exact = None, False
         try:
             exact = self._run(move)
+        except Stopped:  # a newer move came while a step took long
+            pass
         except WorkbenchError as error:
             failure = str(error)
         except Exception as error:  # the session goes on whatever a user's module does
@@ -278,7 +303,12 @@ class Session:
     def _run(self, move: _Move) -> bool:
         prepared = self._prepared.get((move.model, move.device, move.recipe.digest))
         self._prepared.clear()
-        compressed = prepared[0] if prepared else compress(move.model, move.recipe)
+        patient = perf_counter() + _PATIENCE
+        compressed = (
+            prepared[0]
+            if prepared
+            else compress(move.model, move.recipe, cancelled=lambda: self._overtaken() and perf_counter() > patient)
+        )
         report = prepared[1] if prepared else costs(compressed, move.device)
         self._compressed = compressed
         self._send(move, "costs", report, 0.0)
@@ -382,7 +412,7 @@ class Session:
         if report is not None:
             self._report = report
         update = Update(move.number, move.number == self._newest.number, stage, report, progress, error)
-        if stage != "latency":
+        if stage not in ("latency", "training"):
             self._sent = update
         for observer in tuple(self._observers):
             try:
