@@ -17,13 +17,21 @@ def bench() -> None:
 
 
 @bench.command()
+@click.option(
+    "--kernels", "chosen", default="", help="Kernels or families, separated by commas; all by default."
+)
+@click.option("--most", type=click.IntRange(1), help="End each kernel after so many rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write a Markdown page, too.")
-def kernels(as_json: bool, markdown: Path | None) -> None:
-    """Every kernel beside what a user would pick instead."""
-    from benchmarks.kernels import page, run
+def kernels(chosen: str, most: int | None, as_json: bool, markdown: Path | None) -> None:
+    """Kernels beside what a user would pick instead."""
+    from benchmarks.kernels import KERNELS, named, page, run
 
-    result = run(progress=lambda row: click.echo(f"{row.kernel}: {row.case}", err=True))
+    result = run(
+        progress=lambda row: click.echo(f"{row.kernel}, {row.threads} threads: {row.case}", err=True),
+        kernels=named(_separated(chosen)) or KERNELS,
+        most=most,
+    )
     if markdown is not None:
         markdown.write_text(page(result), encoding="utf-8")
     click.echo(json.dumps(result, indent=2) if as_json else page(result))

@@ -20,7 +20,7 @@ FAMILIES = {
     "pack": ("pack", "unpack"),
     "lowbit": ("gemv_lowbit", "gemm_lowbit"),
     "binary": ("gemm_binary", "conv_binary"),
-    "sparse": ("spmm_csr", "spmm_block", "spmm_nm"),
+    "sparse": ("spmm_stream", "spmm_block", "spmm_nm"),
     "statistics": ("threshold", "fake_quantize"),
 }
 KERNELS = tuple(kernel for family in FAMILIES.values() for kernel in family)
@@ -49,6 +49,13 @@ def run(
             progress(row)
             found.append(row.to_dict())
     return {"machine": machine(), "rows": found}
+
+
+def named(names: Sequence[str]) -> tuple[str, ...]:
+    """The kernels that `names` mean, each a kernel's or a family's. Raises WorkbenchError where one is neither."""
+    kernels = tuple(kernel for name in names for kernel in FAMILIES.get(name, (name,)))
+    check(kernels, None, None)
+    return kernels
 
 
 def check(kernels: Sequence[str], most: int | None, rounds: int | None) -> None:
@@ -85,11 +92,11 @@ def machine() -> dict[str, Any]:
     import numpy as np
     import torch
 
-    from workbench.kernels.compiler import features as _features
+    from workbench.kernels.compiler.features import features
 
     return {
         "processor": _processor(),
-        "features": sorted(name for name in _features.features() if name in VECTOR),
+        "features": sorted(name for name in features() if name in VECTOR),
         "cores": os.cpu_count(),
         "torch": torch.__version__,
         "numba": numba.__version__,

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.measure import Row, interleaved
-from workbench.kernels.compiler import features as _features
+from workbench.kernels.compiler.features import wide
 from workbench.kernels.lowbit import products as lowbit
 from workbench.kernels.vector.registers import fma, lane_sum, load
 
@@ -95,7 +95,7 @@ def _products_a_second() -> float:
     """
     rounds = 100_000
     numbers = np.random.default_rng(0).uniform(0.1, 0.9, 160).astype(np.float32)
-    kernel, lanes = (_multiply, 16) if _features.wide() else (_multiply_half, 8)
+    kernel, lanes = (_multiply, 16) if wide() else (_multiply_half, 8)
     kernel(numbers, 1)
     seconds = []
     for _ in range(9):

@@ -137,7 +137,7 @@ def integer_conv(
     return y
 
 
-# Magnitudes and fake-quantisation (workbench/kernels/magnitudes.py, fake_quantize.py)
+# Magnitudes and fake-quantisation (workbench/kernels/statistics)
 
 
 def pruned(tensors: list[list[float]], count: int) -> list[list[float]]:

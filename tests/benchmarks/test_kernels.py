@@ -57,3 +57,9 @@ def test_it_is_cancelled_between_two_rows_and_keeps_those_it_has(made: list[tupl
 def test_a_kernel_that_there_is_not_is_refused() -> None:
     with pytest.raises(WorkbenchError, match="There is no kernel 'gemm'"):
         kernels.run(kernels=["gemm"])
+
+
+def test_a_family_stands_for_its_kernels(made: list[tuple[str, int]]) -> None:
+    assert kernels.named(["third", "family"]) == ("third", "first", "second")
+    with pytest.raises(WorkbenchError, match="There is no kernel 'fourth'"):
+        kernels.named(["fourth"])

@@ -20,11 +20,11 @@ _TITLES = {
     "gemm_lowbit": "Low-bit matrix × batch",
     "gemm_binary": "Binary matrix × matrix",
     "conv_binary": "Binary convolution",
-    "spmm_csr": "Sparse matrix × dense",
+    "spmm_stream": "Sparse matrix × dense",
     "spmm_block": "Block-sparse matrix × dense",
     "spmm_nm": "N:M-sparse matrix × dense",
     "threshold": "Threshold of a sparsity",
-    "fake_quantize": "Rounded weights with their error",
+    "fake_quantize": "Rounded weights",
 }
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from workbench.kernels.binary.signs import Floats, SignWeights, Words, multiply, output, pack_run, words_for
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.threads.shares import split
-from workbench.kernels.vector.registers import Vector, splat, store
+from workbench.kernels.vector.codegen import Vector
+from workbench.kernels.vector.registers import splat, store
 
 Pair = tuple[int, int]
 

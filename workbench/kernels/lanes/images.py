@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.lanes.vectors import transpose
-from workbench.kernels.threads import shares as _threads
+from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned_zeros
 from workbench.kernels.vector.lookups import item, scratch
 from workbench.kernels.vector.registers import load, store
@@ -93,7 +93,7 @@ def enter(x: Floats, y: Images, threads: int = 1) -> None:
     blocks = -(-places.size // LANES)
     units = -(-len(x) // LANES) * blocks
     if units:
-        _threads.split(_enter, units, threads, flat, len(x), places, blocks, y.values)
+        split(_enter, units, threads, flat, len(x), places, blocks, y.values)
 
 
 def leave(x: Images) -> Floats:

@@ -7,7 +7,7 @@ import numpy as np
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.lanes.images import LANES, Images
 from workbench.kernels.lanes.vectors import clipped, larger
-from workbench.kernels.threads import shares as _threads
+from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.registers import load, splat, store
 
 
@@ -20,7 +20,7 @@ def max_pool(x: Images, y: Images, size: int, channel: int = 0, threads: int = 1
     if size < 1:
         raise ValueError(f"A window has 1 row and column or more, not {size}.")
     _check(x, y, (x.height // size, x.width // size), channel)
-    _threads.split(_max_pool, x.groups * x.channels, threads, x.values, x.halo, y.values, y.halo, channel, size)
+    split(_max_pool, x.groups * x.channels, threads, x.values, x.halo, y.values, y.halo, channel, size)
 
 
 def mean(x: Images, y: Images, channel: int = 0, threads: int = 1) -> None:
@@ -29,7 +29,7 @@ def mean(x: Images, y: Images, channel: int = 0, threads: int = 1) -> None:
     Raises ValueError where shapes do not fit each other.
     """
     _check(x, y, (1, 1), channel)
-    _threads.split(_mean, x.groups * x.channels, threads, x.values, x.halo, y.values, y.halo, channel)
+    split(_mean, x.groups * x.channels, threads, x.values, x.halo, y.values, y.halo, channel)
 
 
 def combine(
@@ -51,7 +51,7 @@ def combine(
         raise ValueError(f"Images to add are {_size(x)}, not {_size(other)}.")
     arguments = x.values, x.halo, y.values, y.halo, channel, other.values, other.halo, beside is not None
     limits = np.float32(low), np.float32(high)
-    _threads.split(_combine, x.groups * x.channels, threads, *arguments, *limits)
+    split(_combine, x.groups * x.channels, threads, *arguments, *limits)
 
 
 def _size(images: Images) -> str:

@@ -23,7 +23,7 @@ from workbench.kernels.compiler.jit import jit
 from workbench.kernels.lanes.images import LANES, Images
 from workbench.kernels.lanes.stencil_source import WORK, most_sums, stencil_source
 from workbench.kernels.lanes.vectors import sum_block
-from workbench.kernels.threads import shares as _threads
+from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned
 from workbench.kernels.vector.lookups import item
 
@@ -158,7 +158,7 @@ class Stencil:
         shapes = x.values.shape, y.values.shape, other.values.shape
         halos = y.halo, other.halo
         for kernel, blocks, geometry in _plan(size, self.stride, *shapes, *halos, channel, beside is not None):
-            _threads.split(kernel, blocks * work, threads, *arguments, *limits, geometry)
+            split(kernel, blocks * work, threads, *arguments, *limits, geometry)
 
 
 @lru_cache(maxsize=1024)

@@ -9,13 +9,13 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from workbench.kernels.vector.registers import Vector, _contiguous, _is_float, _pointer, _splat
+from workbench.kernels.vector.codegen import Vector, address_of, contiguous, in_every_lane, is_float
 
 
 @intrinsic
 def clipped(typingctx, vector, low, high):  # type: ignore[no-untyped-def]
     """Every lane of a vector of floats, but at least `low` and at most `high`, vectors as well; a NaN stays one."""
-    if not (isinstance(vector, Vector) and _is_float(vector) and vector == low == high):
+    if not (isinstance(vector, Vector) and is_float(vector) and vector == low == high):
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
@@ -32,7 +32,7 @@ def _clipped(builder: Any, vector: Any, low: Any, high: Any) -> Any:
 @intrinsic
 def larger(typingctx, a, b):  # type: ignore[no-untyped-def]
     """The larger of two vectors of floats in every lane, NaN where one of them is."""
-    if not (isinstance(a, Vector) and _is_float(a) and a == b):
+    if not (isinstance(a, Vector) and is_float(a) and a == b):
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
@@ -49,7 +49,7 @@ def transpose(typingctx, source, first, distance, target):  # type: ignore[no-un
 
     Row i of the block are the 16 elements of `source` from first + i · distance on.
     """
-    if not (_contiguous(source) and _contiguous(target) and source.dtype == target.dtype == types.float32):
+    if not (contiguous(source) and contiguous(target) and source.dtype == target.dtype == types.float32):
         return None
     if not (isinstance(first, types.Integer) and isinstance(distance, types.Integer)):
         return None
@@ -62,7 +62,9 @@ def transpose(typingctx, source, first, distance, target):  # type: ignore[no-un
         for row in range(16):
             at = builder.add(first, builder.mul(distance, ir.Constant(distance.type, row)))
             rows.append(
-                builder.load(builder.bitcast(_pointer(context, builder, sig.args[0], args[0], at), vector.as_pointer()))
+                builder.load(
+                    builder.bitcast(address_of(context, builder, sig.args[0], args[0], at), vector.as_pointer())
+                )
             )
             rows[-1].align = 4
         for step in (1, 2, 4, 8):  # swaps bit `step` of the row's number with that of the column's
@@ -77,7 +79,7 @@ def transpose(typingctx, source, first, distance, target):  # type: ignore[no-un
                     rows[place] = builder.shuffle_vector(a, b, mask)
         for row in range(16):
             at = context.get_constant(types.intp, row * 16)
-            pointer = _pointer(context, builder, sig.args[3], args[3], at)
+            pointer = address_of(context, builder, sig.args[3], args[3], at)
             builder.store(rows[row], builder.bitcast(pointer, vector.as_pointer())).align = 4
         return context.get_dummy_value()
 
@@ -99,9 +101,9 @@ def sum_block(  # type: ignore[no-untyped-def]
     """
     if not all(isinstance(one, types.IntegerLiteral) for one in (rows, columns, step)):
         return None
-    if not all(_contiguous(one) and one.dtype == types.float32 for one in (x, y, other, weights)):
+    if not all(contiguous(one) and one.dtype == types.float32 for one in (x, y, other, weights)):
         return None
-    if not _contiguous(places) or not all(one == types.float32 for one in (start, low, high)):
+    if not contiguous(places) or not all(one == types.float32 for one in (start, low, high)):
         return None
     numbers = (at, xr, first, last, to, yr, add, br)
     if not all(isinstance(one, types.Integer) for one in numbers):
@@ -141,7 +143,7 @@ def sum_block(  # type: ignore[no-untyped-def]
 
         first, last, at, to, add = (number(name) for name in ("first", "last", "at", "to", "add"))
         xr, yr, br = (number(name) for name in ("xr", "yr", "br"))
-        begun = [_splat(builder, of["start"][0], 16)] * (high_ * wide_)
+        begun = [in_every_lane(builder, of["start"][0], 16)] * (high_ * wide_)
         entry = builder.block
         adding, summing, loop, over = (
             builder.append_basic_block(name) for name in ("adding", "summing", "loop", "over")
@@ -159,8 +161,10 @@ def sum_block(  # type: ignore[no-untyped-def]
         builder.position_at_end(loop)
         i = builder.phi(first.type)
         sums = joined(begun, summing, begun, loop)
-        weight = _splat(builder, builder.load(_pointer(context, builder, of["weights"][1], of["weights"][0], i)), 16)
-        place = builder.load(_pointer(context, builder, of["places"][1], of["places"][0], i))
+        weight = in_every_lane(
+            builder, builder.load(address_of(context, builder, of["weights"][1], of["weights"][0], i)), 16
+        )
+        place = builder.load(address_of(context, builder, of["places"][1], of["places"][0], i))
         place = builder.add(at, context.cast(builder, place, of["places"][1].dtype, types.intp))
         inputs = pointers("x", place, xr, step_)
         kind = ir.FunctionType(vector, [vector] * 3)
@@ -178,7 +182,7 @@ def sum_block(  # type: ignore[no-untyped-def]
 
         builder.position_at_end(over)
         done = joined(begun, summing, after, loop)
-        limits = [_splat(builder, of[name][0], 16) for name in ("low", "high")]
+        limits = [in_every_lane(builder, of[name][0], 16) for name in ("low", "high")]
         for value, pointer in zip(done, pointers("y", to, yr, 16), strict=True):
             builder.store(_clipped(builder, value, *limits), pointer).align = 4
         return context.get_dummy_value()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from workbench.kernels.compiler.generate import generated
 from workbench.kernels.compiler.jit import jit
-from workbench.kernels.threads import shares as _threads
+from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned
 from workbench.kernels.vector.registers import convert, lane_or, load, splat, store, view, within
 
@@ -43,7 +43,7 @@ def pack(codes: Bytes, bits: int, *, into: Bytes | None = None, threads: int = 1
     codes = np.ascontiguousarray(codes, np.uint8).reshape(-1)
     packed = _target(into, packed_shape(codes.size, bits), np.uint8)
     function, whole = pack_groups(bits), codes.size // GROUP
-    seen = _threads.split(function, whole, threads, codes, packed.reshape(-1), step=_SHARE)
+    seen = split(function, whole, threads, codes, packed.reshape(-1), step=_SHARE)
     if whole < len(packed):
         last = np.zeros(GROUP, np.uint8)
         last[: codes.size - whole * GROUP] = codes[whole * GROUP :]
@@ -62,7 +62,7 @@ def unpack(packed: Bytes, bits: int, count: int, *, into: Bytes | None = None, t
     packed = _packed(packed, bits, count)
     codes = _target(into, (count,), np.uint8)
     function, whole = unpack_groups(bits), count // GROUP
-    _threads.split(function, whole, threads, packed.reshape(-1), codes, step=_SHARE)
+    split(function, whole, threads, packed.reshape(-1), codes, step=_SHARE)
     if whole < len(packed):
         last = np.empty(GROUP, np.uint8)
         function(packed[whole:].reshape(-1), last, 0, 1)
@@ -97,7 +97,7 @@ def quantise(
     packed = _target(into, packed_shape(values.size, bits), np.uint8)
     function = generated(__name__, f"_quantise_{bits}", lambda: _quantise_source(bits))
     arguments = (values.reshape(-1), np.float32(highest), scale, zero_point, columns, run, packed.reshape(-1))
-    _threads.split(function, len(packed), threads, *arguments, step=_SHARE)
+    split(function, len(packed), threads, *arguments, step=_SHARE)
     return packed
 
 
@@ -122,7 +122,7 @@ def dequantise(
     values = _target(into, shape, np.float32)
     function = generated(__name__, f"_dequantise_{bits}", lambda: _dequantise_source(bits))
     arguments = (packed.reshape(-1), scale, zero_point, columns, run, values.reshape(-1))
-    _threads.split(function, len(packed), threads, *arguments, step=_SHARE)
+    split(function, len(packed), threads, *arguments, step=_SHARE)
     return values
 
 

@@ -21,7 +21,7 @@ from workbench.kernels.lowbit.convolution_source import BLOCK, convolution_sourc
 from workbench.kernels.lowbit.image_planes import lay_out
 from workbench.kernels.lowbit.strips import beside, rest_code, widened
 from workbench.kernels.lowbit.weights import LowBit
-from workbench.kernels.threads import shares as _threads
+from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.lookups import load_some, scratch, store_some
 from workbench.kernels.vector.registers import convert, fma, gather, load, permute16, splat, spread, store, view
 
@@ -83,7 +83,7 @@ class LowBitConvolution:
         if not x.flags.carray:  # in C order and writable, as the kernel's own copy of it is
             x = x.copy()
         arguments = (*self.weights.arguments, *plan.arguments, np.ascontiguousarray(bias), x, y)
-        _threads.split(self._kernel, x.shape[0] * plan.blocks, threads, *arguments)
+        split(self._kernel, x.shape[0] * plan.blocks, threads, *arguments)
         return y
 
     @cached_property

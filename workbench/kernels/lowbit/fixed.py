@@ -20,7 +20,7 @@ from workbench.kernels.lowbit.code_tiles import INPUTS, OUTPUTS
 from workbench.kernels.lowbit.fixed_source import STRIPS, batch_step, gemm_source, gemv_source
 from workbench.kernels.lowbit.strips import beside, rest_quad, widened
 from workbench.kernels.lowbit.weights import LowBit
-from workbench.kernels.threads import shares as _threads
+from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned
 from workbench.kernels.vector.lookups import load_some, scratch, store_some
 from workbench.kernels.vector.registers import convert, dot_u8_i8, fma, load, splat, spread, store, view
@@ -77,7 +77,7 @@ def gemv(weights: LowBit, x: Floats, digits: int, bias: Floats, y: Floats, threa
     width = span(weights, _SPAN_GEMV[digits])
     arguments = (*weights.arguments, x, width // INPUTS, _TOP[digits], bias, y)
     strips = -(-weights.outputs // OUTPUTS)
-    _threads.split(_kernel("gemv", weights.bits, digits), strips, threads, *arguments, step=STRIPS)
+    split(_kernel("gemv", weights.bits, digits), strips, threads, *arguments, step=STRIPS)
 
 
 def gemm(weights: LowBit, x: Floats, digits: int, bias: Floats, y: Floats, threads: int) -> None:
@@ -87,10 +87,10 @@ def gemm(weights: LowBit, x: Floats, digits: int, bias: Floats, y: Floats, threa
     numbers = aligned(groups * quads * digits * step, np.uint32)
     sums, factors = np.empty(groups * spans * digits * step, np.float32), np.empty(groups * spans * step, np.float32)
     place = (width, digits, step, _TOP[digits], numbers, sums, factors)
-    _threads.split(to_digits, groups, threads, x, *place)
+    split(to_digits, groups, threads, x, *place)
     arguments = (*weights.arguments, numbers, sums, factors, width // INPUTS, x.shape[0], bias, y.reshape(-1))
     strips = -(-weights.outputs // OUTPUTS)
-    _threads.split(_kernel("gemm", weights.bits, digits), strips, threads, *arguments, step=STRIPS)
+    split(_kernel("gemm", weights.bits, digits), strips, threads, *arguments, step=STRIPS)
 
 
 @cache

@@ -25,7 +25,7 @@ from workbench.kernels.lowbit.floating_source import (
 )
 from workbench.kernels.lowbit.strips import beside, rest_code, widened
 from workbench.kernels.lowbit.weights import LowBit, Way
-from workbench.kernels.threads import shares as _threads
+from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned
 from workbench.kernels.vector.lookups import load_some, scratch, store_some
 from workbench.kernels.vector.registers import convert, fma, gather, load, permute16, splat, spread, store, view
@@ -45,7 +45,7 @@ def gemv(weights: LowBit, x: Floats, bias: Floats, y: Floats, threads: int) -> N
     kernel, factors, step = _gemv(weights.way, weights.bits)
     span = _SPAN if weights.run % (INPUTS * _SPAN) == 0 else 1
     arguments = (*weights.arguments, x, factors, bias, span, y)
-    _threads.split(kernel, -(-weights.outputs // OUTPUTS), threads, *arguments, step=step)
+    split(kernel, -(-weights.outputs // OUTPUTS), threads, *arguments, step=step)
 
 
 def gemm(weights: LowBit, x: Floats, bias: Floats, y: Floats, threads: int) -> None:
@@ -53,10 +53,10 @@ def gemm(weights: LowBit, x: Floats, bias: Floats, y: Floats, threads: int) -> N
     batch = batch_at_once()
     groups = -(-x.shape[0] // batch)
     ordered = aligned(groups * batch * weights.inputs, np.float32)
-    _threads.split(_interleave, groups, threads, x, batch, ordered)
+    split(_interleave, groups, threads, x, batch, ordered)
     arguments = (*weights.arguments, ordered, x.shape[0], bias, y.reshape(-1))
     kernel, strips = _gemm(weights.way, weights.bits), -(-weights.outputs // OUTPUTS)
-    _threads.split(kernel, strips, threads, *arguments, step=strips_at_once())
+    split(kernel, strips, threads, *arguments, step=strips_at_once())
 
 
 @cache

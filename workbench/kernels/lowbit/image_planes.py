@@ -6,8 +6,8 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 from workbench.kernels.compiler.jit import jit
+from workbench.kernels.vector.codegen import Vector
 from workbench.kernels.vector.lookups import load_some, store_some
-from workbench.kernels.vector.registers import Vector
 
 
 @intrinsic

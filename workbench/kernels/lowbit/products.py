@@ -14,8 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.kernels.lowbit import fixed as _lowbit_fixed
-from workbench.kernels.lowbit import floating as _lowbit_float
+from workbench.kernels.lowbit import fixed, floating
 from workbench.kernels.lowbit.weights import LowBit, affine, codebook
 
 __all__ = ["LowBit", "affine", "codebook", "gemm", "gemm_int8", "gemv", "gemv_int8"]
@@ -29,7 +28,7 @@ def gemv(weights: LowBit, x: Floats, bias: Floats | None = None, *, threads: int
 
 
 def gemv_int8(weights: LowBit, x: Floats, bias: Floats | None = None, *, threads: int = 1) -> Floats:
-    """W x + bias with x [in] rounded to 8 bits, a scale for each run of inputs that `_lowbit_fixed.span` tells."""
+    """W x + bias with x [in] rounded to 8 bits, a scale for each run of inputs that `fixed.span` tells."""
     return gemm_int8(weights, _row(weights, x), bias, threads=threads)[0]
 
 
@@ -38,10 +37,10 @@ def gemm(weights: LowBit, x: Floats, bias: Floats | None = None, *, threads: int
     x, bias, y = _operands(weights, x, bias)
     if not weights.packed.size or not x.shape[0]:
         y[...] = bias
-    elif _lowbit_fixed.pays(weights):
-        _lowbit_fixed.product(weights, x, 3, bias, y, threads)
+    elif fixed.pays(weights):
+        fixed.product(weights, x, 3, bias, y, threads)
     else:
-        _lowbit_float.product(weights, x, bias, y, threads)
+        floating.product(weights, x, bias, y, threads)
     return y
 
 
@@ -50,10 +49,10 @@ def gemm_int8(weights: LowBit, x: Floats, bias: Floats | None = None, *, threads
     x, bias, y = _operands(weights, x, bias)
     if not weights.packed.size or not x.shape[0]:
         y[...] = bias
-    elif _lowbit_fixed.fits(weights):
-        _lowbit_fixed.product(weights, x, 1, bias, y, threads)
+    elif fixed.fits(weights):
+        fixed.product(weights, x, 1, bias, y, threads)
     else:
-        _lowbit_float.product(weights, _lowbit_fixed.rounded(weights, x), bias, y, threads)
+        floating.product(weights, fixed.rounded(weights, x), bias, y, threads)
     return y
 
 

@@ -12,7 +12,7 @@ from workbench.kernels.compiler.features import wide
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.sparse.survivors import Floats, Survivors
 from workbench.kernels.sparse.tiles import column_count, operands, tiles, total_bytes, whole_tile
-from workbench.kernels.threads import shares as _threads
+from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.lookups import item, lanes_of, load_some, look_up, store_some, weight
 from workbench.kernels.vector.registers import fma, gather, load, prefetch, splat, spread, store
 
@@ -27,8 +27,8 @@ class BlockSparse:
     """A matrix [rows, inputs] in blocks of `height` rows × 1 column; the last block row is filled up with zeros.
 
     starts: int32 [block rows + 1], first block of each block row. indices: column of each block, uint16 where columns
-    fit, else uint32. values: [blocks · height] float32, or uint8 codes. table, first, scale: see `_survivors.Levels`,
-    for the rows with those filled up. decoder: see `_sparse_vector.DECODERS`.
+    fit, else uint32. values: [blocks · height] float32, or uint8 codes. table, first, scale: see `survivors.Levels`,
+    for the rows with those filled up. decoder: see `lookups.DECODERS`.
     """
 
     shape: tuple[int, int]
@@ -89,11 +89,11 @@ class BlockSparse:
         arrays = (self.starts, self.indices, self.values, self.table, self.first, self.scale)
         width, block_rows = (0,) * (self.height // 8), self.starts.size - 1
         if column_count(x) == 1:
-            _threads.split(_column, block_rows, threads, *arrays, bias, flat, y.reshape(-1), width, self.decoder)
+            split(_column, block_rows, threads, *arrays, bias, flat, y.reshape(-1), width, self.decoder)
             return y
         for run in tiles(x.shape[1], _WIDEST):
             arguments = (*arrays, bias, flat, y.reshape(-1), x.shape[1], self.height, *run)
-            _threads.split(_columns, block_rows, threads, *arguments)
+            split(_columns, block_rows, threads, *arguments)
         return y
 
 

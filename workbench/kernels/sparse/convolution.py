@@ -17,7 +17,7 @@ from workbench.kernels.compiler.jit import jit
 from workbench.kernels.sparse.decode import BLOCK, ROWS, block_room, chosen, decode, row_scales, whole_table
 from workbench.kernels.sparse.stream import SparseStream, row_sums
 from workbench.kernels.sparse.survivors import Floats
-from workbench.kernels.threads import shares as _threads
+from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.lookups import WIDEST, bit_count, item, scratch, store_some
 from workbench.kernels.vector.registers import load, store
 
@@ -90,7 +90,7 @@ class SparseConvolution:
         if threads == 1:  # a call takes a few microseconds, of which `split` would take its share
             _convolve(self.matrix.arrays, ways, bias, x, y, 0, units)
         else:
-            _threads.split(_convolve, units, threads, self.matrix.arrays, ways, bias, x, y)
+            split(_convolve, units, threads, self.matrix.arrays, ways, bias, x, y)
         return y
 
 

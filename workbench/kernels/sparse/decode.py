@@ -14,8 +14,9 @@ from numba.extending import intrinsic
 
 from workbench.kernels.compiler.features import wide
 from workbench.kernels.compiler.jit import jit
-from workbench.kernels.vector.lookups import _mask, bit_count, item, scratch, word_at
-from workbench.kernels.vector.registers import Vector, _splat, _suffix, convert, gather, load, permute16, splat, store
+from workbench.kernels.vector.codegen import Vector, in_every_lane, suffix
+from workbench.kernels.vector.lookups import bit_count, item, mask_of, scratch, word_at
+from workbench.kernels.vector.registers import convert, gather, load, permute16, splat, store
 
 ROWS, COLUMNS, WIDTH, BITS, COUNT, BLOCK, GROUPS, GROUP = range(8)  # places in a stream's `facts`
 _ENTRIES = Vector(types.int32, 16)
@@ -35,11 +36,11 @@ def unpacked(typingctx, low, high, width):  # type: ignore[no-untyped-def]
             context.cast(builder, one, kind, types.int64) for one, kind in zip(args, sig.args, strict=True)
         )
         words = ir.VectorType(ir.IntType(32), 16)
-        shifts = builder.mul(_splat(builder, width, 8), ir.Constant(ir.VectorType(long, 8), list(range(8))))
-        halves = [builder.bitcast(builder.lshr(_splat(builder, one, 8), shifts), words) for one in (low, high)]
+        shifts = builder.mul(in_every_lane(builder, width, 8), ir.Constant(ir.VectorType(long, 8), list(range(8))))
+        halves = [builder.bitcast(builder.lshr(in_every_lane(builder, one, 8), shifts), words) for one in (low, high)]
         codes = builder.shuffle_vector(*halves, ir.Constant(words, list(range(0, 32, 2))))
         mask = builder.trunc(builder.sub(builder.shl(long(1), width), long(1)), ir.IntType(32))
-        return builder.and_(codes, _splat(builder, mask, 16))
+        return builder.and_(codes, in_every_lane(builder, mask, 16))
 
     return _ENTRIES(low, high, width), codegen
 
@@ -82,7 +83,7 @@ def below(typingctx, vector, limit):  # type: ignore[no-untyped-def]
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         limit = context.cast(builder, args[1], sig.args[1], types.int32)
-        found = builder.icmp_signed("<", args[0], _splat(builder, limit, 16))
+        found = builder.icmp_signed("<", args[0], in_every_lane(builder, limit, 16))
         return builder.ctpop(builder.zext(builder.bitcast(found, ir.IntType(16)), ir.IntType(64)))
 
     return types.int64(vector, limit), codegen
@@ -96,9 +97,9 @@ def chosen(typingctx, vector, mask):  # type: ignore[no-untyped-def]
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         if _WIDE:
-            bits = _mask(context, builder, args[1], sig.args[1], 16)
+            bits = mask_of(context, builder, args[1], sig.args[1], 16)
             kind = ir.FunctionType(args[0].type, [args[0].type, args[0].type, bits.type])
-            name = f"llvm.x86.avx512.mask.compress.{_suffix(vector)}"
+            name = f"llvm.x86.avx512.mask.compress.{suffix(vector)}"
             function = cgutils.get_or_insert_function(builder.module, kind, name)
             return builder.call(function, [args[0], ir.Constant(args[0].type, None), bits])
         word = ir.IntType(32)

@@ -12,7 +12,7 @@ from workbench.kernels.compiler.features import wide
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.sparse.survivors import Floats, Survivors
 from workbench.kernels.sparse.tiles import column_count, fill, operands, tiles, total_bytes
-from workbench.kernels.threads import shares as _threads
+from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned_zeros
 from workbench.kernels.vector.lookups import (
     counting,
@@ -39,7 +39,7 @@ class NmSparse:
     A row has `chunks` chunks of 16 slots, unused ones a zero. values: [rows · chunks · 16] float32, or uint8 codes.
     places: int64 [rows · chunks], four bits a slot, its column within the run: even slots in the low half, odd ones in
     the high half.
-    table, first, scale: see `_survivors.Levels`. decoder: see `_sparse_vector.DECODERS`.
+    table, first, scale: see `survivors.Levels`. decoder: see `lookups.DECODERS`.
     """
 
     shape: tuple[int, int]
@@ -102,12 +102,12 @@ class NmSparse:
             one_window = wide() and self.m == 2 * self.n and self.n <= _CHUNK
             column = _column_halved if one_window else _column
             last = (self.n, self.m, bias, padded, y.reshape(-1), self.decoder)
-            _threads.split(column, rows, threads, *arrays, *last)
+            split(column, rows, threads, *arrays, *last)
             return y
         slots = (0,) * (1 + (self.n - 1).bit_length())
         for run in tiles(x.shape[1]):
             arguments = (*arrays, self.m, inputs, bias, flat, y.reshape(-1), x.shape[1], *run, slots)
-            _threads.split(_columns, rows, threads, *arguments)
+            split(_columns, rows, threads, *arguments)
         return y
 
 

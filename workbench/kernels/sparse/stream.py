@@ -31,7 +31,7 @@ from workbench.kernels.sparse.decode import (
 )
 from workbench.kernels.sparse.gaps import WIDTHS, count_entries, entries
 from workbench.kernels.sparse.survivors import Survivors
-from workbench.kernels.threads import shares as _threads
+from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.lookups import WIDEST, bit_count, expanded, item, lanes_of, load_some, scratch
 from workbench.kernels.vector.registers import fma, lane_sum, load, prefetch, splat, spread, store
 
@@ -170,11 +170,11 @@ class SparseStream:
         if x.shape[0] == 1 and threads == 1:  # in a few microseconds, of which `split` would take its share
             _vectors(self.arrays, bias, x, y, 0, self.blocks)
         elif x.shape[0] <= _FEW:
-            _threads.split(_vectors, self.blocks, threads, self.arrays, bias, x, y)
+            split(_vectors, self.blocks, threads, self.arrays, bias, x, y)
         else:
             lanes = min(WIDEST, max(8, 1 << (x.shape[0] - 1).bit_length()))
             units = self.blocks * -(-x.shape[0] // lanes)
-            _threads.split(_batch, units, threads, self.arrays, bias, x, y, (0,) * (lanes // 8))
+            split(_batch, units, threads, self.arrays, bias, x, y, (0,) * (lanes // 8))
         return y
 
 

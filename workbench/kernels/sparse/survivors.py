@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.kernels.compiler.jit import jit
 from workbench.kernels.vector.aligned import aligned
 from workbench.kernels.vector.lookups import DECODERS
 
@@ -128,11 +127,6 @@ class Survivors:
     def decoder(self) -> tuple[int, ...]:
         return DECODERS["any"] if self.levels is None else self.levels.decoder
 
-    @property
-    def density(self) -> float:
-        """Share of the weights that survive, 0 where there are none."""
-        return self.positions.size / max(self.shape[0] * self.shape[1], 1)
-
     def as_floats(self) -> Survivors:
         """The same with float32 values."""
         if self.levels is None:
@@ -141,13 +135,6 @@ class Survivors:
         levels = self.levels
         values = levels.scale.reshape(-1)[group] * levels.table[levels.first.reshape(-1)[group] + self.values]
         return Survivors(self.shape, self.positions, values.astype(np.float32), None)
-
-    def per_row(self) -> NDArray[np.int64]:
-        """Number of survivors in each row, int64 [rows]."""
-        counts = np.zeros(self.shape[0], np.int64)
-        if self.positions.size:
-            _count(self.positions, self.shape[1], counts)
-        return counts
 
     def look_up(self) -> tuple[Floats, NDArray[np.int32], Floats]:
         """table (16 entries or more), first and scale of the levels; float32 values have a scale of 1."""
@@ -205,14 +192,3 @@ def zero_codes(levels: Levels) -> Codes | None:
             return None
         codes[levels.first[:, 0] == first] = found[0]
     return codes
-
-
-@jit
-def _count(positions, columns, counts):  # type: ignore[no-untyped-def]
-    row = 0
-    end = columns
-    for i in range(positions.size):
-        while positions[i] >= end:
-            row += 1
-            end += columns
-        counts[row] += 1

@@ -1,4 +1,4 @@
-"""Uniform quantisation there and back in one pass: every weight becomes the level nearest to it, the error is summed.
+"""Uniform quantisation there and back in one pass: every weight becomes the level nearest to it.
 
 level = scale · (code − zero point), code = clip(round(weight / scale + zero point), 0, highest), all in float32 and in
 this order, rounding halves to even. A weight that is zero stays zero.
@@ -16,9 +16,8 @@ from workbench.kernels.vector.registers import load, stream
 
 Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]
-Errors = NDArray[np.float64]
 
-_CHUNK = 2048  # weights that are rounded, then compared while they are in the first cache; float32 holds their error
+_CHUNK = 2048  # weights that are rounded, then written while they are in the first cache
 _CACHED = 2**21  # weights, of which the levels are written past the caches if there are more
 _NEGATIVE = 2**31  # bits of -0.0, the least of the negative numbers
 _SHARE = 2**16  # weights of a tensor that has one scale, taken as one piece of work
@@ -48,8 +47,8 @@ def fake_quantize(
     codes: Codes | None = None,
     threads: int = 1,
     out: Floats | None = None,
-) -> tuple[Floats, Errors]:
-    """The levels, float32 [rows, columns], and the sum of squared errors of every group, float64 [groups].
+) -> Floats:
+    """The levels, float32 [rows, columns].
 
     scale, zero_point: [groups], groups as in `ranges`. highest: largest code, at most 255. codes: uint8, as many as
     there are weights, filled if given. out: takes the levels if given, 64-byte aligned. Raises ValueError where these
@@ -66,37 +65,10 @@ def fake_quantize(
     if levels.size and levels.ctypes.data % LINE:
         raise ValueError("The levels need an array that begins on a cache line.")
     pieces = -(-weights.size // columns) if shared else groups
-    errors = np.zeros(pieces, np.float64)
     flat_codes = None if codes is None else codes.reshape(-1)
     arguments = (weights.reshape(-1), columns, run, shared, scale, zero_point, np.float32(highest), flat_codes)
-    split(_fake_quantize, pieces, threads, *arguments, levels.reshape(-1), errors)
-    return levels, errors.sum(keepdims=True) if shared else errors
-
-
-def quantisation_errors(
-    weights: Floats,
-    scales: Floats,
-    zero_points: Floats,
-    highest: NDArray[np.int64],
-    size: int | None = None,
-    threads: int = 1,
-) -> Errors:
-    """Sums of squared errors of several quantisations in one pass, float64 [n, groups].
-
-    scales, zero_points: [n, groups], groups as in `ranges`. highest: largest code of each, [n]. A weight halfway
-    between two levels may go to either, which changes nothing but the last bits. Raises ValueError where these do not
-    fit each other.
-    """
-    columns, run, groups, shared = layout(weights, size)
-    if len(scales) != len(highest) or len(zero_points) != len(highest):
-        raise ValueError(f"{len(highest)} quantisations need as many rows of scales and zero points.")
-    for row in range(len(highest)):
-        _check_levels(groups, scales[row], zero_points[row], int(highest[row]))
-    pieces = -(-weights.size // columns) if shared else groups
-    errors = np.zeros((len(highest), pieces), np.float64)
-    tops = np.asarray(highest, np.float32)
-    split(_errors, pieces, threads, weights.reshape(-1), columns, run, shared, scales, zero_points, tops, errors)
-    return errors.sum(axis=1, keepdims=True) if shared else errors
+    split(_fake_quantize, pieces, threads, *arguments, levels.reshape(-1))
+    return levels
 
 
 def layout(weights: Floats, size: int | None) -> tuple[int, int, int, bool]:
@@ -142,20 +114,17 @@ def _ranges(bits, columns, run, low, high, start, stop):  # type: ignore[no-unty
 
 @jit
 def _fake_quantize(  # type: ignore[no-untyped-def]
-    weights, columns, run, shared, scale, zero_point, highest, codes, levels, errors, start, stop
+    weights, columns, run, shared, scale, zero_point, highest, codes, levels, start, stop
 ):
     chunk = np.empty(_CHUNK, np.float32)
     for piece in range(start, stop):
         begin, end = bounds(piece, weights.size, columns, run)
         group = 0 if shared else piece
-        error = 0.0
         for first in range(begin, end, _CHUNK):
             count = min(_CHUNK, end - first)
             a, b = np.uint64(first), np.uint64(count)
             _round(weights, a, b, scale[group], zero_point[group], highest, codes, chunk)
-            error += _squares(weights, a, b, chunk)
             _write(chunk, count, levels, first)
-        errors[piece] = error
 
 
 @jit
@@ -172,15 +141,6 @@ def _round(weights, first, count, scale, zero_point, highest, codes, levels):  #
             codes[first + i] = np.uint8(code)
 
 
-@jit(fast_math=True)
-def _squares(weights, first, count, levels):  # type: ignore[no-untyped-def]
-    total = np.float32(0)
-    for i in range(np.uint64(0), count):
-        difference = weights[first + i] - levels[i]
-        total += difference * difference
-    return total
-
-
 @jit
 def _write(chunk, count, levels, first):  # type: ignore[no-untyped-def]
     """levels[first : first + count] = chunk[:count]; `levels` begins on a cache line."""
@@ -194,47 +154,3 @@ def _write(chunk, count, levels, first):  # type: ignore[no-untyped-def]
             i += 16
     for j in range(np.uint64(i), np.uint64(count)):
         levels[np.uint64(first) + j] = chunk[j]
-
-
-@jit
-def _errors(weights, columns, run, shared, scales, zero_points, highest, errors, start, stop):  # type: ignore[no-untyped-def]
-    for piece in range(start, stop):
-        begin, end = bounds(piece, weights.size, columns, run)
-        group = 0 if shared else piece
-        for first in range(begin, end, _CHUNK):
-            a, b = np.uint64(first), np.uint64(min(first + _CHUNK, end))
-            for row in range(len(highest)):
-                scale, zero_point, top = scales[row, group], zero_points[row, group], highest[row]
-                if zero_point == np.rint(zero_point):
-                    errors[row, piece] += _error(weights, a, b, scale, -zero_point, top - zero_point)
-                else:
-                    errors[row, piece] += _error_off_zero(weights, a, b, scale, zero_point, top)
-
-
-@jit(fast_math=True)
-def _error(weights, first, last, scale, low, high):  # type: ignore[no-untyped-def]
-    """low, high: smallest and largest number of steps from zero, which is a level."""
-    inverse = np.float32(1) / scale
-    total = np.float32(0)
-    for i in range(first, last):
-        weight = weights[i]
-        steps = np.rint(weight * inverse)
-        steps = steps if steps > low else low
-        steps = steps if steps < high else high
-        difference = weight - scale * steps
-        total += difference * difference
-    return total
-
-
-@jit(fast_math=True)
-def _error_off_zero(weights, first, last, scale, zero_point, highest):  # type: ignore[no-untyped-def]
-    inverse = np.float32(1) / scale
-    total = np.float32(0)
-    for i in range(first, last):
-        weight = weights[i]
-        code = np.rint(weight * inverse + zero_point)
-        code = code if code > np.float32(0) else np.float32(0)
-        code = code if code < highest else highest
-        difference = weight - scale * (code - zero_point)
-        total += difference * difference if weight != np.float32(0) else np.float32(0)
-    return total

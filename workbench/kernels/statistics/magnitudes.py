@@ -1,14 +1,11 @@
-"""Magnitude pruning at any sparsity in microseconds: weights sorted by size once, with the energy of the smallest ones.
+"""Magnitude pruning at any sparsity in microseconds: weights are sorted by size once, after that a cut is an index.
 
-Cutting the c smallest of a tensor is then an index, and its squared error a difference of two stored sums and the few
-squares between. Exact: ties are counted, and go in storage order.
+Exact: ties are counted, and go in storage order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 from llvmlite import ir
@@ -17,96 +14,28 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from workbench.kernels.compiler.jit import jit
-from workbench.kernels.threads.shares import split
 
 Floats = NDArray[np.float32]
 Counts = NDArray[np.int64]
 
-_BLOCK = 64  # weights to one stored sum
+
+def ascending(weights: Floats) -> Floats:
+    """Magnitudes of `weights` (any shape) in ascending order, NaN last; float32 [weights]."""
+    magnitudes = np.abs(weights.reshape(-1), dtype=np.float32)
+    magnitudes.sort()
+    return magnitudes
 
 
-@dataclass(frozen=True, eq=False)
-class Cuts:
-    """Where the smallest weights of each tensor end.
+def smallest_of_all(tensors: Sequence[Floats], count: int) -> Counts:
+    """How many weights of each tensor are among the `count` smallest of all of them; ties go in storage order.
 
-    threshold: float32 [tensors], the largest magnitude that is cut, 0 where none is. ties: int64 [tensors], how many of
-    the weights of just that magnitude are cut, the first in storage order. error: float64 [tensors], sum of squares of
-    what is cut.
+    tensors: the magnitudes of each, ascending, float32 in one piece. Raises ValueError for others, and for a count
+    outside 0..all weights.
     """
-
-    threshold: Floats
-    ties: Counts
-    error: NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Magnitudes:
-    """Magnitudes of one or more tensors, each in ascending order, NaN last.
-
-    values: float32 [all weights], one tensor after another. energy: float64, for each tensor the sums of the squares of
-    its first 0, 64, 128, .. values. offsets: int64 [tensors + 1, 2], where the values and the sums of a tensor begin.
-    """
-
-    values: Floats
-    energy: NDArray[np.float64]
-    offsets: Counts
-
-    @classmethod
-    def of(cls, tensors: Sequence[Floats], threads: int = 1) -> Magnitudes:
-        """Sort the magnitudes of `tensors`, float32 of any shape; else, or for no tensor, raises ValueError."""
-        if not tensors or any(one.dtype != np.float32 for one in tensors):
-            raise ValueError("Magnitudes are taken of one tensor or more, all float32.")
-        sizes = [one.size for one in tensors]
-        starts = [0, *accumulate(sizes)]
-        sums = [0, *accumulate(size // _BLOCK + 1 for size in sizes)]
-        values = np.empty(starts[-1], np.float32)
-        energy = np.empty(sums[-1], np.float64)
-
-        def sort(first: int, last: int) -> None:
-            for one in range(first, last):
-                mine = values[starts[one] : starts[one + 1]]
-                np.abs(tensors[one].reshape(-1), out=mine)
-                mine.sort()
-                _sum_blocks(mine, energy[sums[one] : sums[one + 1]])
-
-        split(sort, len(tensors), threads)
-        return cls(values, energy, np.array([starts, sums], np.int64).T.copy())
-
-    @property
-    def sizes(self) -> Counts:
-        """Number of weights of each tensor."""
-        return np.diff(self.offsets[:, 0])
-
-    def cut(self, counts: Counts) -> Cuts:
-        """Cut the `counts` [tensors] smallest weights of each tensor. Raises ValueError for a count that it has not."""
-        sizes = self.sizes
-        if counts.shape != sizes.shape or np.any(counts < 0) or np.any(counts > sizes):
-            raise ValueError(f"Of {sizes.tolist()} weights one cannot cut {counts.tolist()}.")
-        found = len(sizes)
-        cuts = Cuts(np.empty(found, np.float32), np.empty(found, np.int64), np.empty(found, np.float64))
-        _cut(self.values, self.energy, self.offsets, counts, cuts.threshold, cuts.ties, cuts.error)
-        return cuts
-
-    def smallest_of_all(self, count: int) -> Counts:
-        """How many weights of each tensor, [tensors], are among the `count` smallest of all; ties go in storage order.
-
-        Raises ValueError for a count outside 0..all weights.
-        """
-        starts = self.values.ctypes.data + self.values.itemsize * self.offsets[:-1, 0]
-        return _smallest(starts, self.sizes, count)
-
-
-def smallest_of_all(tensors: Sequence[Magnitudes], count: int) -> Counts:
-    """How many weights of each of `tensors`, which hold one each, are among the `count` smallest of all of them.
-
-    The same as `Magnitudes.smallest_of_all` where they lie in several places.
-    """
-    starts = np.array([one.values.ctypes.data for one in tensors], np.int64)
-    return _smallest(starts, np.array([one.values.size for one in tensors], np.int64), count)
-
-
-def _smallest(starts: Counts, sizes: Counts, count: int) -> Counts:
-    """starts: address of the first magnitude of each tensor."""
+    if any(tensor.dtype != np.float32 or tensor.ndim != 1 or not tensor.flags.c_contiguous for tensor in tensors):
+        raise ValueError("Magnitudes are ascending float32 vectors in one piece.")
+    starts = np.array([tensor.ctypes.data for tensor in tensors], np.int64)
+    sizes = np.array([tensor.size for tensor in tensors], np.int64)
     total = int(sizes.sum())
     if not 0 <= count <= total:
         raise ValueError(f"Of {total} weights one cannot cut {count}.")
@@ -138,49 +67,6 @@ def prune(weights: Floats, threshold: float, ties: int | None, out: Floats | Non
     if ties < at_threshold:
         _restore(source, np.float32(threshold), ties, target)
     return pruned
-
-
-@jit
-def _sum_blocks(values, energy):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for block in range(energy.size):
-        energy[block] = total
-        first = block * _BLOCK
-        if first + _BLOCK <= values.size:
-            total += _energy(values[first : first + _BLOCK])
-
-
-@jit(fast_math=True)
-def _energy(values):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for i in range(values.size):
-        total += np.float64(values[i]) * np.float64(values[i])
-    return total
-
-
-@jit
-def _cut(values, energy, offsets, counts, thresholds, ties, errors):  # type: ignore[no-untyped-def]
-    for one in range(counts.size):
-        count, begin = counts[one], offsets[one, 0]
-        mine = values[begin : offsets[one + 1, 0]]
-        thresholds[one], ties[one], errors[one] = 0, 0, 0
-        if count:
-            thresholds[one] = mine[count - 1]
-            ties[one] = count - _rank(mine, mine[count - 1], 0, count)
-            block = count // _BLOCK
-            errors[one] = energy[offsets[one, 1] + block] + _energy(mine[block * _BLOCK : count])
-
-
-@jit
-def _rank(values, bound, first, last):  # type: ignore[no-untyped-def]
-    """How many of the ascending `values` are below `bound`, known to lie in first..last."""
-    while first < last:
-        middle = (first + last) // 2
-        if values[middle] < bound:
-            first = middle + 1
-        else:
-            last = middle
-    return first
 
 
 @intrinsic
@@ -219,9 +105,9 @@ def _share_out(starts, sizes, count, counts):  # type: ignore[no-untyped-def]
     while low < high:
         middle = (low + high) // 2
         found = 0
-        for one in range(tensors):
-            ranks[one] = _place(starts[one], middle + 1, least[one], most[one])
-            found += ranks[one]
+        for tensor in range(tensors):
+            ranks[tensor] = _place(starts[tensor], middle + 1, least[tensor], most[tensor])
+            found += ranks[tensor]
         if found >= count:
             high = middle
             most[:] = ranks
@@ -229,12 +115,12 @@ def _share_out(starts, sizes, count, counts):  # type: ignore[no-untyped-def]
             low = middle + 1
             least[:] = ranks
     left = count
-    for one in range(tensors):
-        ranks[one] = _place(starts[one], low, 0, sizes[one])
-        left -= ranks[one]
-    for one in range(tensors):
-        here = min(left, most[one] - ranks[one])
-        counts[one] = ranks[one] + here
+    for tensor in range(tensors):
+        ranks[tensor] = _place(starts[tensor], low, 0, sizes[tensor])
+        left -= ranks[tensor]
+    for tensor in range(tensors):
+        here = min(left, most[tensor] - ranks[tensor])
+        counts[tensor] = ranks[tensor] + here
         left -= here
 
 

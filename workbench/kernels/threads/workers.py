@@ -16,9 +16,26 @@ from numba import types
 from numpy.typing import NDArray
 
 from workbench.kernels.compiler.jit import jit
-from workbench.kernels.threads import job as _job
 from workbench.kernels.threads.atomic import acquire, exchange, new_lock, pause, read, release, write
-from workbench.kernels.threads.job import key, raise_error, run, shares_code, spilled
+from workbench.kernels.threads.job import (
+    ARGUMENTS,
+    CODE,
+    COUNT,
+    ERROR,
+    FUNCTION,
+    NEXT,
+    OUTCOME,
+    OUTCOMES,
+    RESULT,
+    SHARES,
+    STATUS,
+    STEP,
+    key,
+    raise_error,
+    run,
+    shares_code,
+    spilled,
+)
 from workbench.kernels.threads.processors import all_but_one, keep_to, this_processor
 from workbench.kernels.vector.aligned import LINE, aligned
 
@@ -70,7 +87,7 @@ class Workers:
     ) -> int:
         """Call a function on 0..count in `results.size` shares; their results are written as the first bytes of a word.
 
-        table: [kinds, 2], `_job.key_of` the arguments' types and the address of the function for these. Returns the row
+        table: [kinds, 2], `job.key_of` the arguments' types and the address of the function for these. Returns the row
         that was used, -1 and calls nothing where there is none. Raises what the function raises.
         """
         found: int = _launch(self._words, self._masks, table, results, count, step, self._spins, *arguments)
@@ -145,9 +162,9 @@ def _launch(words, masks, table, results, count, step, spins, *arguments):  # ty
             row = one
     if row < 0:
         return row
-    job = np.empty(_job.OUTCOMES + results.size * _job.OUTCOME, np.int64)
-    job[_job.CODE], job[_job.FUNCTION], job[_job.ARGUMENTS] = shares_code(arguments), table[row, 1], spilled(arguments)
-    job[_job.NEXT], job[_job.SHARES], job[_job.COUNT], job[_job.STEP] = 0, results.size, count, step
+    job = np.empty(OUTCOMES + results.size * OUTCOME, np.int64)
+    job[CODE], job[FUNCTION], job[ARGUMENTS] = shares_code(arguments), table[row, 1], spilled(arguments)
+    job[NEXT], job[SHARES], job[COUNT], job[STEP] = 0, results.size, count, step
     address, first = job.ctypes.data, words.ctypes.data
     wanted = results.size - 1
     worker = 0
@@ -177,7 +194,7 @@ def _launch(words, masks, table, results, count, step, spins, *arguments):  # ty
                 acquire(words[one, _OVER])
                 write(state, _FREE)
     for share in range(results.size):
-        outcome = _job.OUTCOMES + share * _job.OUTCOME
-        raise_error(job[outcome + _job.STATUS], job[outcome + _job.ERROR])
-        results[share] = job[outcome + _job.RESULT]
+        outcome = OUTCOMES + share * OUTCOME
+        raise_error(job[outcome + STATUS], job[outcome + ERROR])
+        results[share] = job[outcome + RESULT]
     return row

@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from workbench.kernels.compiler.features import wide
 from workbench.kernels.compiler.jit import jit
-from workbench.kernels.vector.registers import Vector, _call, _contiguous, _is_float, _pointer, _splat, _suffix
+from workbench.kernels.vector.codegen import Vector, address_of, call, contiguous, in_every_lane, is_float, suffix
 
 # How codes become levels: a table that counts up by ones; one table of 16 entries or fewer; any.
 DECODERS = {"ramp": (0,), "small": (0, 0), "any": (0, 0, 0)}
@@ -48,13 +48,13 @@ def scaling_of(typingctx, scaling):  # type: ignore[no-untyped-def]
 @intrinsic
 def item(typingctx, array, index):  # type: ignore[no-untyped-def]
     """The element of `array` at `index`, which is not negative; an integer comes as intp."""
-    if not (_contiguous(array) and isinstance(index, types.Integer)):
+    if not (contiguous(array) and isinstance(index, types.Integer)):
         return None
     result = types.intp if isinstance(array.dtype, types.Integer) else array.dtype
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         index = context.cast(builder, args[1], sig.args[1], types.intp)
-        found = builder.load(_pointer(context, builder, sig.args[0], args[0], index))
+        found = builder.load(address_of(context, builder, sig.args[0], args[0], index))
         return context.cast(builder, found, array.dtype, result)
 
     return result(array, index), codegen
@@ -63,14 +63,14 @@ def item(typingctx, array, index):  # type: ignore[no-untyped-def]
 @intrinsic(prefer_literal=True)
 def weight(typingctx, values, table, at, first, lanes):  # type: ignore[no-untyped-def]
     """Survivor number `at` in every lane: the float32 itself, or table[first + code] where `values` holds codes."""
-    if not (_contiguous(values) and _contiguous(table) and isinstance(lanes, types.IntegerLiteral)):
+    if not (contiguous(values) and contiguous(table) and isinstance(lanes, types.IntegerLiteral)):
         return None
     if not (isinstance(at, types.Integer) and isinstance(first, types.Integer)):
         return None
     kind = Vector(table.dtype, lanes.literal_value)
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _splat(builder, _survivor(context, builder, sig, args), kind.lanes)
+        return in_every_lane(builder, _survivor(context, builder, sig, args), kind.lanes)
 
     return kind(values, table, at, first, lanes), codegen
 
@@ -78,7 +78,7 @@ def weight(typingctx, values, table, at, first, lanes):  # type: ignore[no-untyp
 @intrinsic
 def value(typingctx, values, table, at, first):  # type: ignore[no-untyped-def]
     """Survivor number `at` as a number; see `weight`."""
-    if not (_contiguous(values) and _contiguous(table) and isinstance(at, types.Integer)):
+    if not (contiguous(values) and contiguous(table) and isinstance(at, types.Integer)):
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
@@ -90,23 +90,23 @@ def value(typingctx, values, table, at, first):  # type: ignore[no-untyped-def]
 def _survivor(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     values, table, at, first = args[:4]
     at = context.cast(builder, at, sig.args[2], types.intp)
-    found = builder.load(_pointer(context, builder, sig.args[0], values, at))
+    found = builder.load(address_of(context, builder, sig.args[0], values, at))
     if isinstance(sig.args[0].dtype, types.Float):
         return found
     first = context.cast(builder, first, sig.args[3], types.intp)
     code = builder.add(first, builder.zext(found, first.type))
-    return builder.load(_pointer(context, builder, sig.args[1], table, code))
+    return builder.load(address_of(context, builder, sig.args[1], table, code))
 
 
 @intrinsic
 def word_at(typingctx, array, index):  # type: ignore[no-untyped-def]
     """Eight elements of a uint8 `array` from `index` on as one number, the first in its lowest byte."""
-    if not (_contiguous(array) and array.dtype == types.uint8 and isinstance(index, types.Integer)):
+    if not (contiguous(array) and array.dtype == types.uint8 and isinstance(index, types.Integer)):
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         index = context.cast(builder, args[1], sig.args[1], types.intp)
-        pointer = _pointer(context, builder, sig.args[0], args[0], index)
+        pointer = address_of(context, builder, sig.args[0], args[0], index)
         found = builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()))
         found.align = 1
         return found
@@ -114,82 +114,12 @@ def word_at(typingctx, array, index):  # type: ignore[no-untyped-def]
     return types.int64(array, index), codegen
 
 
-def _by_register(values: Any, decoder: Any) -> bool:
-    """Whether survivors are best looked up eight at a time and then spread from a register."""
-    return wide() and (isinstance(values.dtype, types.Float) or decoder.count < len(DECODERS["any"]))
-
-
-@intrinsic
-def take(typingctx, values, table, at, first, decoder):  # type: ignore[no-untyped-def]
-    """Eight survivors from number `at` on, for `taken` to choose from; see `weight` and `look_up`."""
-    if not (_contiguous(values) and _contiguous(table) and isinstance(decoder, types.UniTuple)):
-        return None
-    if not (isinstance(at, types.Integer) and isinstance(first, types.Integer)):
-        return None
-    kind = Vector(types.float32, 16)
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        if not _by_register(values, decoder):
-            return ir.Constant(context.get_value_type(kind), ir.Undefined)
-        at = context.cast(builder, args[2], sig.args[2], types.intp)
-        pointer = _pointer(context, builder, sig.args[0], args[0], at)
-        eight = ir.VectorType(context.get_value_type(values.dtype), 8)
-        found = builder.load(builder.bitcast(pointer, eight.as_pointer()))
-        found.align = values.dtype.bitwidth // 8
-        numbers = ir.Constant(ir.VectorType(ir.IntType(32), 16), [*range(8), *range(8)])
-        found = builder.shuffle_vector(found, ir.Constant(eight, ir.Undefined), numbers)
-        if isinstance(values.dtype, types.Float):
-            return found
-        words = ir.VectorType(ir.IntType(32), 16)
-        code = builder.zext(found, words)
-        if decoder.count == len(DECODERS["small"]):
-            levels = _pointer(context, builder, sig.args[1], args[1], context.get_constant(types.intp, 0))
-            held = builder.load(builder.bitcast(levels, context.get_value_type(kind).as_pointer()))
-            held.align = 4
-            return _call(context, builder, "llvm.x86.avx512.permvar.sf.512", kind, [held, code])
-        first = context.cast(builder, args[3], sig.args[3], types.intp)
-        base = builder.load(_pointer(context, builder, sig.args[1], args[1], first))
-        return builder.fadd(builder.uitofp(code, context.get_value_type(kind)), _splat(builder, base, 16))
-
-    return kind(values, table, at, first, decoder), codegen
-
-
-@intrinsic(prefer_literal=True)
-def taken(typingctx, values, table, at, first, decoder, eight, which, lanes):  # type: ignore[no-untyped-def]
-    """Survivor number `at` in every lane: that of `eight` which the vector `which` says in every lane.
-
-    Spread from a register and not from memory, since a kernel that is bound by its loads would rather do without one.
-    """
-    if not (isinstance(eight, Vector) and isinstance(which, Vector) and isinstance(lanes, types.IntegerLiteral)):
-        return None
-    kind = Vector(types.float32, lanes.literal_value)
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        if not _by_register(values, decoder):
-            return _splat(builder, _survivor(context, builder, sig, args), kind.lanes)
-        found = _call(context, builder, "llvm.x86.avx512.permvar.sf.512", eight, [args[5], args[6]])
-        numbers = ir.Constant(ir.VectorType(ir.IntType(32), kind.lanes), [i % 16 for i in range(kind.lanes)])
-        return builder.shuffle_vector(found, ir.Constant(found.type, ir.Undefined), numbers)
-
-    return kind(values, table, at, first, decoder, eight, which, lanes), codegen
-
-
-def _mask(context: Any, builder: Any, scalar: Any, kind: Any, lanes: int) -> Any:
+def mask_of(context: Any, builder: Any, scalar: Any, kind: Any, lanes: int) -> Any:
+    """The lowest `lanes` bits of a scalar of type `kind`, as a vector of that many booleans."""
     bits = context.cast(builder, scalar, kind, types.int64)
     if lanes < 64:
         bits = builder.trunc(bits, ir.IntType(lanes))
     return builder.bitcast(bits, ir.VectorType(ir.IntType(1), lanes))
-
-
-def _expanded(context: Any, builder: Any, sig: Any, args: Any, background: Any) -> Any:
-    kind = sig.return_type
-    chosen = _mask(context, builder, args[1], sig.args[1], kind.lanes)
-    function = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(args[0].type, [args[0].type, args[0].type, chosen.type]),
-        f"llvm.x86.avx512.mask.expand.{_suffix(kind)}",
-    )
-    return builder.call(function, [args[0], background, chosen])
 
 
 @intrinsic
@@ -199,21 +129,14 @@ def expanded(typingctx, vector, mask):  # type: ignore[no-untyped-def]
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _expanded(context, builder, sig, args, ir.Constant(args[0].type, None))
+        kind = args[0].type
+        chosen = mask_of(context, builder, args[1], sig.args[1], 16)
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(kind, [kind, kind, chosen.type]), "llvm.x86.avx512.mask.expand.v16f32"
+        )
+        return builder.call(function, [args[0], ir.Constant(kind, None), chosen])
 
     return vector(vector, mask), codegen
-
-
-@intrinsic
-def expand_codes(typingctx, vector, mask, background):  # type: ignore[no-untyped-def]
-    """The same for uint8 x 64, with lanes of `background` where no bit is set. Needs avx512vbmi2."""
-    if vector != Vector(types.uint8, 64) or background != vector or not isinstance(mask, types.Integer):
-        return None
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _expanded(context, builder, sig, args, args[2])
-
-    return vector(vector, mask, background), codegen
 
 
 def _first_lanes(context: Any, builder: Any, kept: Any, kind: Any, lanes: int) -> Any:
@@ -221,13 +144,13 @@ def _first_lanes(context: Any, builder: Any, kept: Any, kind: Any, lanes: int) -
     word = ir.IntType(32)
     kept = builder.trunc(context.cast(builder, kept, kind, types.int64), word)
     numbers = ir.Constant(ir.VectorType(word, lanes), list(range(lanes)))
-    return builder.icmp_signed("<", numbers, _splat(builder, kept, lanes))
+    return builder.icmp_signed("<", numbers, in_every_lane(builder, kept, lanes))
 
 
 @intrinsic(prefer_literal=True)
 def load_some(typingctx, array, index, kept, lanes):  # type: ignore[no-untyped-def]
     """The first `kept` elements of `array` from `index` on, and zero in the lanes beyond; reads nothing else."""
-    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(kept, types.Integer)):
+    if not (contiguous(array) and isinstance(index, types.Integer) and isinstance(kept, types.Integer)):
         return None
     if not isinstance(lanes, types.IntegerLiteral):
         return None
@@ -236,13 +159,13 @@ def load_some(typingctx, array, index, kept, lanes):  # type: ignore[no-untyped-
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         index = context.cast(builder, args[1], sig.args[1], types.intp)
         vector = context.get_value_type(kind)
-        pointer = builder.bitcast(_pointer(context, builder, sig.args[0], args[0], index), vector.as_pointer())
+        pointer = builder.bitcast(address_of(context, builder, sig.args[0], args[0], index), vector.as_pointer())
         mask = _first_lanes(context, builder, args[2], sig.args[2], kind.lanes)
         align = ir.Constant(ir.IntType(32), kind.dtype.bitwidth // 8)
         function = cgutils.get_or_insert_function(
             builder.module,
             ir.FunctionType(vector, [pointer.type, align.type, mask.type, vector]),
-            f"llvm.masked.load.{_suffix(kind)}.p0",
+            f"llvm.masked.load.{suffix(kind)}.p0",
         )
         return builder.call(function, [pointer, align, mask, ir.Constant(vector, None)])
 
@@ -252,7 +175,7 @@ def load_some(typingctx, array, index, kept, lanes):  # type: ignore[no-untyped-
 @intrinsic
 def store_some(typingctx, array, index, vector, kept):  # type: ignore[no-untyped-def]
     """Write the first `kept` lanes of `vector` to `array` from `index` on."""
-    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(vector, Vector)):
+    if not (contiguous(array) and isinstance(index, types.Integer) and isinstance(vector, Vector)):
         return None
     if array.dtype != vector.dtype or not isinstance(kept, types.Integer):
         return None
@@ -260,13 +183,13 @@ def store_some(typingctx, array, index, vector, kept):  # type: ignore[no-untype
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         index = context.cast(builder, args[1], sig.args[1], types.intp)
         target = args[2].type.as_pointer()
-        pointer = builder.bitcast(_pointer(context, builder, sig.args[0], args[0], index), target)
+        pointer = builder.bitcast(address_of(context, builder, sig.args[0], args[0], index), target)
         mask = _first_lanes(context, builder, args[3], sig.args[3], vector.lanes)
         align = ir.Constant(ir.IntType(32), vector.dtype.bitwidth // 8)
         function = cgutils.get_or_insert_function(
             builder.module,
             ir.FunctionType(ir.VoidType(), [args[2].type, pointer.type, align.type, mask.type]),
-            f"llvm.masked.store.{_suffix(vector)}.p0",
+            f"llvm.masked.store.{suffix(vector)}.p0",
         )
         builder.call(function, [args[2], pointer, align, mask])
         return context.get_dummy_value()
@@ -304,11 +227,11 @@ def permute32(typingctx, low, indices, high):  # type: ignore[no-untyped-def]
     """(low ++ high)[indices & 31] for float32 x 16 each and 32-bit indices. Needs avx512f."""
     if not isinstance(low, Vector) or low.key != (types.float32, 16) or low != high:
         return None
-    if not isinstance(indices, Vector) or indices.lanes != 16 or indices.dtype.bitwidth != 32 or _is_float(indices):
+    if not isinstance(indices, Vector) or indices.lanes != 16 or indices.dtype.bitwidth != 32 or is_float(indices):
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _call(context, builder, "llvm.x86.avx512.vpermi2var.ps.512", low, args)
+        return call(context, builder, "llvm.x86.avx512.vpermi2var.ps.512", low, args)
 
     return low(low, indices, high), codegen
 
@@ -320,7 +243,7 @@ def look_up(typingctx, codes, table, first, base, decoder):  # type: ignore[no-u
     first: int32 vector, where a lane's part of `table` begins; base: float32 vector, table[first]. decoder: a tuple
     whose length says how (see `DECODERS`). Without avx512f, and for other than 16 lanes, `small` is done as `any`.
     """
-    if not (isinstance(codes, Vector) and _contiguous(table) and isinstance(decoder, types.UniTuple)):
+    if not (isinstance(codes, Vector) and contiguous(table) and isinstance(decoder, types.UniTuple)):
         return None
     kind = Vector(types.float32, codes.lanes)
     if first != Vector(types.int32, codes.lanes) or base != kind:
@@ -328,18 +251,18 @@ def look_up(typingctx, codes, table, first, base, decoder):  # type: ignore[no-u
     name = {len(length): name for name, length in DECODERS.items()}[decoder.count]
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        if _is_float(codes):
+        if is_float(codes):
             return args[0]
         words = ir.VectorType(ir.IntType(32), kind.lanes)
         code = args[0] if codes.dtype.bitwidth == 32 else builder.zext(args[0], words)
         if name == "ramp":
             return builder.fadd(builder.uitofp(code, context.get_value_type(kind)), args[3])
-        pointer = _pointer(context, builder, sig.args[1], args[1], context.get_constant(types.intp, 0))
+        pointer = address_of(context, builder, sig.args[1], args[1], context.get_constant(types.intp, 0))
         vector = context.get_value_type(kind)
         if name == "small" and wide() and kind.lanes == 16:
             found = builder.load(builder.bitcast(pointer, vector.as_pointer()))
             found.align = 4
-            return _call(context, builder, "llvm.x86.avx512.permvar.sf.512", kind, [found, code])
+            return call(context, builder, "llvm.x86.avx512.permvar.sf.512", kind, [found, code])
         places = builder.add(code, args[2])
         result = ir.Constant(vector, ir.Undefined)
         for lane in range(kind.lanes):
@@ -360,8 +283,8 @@ def counting(typingctx, step, divide):  # type: ignore[no-untyped-def]
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         lane = ir.Constant(ir.VectorType(ir.IntType(32), 16), list(range(16)))
-        step = _splat(builder, context.cast(builder, args[0], sig.args[0], types.int32), 16)
-        divide = _splat(builder, context.cast(builder, args[1], sig.args[1], types.int32), 16)
+        step = in_every_lane(builder, context.cast(builder, args[0], sig.args[0], types.int32), 16)
+        divide = in_every_lane(builder, context.cast(builder, args[1], sig.args[1], types.int32), 16)
         return builder.mul(step, builder.udiv(lane, divide))
 
     return kind(step, divide), codegen

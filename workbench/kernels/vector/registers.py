@@ -1,9 +1,9 @@
 """Vectors of numbers held in registers, for kernels that a compiler does not vectorise well by itself.
 
 A vector of any element and length works on every processor: LLVM cuts it into registers of the size that is there.
-Only functions that say so need a feature of the processor (see `_features`). All of this is for use inside compiled
-functions. Arrays must be C-contiguous, an index counts elements of the flattened array, and
-nothing is checked. Where a function takes `lanes` or `dtype`, it is a constant.
+Only functions that say so need a feature of the processor (see `compiler.features`). All of this is for use inside
+compiled functions. Arrays must be C-contiguous, an index counts elements of the flattened array, and nothing is
+checked. Where a function takes `lanes` or `dtype`, it is a constant.
 
     v = load(weights, i, 16)          # uint32 x 16
     low = convert(v & 15, np.float32)
@@ -20,40 +20,9 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.extending import intrinsic, lower_builtin
 
-
-class Vector(types.Type):
-    """Numba type of a vector: `lanes` elements of `dtype`."""
-
-    def __init__(self, dtype: Any, lanes: int) -> None:
-        self.dtype, self.lanes = dtype, lanes
-        super().__init__(name=f"Vector({dtype}, {lanes})")
-
-    @property
-    def key(self) -> tuple[Any, int]:
-        return self.dtype, self.lanes
-
-
-@register_model(Vector)
-class _VectorModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: Vector) -> None:
-        element = manager.lookup(kind.dtype).get_value_type()
-        super().__init__(manager, kind, ir.VectorType(element, kind.lanes))
-
-
-def _is_float(kind: Vector) -> bool:
-    return isinstance(kind.dtype, types.Float)
-
-
-def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
-    if isinstance(scalar, ir.Constant):
-        return ir.Constant(ir.VectorType(scalar.type, lanes), [scalar.constant] * lanes)
-    vector = ir.VectorType(scalar.type, lanes)
-    one = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-    return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), mask)
-
+from workbench.kernels.vector.codegen import Vector, address_of, call, contiguous, in_every_lane, is_float, suffix
 
 # Operators: between two vectors of one type, or a vector and a number, which is converted to the vector's element.
 
@@ -72,7 +41,7 @@ _OPERATIONS: dict[str, tuple[str | None, str | None, str | None]] = {
 
 
 def _operation(names: tuple[str | None, str | None, str | None], kind: Vector) -> str | None:
-    return names[2] if _is_float(kind) else names[kind.dtype.signed]
+    return names[2] if is_float(kind) else names[kind.dtype.signed]
 
 
 def _register(symbol: Any, names: tuple[str | None, str | None, str | None]) -> None:
@@ -92,7 +61,7 @@ def _register(symbol: Any, names: tuple[str | None, str | None, str | None]) -> 
         sides = []
         for side, of in zip(args, sig.args, strict=True):
             if not isinstance(of, Vector):
-                side = _splat(builder, context.cast(builder, side, of, kind.dtype), kind.lanes)
+                side = in_every_lane(builder, context.cast(builder, side, of, kind.dtype), kind.lanes)
             sides.append(side)
         return getattr(builder, str(_operation(names, kind)))(*sides)
 
@@ -108,25 +77,16 @@ for _name, _names in _OPERATIONS.items():
 # Memory.
 
 
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.gep(data, [index], inbounds=True)
-
-
-def _contiguous(array: Any) -> bool:
-    return isinstance(array, types.Array) and array.layout == "C"
-
-
 @intrinsic(prefer_literal=True)
 def load(typingctx, array, index, lanes):  # type: ignore[no-untyped-def]
     """`lanes` elements of `array` from `index` on."""
-    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(lanes, types.IntegerLiteral)):
+    if not (contiguous(array) and isinstance(index, types.Integer) and isinstance(lanes, types.IntegerLiteral)):
         return None
     kind = Vector(array.dtype, lanes.literal_value)
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         index = context.cast(builder, args[1], sig.args[1], types.intp)
-        pointer = _pointer(context, builder, sig.args[0], args[0], index)
+        pointer = address_of(context, builder, sig.args[0], args[0], index)
         vector = context.get_value_type(kind)
         found = builder.load(builder.bitcast(pointer, vector.as_pointer()))
         found.align = kind.dtype.bitwidth // 8
@@ -138,14 +98,14 @@ def load(typingctx, array, index, lanes):  # type: ignore[no-untyped-def]
 @intrinsic
 def store(typingctx, array, index, vector):  # type: ignore[no-untyped-def]
     """Write `vector` to `array` from `index` on."""
-    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(vector, Vector)):
+    if not (contiguous(array) and isinstance(index, types.Integer) and isinstance(vector, Vector)):
         return None
     if array.dtype != vector.dtype:
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         index = context.cast(builder, args[1], sig.args[1], types.intp)
-        pointer = _pointer(context, builder, sig.args[0], args[0], index)
+        pointer = address_of(context, builder, sig.args[0], args[0], index)
         written = builder.store(args[2], builder.bitcast(pointer, args[2].type.as_pointer()))
         written.align = sig.args[2].dtype.bitwidth // 8
         return context.get_dummy_value()
@@ -156,14 +116,14 @@ def store(typingctx, array, index, vector):  # type: ignore[no-untyped-def]
 @intrinsic
 def stream(typingctx, array, index, vector):  # type: ignore[no-untyped-def]
     """`store`, past the caches: for results larger than these. Must begin at a multiple of the vector's size."""
-    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(vector, Vector)):
+    if not (contiguous(array) and isinstance(index, types.Integer) and isinstance(vector, Vector)):
         return None
     if array.dtype != vector.dtype:
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         index = context.cast(builder, args[1], sig.args[1], types.intp)
-        pointer = _pointer(context, builder, sig.args[0], args[0], index)
+        pointer = address_of(context, builder, sig.args[0], args[0], index)
         written = builder.store(args[2], builder.bitcast(pointer, args[2].type.as_pointer()))
         written.align = sig.args[2].dtype.bitwidth // 8 * sig.args[2].lanes
         written.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
@@ -175,13 +135,15 @@ def stream(typingctx, array, index, vector):  # type: ignore[no-untyped-def]
 @intrinsic(prefer_literal=True)
 def spread(typingctx, array, index, lanes):  # type: ignore[no-untyped-def]
     """The element of `array` at `index`, in every lane."""
-    if not (_contiguous(array) and isinstance(index, types.Integer) and isinstance(lanes, types.IntegerLiteral)):
+    if not (contiguous(array) and isinstance(index, types.Integer) and isinstance(lanes, types.IntegerLiteral)):
         return None
     kind = Vector(array.dtype, lanes.literal_value)
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         index = context.cast(builder, args[1], sig.args[1], types.intp)
-        return _splat(builder, builder.load(_pointer(context, builder, sig.args[0], args[0], index)), kind.lanes)
+        return in_every_lane(
+            builder, builder.load(address_of(context, builder, sig.args[0], args[0], index)), kind.lanes
+        )
 
     return kind(array, index, lanes), codegen
 
@@ -189,7 +151,7 @@ def spread(typingctx, array, index, lanes):  # type: ignore[no-untyped-def]
 @intrinsic
 def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]
     """Ask for the cache line that holds `index`, which may lie outside the array."""
-    if not (_contiguous(array) and isinstance(index, types.Integer)):
+    if not (contiguous(array) and isinstance(index, types.Integer)):
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
@@ -209,7 +171,7 @@ def prefetch(typingctx, array, index):  # type: ignore[no-untyped-def]
 @intrinsic
 def gather(typingctx, array, indices):  # type: ignore[no-untyped-def]
     """The elements of `array` at `indices` (a vector of integers)."""
-    if not (_contiguous(array) and isinstance(indices, Vector)):
+    if not (contiguous(array) and isinstance(indices, Vector)):
         return None
     kind = Vector(array.dtype, indices.lanes)
 
@@ -240,7 +202,7 @@ def splat(typingctx, scalar, lanes):  # type: ignore[no-untyped-def]
     kind = Vector(types.unliteral(scalar), lanes.literal_value)
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _splat(builder, context.cast(builder, args[0], sig.args[0], kind.dtype), kind.lanes)
+        return in_every_lane(builder, context.cast(builder, args[0], sig.args[0], kind.dtype), kind.lanes)
 
     return kind(scalar, lanes), codegen
 
@@ -255,13 +217,13 @@ def convert(typingctx, vector, dtype):  # type: ignore[no-untyped-def]
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         source, target = sig.args[0], context.get_value_type(kind)
         wider = kind.dtype.bitwidth > source.dtype.bitwidth
-        if _is_float(source) and _is_float(kind):
+        if is_float(source) and is_float(kind):
             if kind.dtype == source.dtype:
                 return args[0]
             return (builder.fpext if wider else builder.fptrunc)(args[0], target)
-        if _is_float(source):
+        if is_float(source):
             return (builder.fptosi if kind.dtype.signed else builder.fptoui)(args[0], target)
-        if _is_float(kind):
+        if is_float(kind):
             return (builder.sitofp if source.dtype.signed else builder.uitofp)(args[0], target)
         if kind.dtype.bitwidth == source.dtype.bitwidth:
             return args[0]
@@ -285,23 +247,14 @@ def view(typingctx, vector, dtype):  # type: ignore[no-untyped-def]
     return kind(vector, dtype), codegen
 
 
-def _suffix(kind: Vector) -> str:
-    return f"v{kind.lanes}{'f' if _is_float(kind) else 'i'}{kind.dtype.bitwidth}"
-
-
-def _call(context: Any, builder: Any, name: str, result: Any, args: Any) -> Any:
-    kind = ir.FunctionType(context.get_value_type(result), [one.type for one in args])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
-
-
 @intrinsic
 def fma(typingctx, a, b, c):  # type: ignore[no-untyped-def]
     """a · b + c, rounded once where the processor can."""
-    if not (isinstance(a, Vector) and _is_float(a) and a == b == c):
+    if not (isinstance(a, Vector) and is_float(a) and a == b == c):
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _call(context, builder, f"llvm.fmuladd.{_suffix(a)}", a, args)
+        return call(context, builder, f"llvm.fmuladd.{suffix(a)}", a, args)
 
     return a(a, b, c), codegen
 
@@ -309,7 +262,7 @@ def fma(typingctx, a, b, c):  # type: ignore[no-untyped-def]
 @intrinsic
 def within(typingctx, vector, low, high):  # type: ignore[no-untyped-def]
     """Every lane of a vector of floats, but at least `low` and at most `high`, vectors as well; a NaN becomes `low`."""
-    if not (isinstance(vector, Vector) and _is_float(vector) and vector == low == high):
+    if not (isinstance(vector, Vector) and is_float(vector) and vector == low == high):
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
@@ -323,7 +276,7 @@ def within(typingctx, vector, low, high):  # type: ignore[no-untyped-def]
 @intrinsic
 def outside(typingctx, vector, low, high):  # type: ignore[no-untyped-def]
     """One bit for each of up to 64 lanes, the first in the lowest: whether it is below `low` or above `high`."""
-    if not (isinstance(vector, Vector) and _is_float(vector) and vector == low == high and vector.lanes <= 64):
+    if not (isinstance(vector, Vector) and is_float(vector) and vector == low == high and vector.lanes <= 64):
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
@@ -338,11 +291,11 @@ def outside(typingctx, vector, low, high):  # type: ignore[no-untyped-def]
 @intrinsic
 def popcount(typingctx, vector):  # type: ignore[no-untyped-def]
     """Number of set bits in each lane."""
-    if not isinstance(vector, Vector) or _is_float(vector):
+    if not isinstance(vector, Vector) or is_float(vector):
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _call(context, builder, f"llvm.ctpop.{_suffix(vector)}", vector, args)
+        return call(context, builder, f"llvm.ctpop.{suffix(vector)}", vector, args)
 
     return vector(vector), codegen
 
@@ -367,11 +320,11 @@ def lane_sum(typingctx, vector):  # type: ignore[no-untyped-def]
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        if not _is_float(vector):
-            return _call(context, builder, f"llvm.vector.reduce.add.{_suffix(vector)}", vector.dtype, args)
+        if not is_float(vector):
+            return call(context, builder, f"llvm.vector.reduce.add.{suffix(vector)}", vector.dtype, args)
         start = context.get_constant(vector.dtype, 0)
         kind = ir.FunctionType(start.type, [start.type, args[0].type])
-        name = f"llvm.vector.reduce.fadd.{_suffix(vector)}"
+        name = f"llvm.vector.reduce.fadd.{suffix(vector)}"
         function = cgutils.get_or_insert_function(builder.module, kind, name)
         return builder.call(function, [start, args[0]], fastmath=("reassoc",))
 
@@ -381,11 +334,11 @@ def lane_sum(typingctx, vector):  # type: ignore[no-untyped-def]
 @intrinsic
 def lane_or(typingctx, vector):  # type: ignore[no-untyped-def]
     """Bitwise or of all lanes, as a number."""
-    if not isinstance(vector, Vector) or _is_float(vector):
+    if not isinstance(vector, Vector) or is_float(vector):
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _call(context, builder, f"llvm.vector.reduce.or.{_suffix(vector)}", vector.dtype, args)
+        return call(context, builder, f"llvm.vector.reduce.or.{suffix(vector)}", vector.dtype, args)
 
     return vector.dtype(vector), codegen
 
@@ -395,11 +348,11 @@ def permute16(typingctx, table, indices):  # type: ignore[no-untyped-def]
     """table[indices & 15] for float32 x 16 and 32-bit indices. Needs avx512f."""
     if not isinstance(table, Vector) or table.key != (types.float32, 16) or not isinstance(indices, Vector):
         return None
-    if indices.lanes != 16 or indices.dtype.bitwidth != 32 or _is_float(indices):
+    if indices.lanes != 16 or indices.dtype.bitwidth != 32 or is_float(indices):
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _call(context, builder, "llvm.x86.avx512.permvar.sf.512", table, args)
+        return call(context, builder, "llvm.x86.avx512.permvar.sf.512", table, args)
 
     return table(table, indices), codegen
 
@@ -413,6 +366,6 @@ def dot_u8_i8(typingctx, total, unsigned, signed):  # type: ignore[no-untyped-de
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _call(context, builder, "llvm.x86.avx512.vpdpbusd.512", total, args)
+        return call(context, builder, "llvm.x86.avx512.vpdpbusd.512", total, args)
 
     return total(total, unsigned, signed), codegen

@@ -9,13 +9,13 @@ from typing import Literal, cast
 import numpy as np
 
 from workbench.cache import Cache
-from workbench.kernels.statistics.magnitudes import Magnitudes, smallest_of_all
+from workbench.kernels.statistics.magnitudes import ascending, smallest_of_all
 from workbench.method import Layerwise, setting
 from workbench.weights.form import Form
 from workbench.weights.levels import Floats
-from workbench.weights.part import Cut, Part
+from workbench.weights.part import Cut
 
-_ordered: Cache[Magnitudes] = Cache(ceiling=256 * 2**20)
+_ordered: Cache[Floats] = Cache(ceiling=256 * 2**20)
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Magnitude(Layerwise):
 
     def settle(self, forms: Mapping[str, Form]) -> dict[str, Hashable]:
         parts = [part for form in forms.values() for part in form.parts]
-        ordered = [_ordered.get("magnitudes", lambda part=part: _sorted(part), part) for part in parts]  # type: ignore[misc]
+        ordered = [_ordered.get("magnitudes", lambda part=part: ascending(part.values), part) for part in parts]  # type: ignore[misc]
         if self.scope == "layer":
             counts = [round(self.sparsity * part.size) for part in parts]
         else:
             counts = smallest_of_all(ordered, round(self.sparsity * sum(part.size for part in parts))).tolist()
-        cuts = iter([_cut(one.values, count) for one, count in zip(ordered, counts, strict=True)])
+        cuts = iter([_cut(magnitudes, count) for magnitudes, count in zip(ordered, counts, strict=True)])
         return {name: tuple(next(cuts) for _ in form.parts) for name, form in forms.items()}
 
     def compress(self, form: Form, decision: Hashable) -> Form:
@@ -56,10 +56,6 @@ class Magnitude(Layerwise):
             return form
         pairs = zip(form.parts, cuts, strict=True)
         return form.with_parts([part if cut is None else part.without(cut) for part, cut in pairs])
-
-
-def _sorted(part: Part) -> Magnitudes:
-    return Magnitudes.of([part.values])
 
 
 def _cut(magnitudes: Floats, count: int) -> Cut | None:

@@ -75,7 +75,7 @@ class Affine(Levels):
     def nearest(self, weights: Floats, codes: Codes | None) -> Floats:
         flat = None if codes is None else codes.reshape(-1)
         run = self.grouping.run(weights.shape)
-        levels, _ = fake_quantize(_rows(weights), self.scale, self.zero_point, self.highest, run, flat)
+        levels = fake_quantize(_rows(weights), self.scale, self.zero_point, self.highest, run, flat)
         return levels.reshape(weights.shape)
 
     def decode(self, codes: Codes) -> Floats:

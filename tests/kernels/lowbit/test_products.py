@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from tests import naive
-from workbench.kernels.lowbit import fixed as _lowbit_fixed
-from workbench.kernels.lowbit import floating as _lowbit_float
+from workbench.kernels.lowbit import fixed, floating
 from workbench.kernels.lowbit import products as lowbit
 
 ACCURACY = 1e-6  # of the sum of all magnitudes, the zero point's share included; float32 is about as good
@@ -49,11 +48,11 @@ def _all_products_agree(weights: lowbit.LowBit, values: np.ndarray, reach: np.nd
     for batch in (1, 9):
         _agree(lowbit.gemm(weights, x[:batch]), x[:batch], values, reach)
     _agree(lowbit.gemv(weights, x[0])[None], x[:1], values, reach)
-    for product, batch in ((_lowbit_float.gemv, 1), (_lowbit_float.gemm, 9)):
+    for product, batch in ((floating.gemv, 1), (floating.gemm, 9)):
         y = np.empty((batch, weights.outputs), np.float32)
         product(weights, x[:batch], np.zeros(weights.outputs, np.float32), y, 1)
         _agree(y, x[:batch], values, reach)
-    rounded = _lowbit_fixed.rounded(weights, x)
+    rounded = fixed.rounded(weights, x)
     assert np.abs(rounded - x).max() <= np.abs(x).max() / 127 / 2 * 1.0001
     _agree(lowbit.gemm_int8(weights, x), rounded, values, reach)
     _agree(lowbit.gemv_int8(weights, x[0])[None], rounded[:1], values, reach)

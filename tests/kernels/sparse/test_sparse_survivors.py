@@ -8,7 +8,6 @@ def test_dense_weights_and_positions_say_the_same() -> None:
     weights = np.array([[0, 1.5, 0], [2, 0, -3]], np.float32)
     dense = Survivors.from_dense(weights)
     assert dense.positions.tolist() == [1, 3, 5] and dense.values.tolist() == [1.5, 2, -3]
-    assert dense.density == 0.5 and dense.per_row().tolist() == [1, 2]
     listed = Survivors.from_positions(np.array([1, 3, 5]), np.array([1.5, 2, -3]), (2, 3))
     assert listed.values.dtype == np.float32 and np.array_equal(listed.values, dense.values)
 

@@ -1,8 +1,8 @@
-import naive
 import numpy as np
 import pytest
 
-from tests.kernels.test_sparse_stream import stream
+from tests import naive
+from tests.kernels.sparse.test_sparse_stream import stream
 from workbench.kernels.sparse.convolution import SparseConvolution
 from workbench.kernels.sparse.stream import BITMAP, EVERY
 

@@ -82,7 +82,7 @@ def test_what_a_grid_rounds_to_zero(shape: tuple[int, int], bits: int, symmetric
     wide = np.maximum(-low, high) / np.float32(centre) if symmetric else (high - low) / np.float32(highest)
     scale = np.maximum(wide, np.finfo(np.float32).tiny)
     point = np.full_like(scale, centre) if symmetric else np.rint(-low / scale)
-    levels, _ = fake_quantize(cut, scale, point, highest, run)
+    levels = fake_quantize(cut, scale, point, highest, run)
     zones = dead_zones(scale, point, highest)
     assert _counted(values, *zones, run, threshold) == _naive(levels)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numba import TypingError
 
-from workbench.kernels.compiler import features as _features
+from workbench.kernels.compiler.features import has, wide
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.vector.aligned import aligned, as_aligned
 from workbench.kernels.vector.registers import (
@@ -86,7 +86,7 @@ def _permuted(table, indices, y):  # type: ignore[no-untyped-def]
     store(y, 0, permute16(load(table, 0, 16), load(indices, 0, 16)))
 
 
-@pytest.mark.skipif(not _features.wide(), reason="needs AVX-512")
+@pytest.mark.skipif(not wide(), reason="needs AVX-512")
 def test_permutation_looks_at_four_bits() -> None:
     y = np.zeros(16, np.float32)
     _permuted(FLOATS, WORDS, y)
@@ -98,7 +98,7 @@ def _dotted(a, b, y):  # type: ignore[no-untyped-def]
     store(y, 0, dot_u8_i8(load(y, 0, 16), view(load(a, 0, 64), np.uint32), view(load(b, 0, 64), np.uint32)))
 
 
-@pytest.mark.skipif(not _features.has("avx512vnni"), reason="needs VNNI")
+@pytest.mark.skipif(not has("avx512vnni"), reason="needs VNNI")
 def test_dot_products_of_bytes() -> None:
     a = random.integers(0, 256, 64).astype(np.uint8)
     b = random.integers(-128, 128, 64).astype(np.int8)
@@ -128,5 +128,5 @@ def test_arrays_start_on_a_cache_line(shape: int | tuple[int, ...]) -> None:
 
 
 def test_a_processor_is_asked_for_by_its_features() -> None:
-    assert _features.has() and not _features.has("no such feature")
-    assert _features.wide() == _features.has("avx512f", "avx512bw", "avx512dq", "avx512vl")
+    assert has() and not has("no such feature")
+    assert wide() == has("avx512f", "avx512bw", "avx512dq", "avx512vl")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.kernels.compiler import jit as _jit
+from workbench.kernels.compiler import jit as compiling
 from workbench.kernels.lowbit import bitpack
 from workbench.kernels.sparse import gaps
 
@@ -64,17 +64,17 @@ def test_only_a_private_folder_is_private(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "kernels"
     before = os.umask(0o002)  # as where every user has a group of their own
     try:
-        assert _jit.private_folder(folder) == folder
+        assert compiling.private_folder(folder) == folder
     finally:
         os.umask(before)
     for mode in (0o720, 0o702, 0o755):
         folder.chmod(mode)
-        assert _jit.private_folder(folder) is None
+        assert compiling.private_folder(folder) is None
     folder.chmod(0o700)
     folder.parent.chmod(0o777)  # others could put another folder in its place
-    assert _jit.private_folder(folder) is None
+    assert compiling.private_folder(folder) is None
     folder.parent.chmod(0o1777)  # as /tmp: what is there stays there
-    assert _jit.private_folder(folder) == folder
+    assert compiling.private_folder(folder) == folder
 
 
 @posix
@@ -82,25 +82,25 @@ def test_a_link_or_a_file_is_not_a_private_folder(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(tmp_path / "real")
     (tmp_path / "file").write_text("")
-    assert _jit.private_folder(tmp_path / "link") is None
-    assert _jit.private_folder(tmp_path / "file") is None
+    assert compiling.private_folder(tmp_path / "link") is None
+    assert compiling.private_folder(tmp_path / "file") is None
 
 
 def test_an_edited_callee_makes_its_callers_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "callee.py").write_text("one")
-    monkeypatch.setattr(_jit, "_HERE", tmp_path)
-    before = _jit._sources.__wrapped__()
+    monkeypatch.setattr(compiling, "_HERE", tmp_path)
+    before = compiling._sources.__wrapped__()
     (tmp_path / "callee.py").write_text("two")
-    assert _jit._sources.__wrapped__() != before
+    assert compiling._sources.__wrapped__() != before
 
 
 def test_numbas_own_settings_are_left_as_they_were() -> None:
     import numba
 
     before = numba.config.CACHE_LOCATOR_CLASSES
-    _jit.jit(bitpack._pack.py_func)
+    compiling.jit(bitpack._pack.py_func)
     assert before == numba.config.CACHE_LOCATOR_CLASSES
-    assert _jit._KernelFolder.from_function(_pack_in_a_new_process, __file__) is None
+    assert compiling._KernelFolder.from_function(_pack_in_a_new_process, __file__) is None
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda one: one.__name__)
@@ -117,6 +117,6 @@ def test_fast_math_keeps_nan_and_infinity() -> None:
 
     import numba
 
-    fast = numba.njit(total, fastmath=set(_jit.FAST_MATH))
+    fast = numba.njit(total, fastmath=set(compiling.FAST_MATH))
     assert np.isnan(fast(np.array([1.0, np.nan])))
     assert fast(np.array([1.0, np.inf])) == np.inf

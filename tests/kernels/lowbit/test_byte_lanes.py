@@ -1,8 +1,3 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +7,6 @@ from tests import naive
 from workbench.kernels.lowbit.byte_lanes import dequantise, pack, packed_shape, quantise, unpack
 from workbench.kernels.lowbit.code_tiles import in_strips, pack_matrix, unpack_matrix
 
-HERE = Path(__file__).parent
 WIDTHS = range(1, 9)
 
 
@@ -139,12 +133,3 @@ def test_a_matrix_takes_its_bits_and_no_more() -> None:
 def test_values_beside_their_outputs() -> None:
     found = in_strips(np.arange(34, dtype=np.float32).reshape(17, 2))
     assert found.tolist() == [*range(0, 32, 2), *range(1, 32, 2), 32, 33]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["test_lanes.py", "test_lowbit.py", "test_lowbit_convolution.py", "test_vector.py"])
-def test_the_portable_path_passes_the_same_tests(name: str) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / name)]
-    environment = {**os.environ, "NUMBA_CPU_NAME": "haswell"}
-    done = subprocess.run(command, env=environment, cwd=HERE.parents[1], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:]

@@ -1,8 +1,3 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -173,15 +168,3 @@ def test_what_does_not_fit_is_refused() -> None:
     packed = binary_planes.pack_planes(wide, 8), binary_planes.pack_plane_weights(wide, 8)
     with pytest.raises(ValueError, match="does not fit into 32 bits"):
         binary_planes.gemm_planes(*packed)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("NUMBA_CPU_NAME" in os.environ, reason="another processor is being tried already")
-def test_the_portable_path_passes_the_same_tests() -> None:
-    here = Path(__file__)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(here)]
-    command.append(str(here.with_name("test_fake_quantize.py")))
-    done = subprocess.run(
-        command, env={**os.environ, "NUMBA_CPU_NAME": "haswell"}, cwd=here.parents[2], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
