@@ -17,9 +17,7 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option(
-    "--kernels", "chosen", default="", help="Kernels or families, separated by commas; all by default."
-)
+@click.option("--kernels", "chosen", default="", help="Kernels or families, separated by commas; all by default.")
 @click.option("--most", type=click.IntRange(1), help="End each kernel after so many rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write a Markdown page, too.")
