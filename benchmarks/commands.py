@@ -26,7 +26,7 @@ def kernels(chosen: str, most: int | None, as_json: bool, markdown: Path | None)
     from benchmarks.kernels import KERNELS, named, page, run
 
     result = run(
-        progress=lambda row: click.echo(f"{row.kernel}, {row.threads} threads: {row.case}", err=True),
+        progress=lambda row: click.echo(f"{row.kernel}, threads {row.threads}: {row.case}", err=True),
         kernels=named(_separated(chosen)) or KERNELS,
         most=most,
     )

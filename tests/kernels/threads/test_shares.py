@@ -112,15 +112,15 @@ def test_shares_run_at_once_also_after_idle(idle: float, long: int) -> None:
 
 def test_idle_workers_sleep_and_can_be_stopped() -> None:
     crew = workers.Workers(2)
-    workers.start(2)
+    crew.start(2)
     threads = list(crew._threads)
     end = time.monotonic() + 30
     while (crew._words[:, 0] != workers._ASLEEP).any() and time.monotonic() < end:
         time.sleep(0.01)
     assert (crew._words[:, 0] == workers._ASLEEP).all()
-    workers.start(5)
+    crew.start(5)
     assert crew._threads == threads
-    workers.stop()
+    crew.stop()
     assert not any(one.is_alive() for one in threads)
 
 
