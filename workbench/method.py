@@ -18,7 +18,6 @@ from workbench.errors import RecipeError
 from workbench.evidence import Evidence
 from workbench.shelf import Shelf
 from workbench.weights.form import Form
-from workbench.weights.levels import Levels
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -68,13 +67,15 @@ class Layout:
     """What a method may know of a layer beside its form.
 
     groups: above 1 marks a grouped or depthwise convolution. tied: other modules use the same weight tensor. output: it
-    is the network's last layer, which gives the class scores.
+    is the network's last layer, which gives the class scores. first: it is the first layer that the network's input
+    meets.
     """
 
     kind: Literal["linear", "conv2d"]
     groups: int
     tied: bool
     output: bool
+    first: bool = False
 
     @property
     def unfactorable(self) -> str | None:
@@ -175,10 +176,6 @@ class Calibrated(Method):
 
     def beside(self, rest: Mapping[str, Tensors], decisions: Mapping[str, Hashable]) -> Mapping[str, Tensors]:
         """The tensors beside the layers' weights that change (biases, batch norm), by name, of those in `rest`."""
-        return {}
-
-    def inputs(self, decisions: Mapping[str, Hashable]) -> Mapping[str, Levels | None]:
-        """The levels that the inputs of layers are rounded to from now on; None for float32."""
         return {}
 
 

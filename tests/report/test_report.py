@@ -34,7 +34,9 @@ REPORT = Report(
     original=BEFORE,
     compressed=AFTER,
     layers=(
-        LayerRow("fc1", "linear", (500, 800), 400_000, 40_000, 4, None, 307, "bitmap", 81_000, 400_000, 40_000, 1e-6),
+        LayerRow(
+            "fc1", "linear", (500, 800), 400_000, 40_000, 4, 32, None, 307, "bitmap", 81_000, 400_000, 40_000, 1e-6
+        ),
     ),
     notes=("A remark on the whole.",),
     kind="preview",
@@ -67,8 +69,8 @@ def test_the_json_has_the_fields_that_scripts_rely_on() -> None:
     assert content["compressed"]["energy"]["badge"] == "modelled"
     assert content["layers"][0]["shape"] == [500, 800]
     assert list(content["layers"][0]) == [
-        "name", "kind", "shape", "weights", "nonzeros", "bits", "rank", "break_even_rank", "encoding", "bytes", "macs",
-        "effective_macs", "energy", "note", "dense_latency", "latency", "latency_note",
+        "name", "kind", "shape", "weights", "nonzeros", "bits", "input_bits", "rank", "break_even_rank", "encoding",
+        "bytes", "macs", "effective_macs", "energy", "note", "dense_latency", "latency", "latency_note",
     ]  # fmt: skip
 
 

@@ -27,8 +27,8 @@ def positions(draw) -> Position:
     chosen = {axis: draw(st.sampled_from(list(methods(axis)))) for axis in AXES}
     given_options = {
         axis: {
-            name: draw(st.sampled_from(one.choices))
-            for name, one in options(methods(axis)[chosen[axis]]).items()
+            name: draw(st.sampled_from(option.choices) if option.choices else st.integers(option.low, option.high))
+            for name, option in options(methods(axis)[chosen[axis]]).items()
             if draw(st.booleans())
         }
         for axis in AXES

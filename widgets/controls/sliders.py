@@ -69,11 +69,11 @@ def sliders() -> dict[Axis, Slider]:
 
 
 def methods(axis: Axis) -> dict[str, type[Method]]:
-    """The methods that `axis` can drive, the default one first."""
+    """The methods that `axis` can drive at once, without training, the default one first."""
     found = {}
     for name, method in METHODS.items():
         driven = method.axis()
-        if driven is not None and driven[1].axis == axis:
+        if method.mode != "trained" and driven is not None and driven[1].axis == axis:
             found[name] = method
     return dict(sorted(found.items(), key=lambda item: (item[0] != DEFAULTS[axis], item[0])))
 

@@ -74,6 +74,8 @@ class LaneNetwork:
         self._between = {place: images for place, images in self._between.items() if place[0] != number}
 
     def suits(self, forms: Mapping[str, Form]) -> bool:
+        if any(form.entering is not None for form in forms.values()):
+            return False
         done = whole = 0
         for number, step in enumerate(self._plan.steps):
             if not step.layer:

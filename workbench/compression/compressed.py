@@ -62,7 +62,6 @@ def compress(
     return CompressedModel(
         state.model,
         state.forms,
-        state.inputs,
         recipe=recipe,
         step_notes=tuple(walk.notes),
         source=model,
@@ -74,4 +73,4 @@ def compress(
 def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None = None) -> CompressedModel:
     """The compressed network again, from a packed file's bytes alone; see `workbench.importers.packed.read`."""
     found = packed.read(path, module, data)
-    return CompressedModel(found.model, found.forms, found.inputs, recipe=found.recipe, given=found.given)
+    return CompressedModel(found.model, found.forms, recipe=found.recipe, given=found.given)

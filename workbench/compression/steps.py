@@ -70,11 +70,7 @@ class Walk:
         decisions = self._formwise(
             step, methods, lambda chosen, forms: cast(Calibrated, chosen).settle(forms, evidence)
         )
-        rest = method.beside(self.state.model.rest, decisions)
-        inputs = method.inputs(decisions)
-        kept = {layer: levels for layer, levels in self.state.inputs.items() if layer not in inputs}
-        added = {layer: levels for layer, levels in inputs.items() if levels is not None}
-        self.state = self.state.with_rest(rest).with_inputs({**kept, **added})
+        self.state = self.state.with_rest(method.beside(self.state.model.rest, decisions))
 
     @_take.register
     def _(self, method: Trained, step: Step) -> None:
@@ -110,7 +106,7 @@ class Walk:
     def keep_result(self, state: State, facts: dict[str, Any]) -> None:
         """Put the result of the next step, which is a trained one, into the Store: the key says how it came about."""
         self.store.note(self.key, facts)
-        write(EncodedModel(state.model, state.forms, state.inputs), self.store.place(self.key))
+        write(EncodedModel(state.model, state.forms), self.store.place(self.key))
 
     def layers(self) -> tuple[str, ...]:
         """The layers that the next step is for."""
@@ -167,7 +163,9 @@ class Walk:
     ) -> Form:
         def new() -> Form | None:
             found = compress(form, decision)
-            return None if found is form else found
+            if found is form:
+                return None
+            return found if found.entering is not None else found.with_entering(form.entering)
 
         return _made.get((method, decision), new, form, self.keep) or form
 

@@ -3,7 +3,8 @@
 A device with prices per component (M. Horowitz, "Computing's energy problem", ISSCC 2014) pays for three things.
 
 * Arithmetic. A MAC is one multiplication, in proportion to weight width x activation width, and one addition at the
-  accumulator's width; activations and accumulators are 32 bits wide. Zero weights are skipped where the device says so.
+  accumulator's width; accumulators are 32 bits wide, and so are activations that are not rounded. Zero weights are
+  skipped where the device says so.
 * On chip. A tensor works out of the smallest SRAM that holds its stored bytes, its inputs and its outputs, or out of
   the largest. Movement costs in proportion to the bits moved, an encoding's indices, codebooks and scales among them.
 * DRAM. Every stored byte of weights and biases is read once per inference. Inputs and outputs of a tensor cross it only
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from workbench.weights.form import Form
     from workbench.weights.part import Part
 
-ACTIVATION_BITS = 32  # activations and accumulators are float32
+ACTIVATION_BITS = 32  # accumulators, and activations that are not rounded, are float32
 BETWEEN_LAYERS = "(between layers)"  # products of two activations (attention), which no layer owns
 _NAMES = ("arithmetic", "on_chip", "dram")
 _bias_bits: Cache[tuple[int, ...]] = Cache(ceiling=2**22)
@@ -142,7 +143,12 @@ def _work(layer: Layer, form: Form, stored: int, bias_bits: int, device: Device,
         sizes = [_activation_bytes(use) for use in work]
         pairs = list(zip(work, macs, strict=True))
         return _Work(
-            arithmetic=_sum([_arithmetic(count, gains.width(use.part.bits), prices) for use, count in pairs]),
+            arithmetic=_sum(
+                [
+                    _arithmetic(count, gains.width(use.part.bits), gains.width(use.input_bits), prices)
+                    for use, count in pairs
+                ]
+            ),
             on_chip=_sum([_on_chip(use, count, moved[use.part], prices) for use, count in pairs]),
             weights=sum(moved.values()) + bias_bits,
             activations=sum([8 * size for size in sizes if size > prices.sram[-1].capacity]),
@@ -183,11 +189,11 @@ def _bits_of_bias(network: Model, layer: Layer) -> int:
 
 
 def _activation_bytes(use: Use) -> int:
-    return (use.inputs + use.outputs) * ACTIVATION_BITS // 8
+    return (use.inputs * use.input_bits + use.outputs * ACTIVATION_BITS) // 8
 
 
-def _arithmetic(macs: int, width: int, prices: Components) -> _Bill:
-    share = width * ACTIVATION_BITS / (32 * 32)
+def _arithmetic(macs: int, width: int, input_width: int, prices: Components) -> _Bill:
+    share = width * input_width / (32 * 32)
     fixed = macs * (prices.multiply["int32"].value * share + prices.add["int32"].value)
     floating = macs * (prices.multiply["float32"].value * share + prices.add["float32"].value)
     return _Bill(min(fixed, floating), floating, floating)
@@ -196,8 +202,8 @@ def _arithmetic(macs: int, width: int, prices: Components) -> _Bill:
 def _on_chip(use: Use, macs: int, weight_bits: float, prices: Components) -> _Bill:
     per_bit = prices.memory(weight_bits / 8 + _activation_bytes(use)).access.value
     written = use.outputs * ACTIVATION_BITS
-    once = (weight_bits + min(use.inputs, macs) * ACTIVATION_BITS + written) * per_bit
-    reads = weight_bits * use.positions + macs * ACTIVATION_BITS + written
+    once = (weight_bits + min(use.inputs, macs) * use.input_bits + written) * per_bit
+    reads = weight_bits * use.positions + macs * use.input_bits + written
     direct = reads * per_bit
     return _Bill(once, min(direct, once + reads * prices.sram[0].access.value), direct)
 
@@ -206,4 +212,4 @@ def _between_layers(macs: int, prices: Components) -> tuple[_Bill, _Bill]:
     """Products of two activations, of shapes unknown: operands in registers, the buffer or the largest SRAM."""
     reads = 2 * macs * ACTIVATION_BITS
     on_chip = _Bill(0.0, reads * prices.sram[0].access.value, reads * prices.sram[-1].access.value)
-    return _arithmetic(macs, ACTIVATION_BITS, prices), on_chip
+    return _arithmetic(macs, ACTIVATION_BITS, ACTIVATION_BITS, prices), on_chip

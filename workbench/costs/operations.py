@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.network.model import Layer
     from workbench.weights.form import Form
 
-ACTIVATION_BITS = 32  # activations are float32
+ACTIVATION_BITS = 32  # of the products of two activations, which are float32
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _of_layer(layer: Layer, form: Form) -> LayerOperations:
         return LayerOperations(
             macs=sum([use.macs for use in work]),
             effective_macs=sum([use.effective_macs for use in work]),
-            bit_operations=sum([use.effective_macs * use.part.bits * ACTIVATION_BITS for use in work]),
+            bit_operations=sum([use.effective_macs * use.part.bits * use.input_bits for use in work]),
         )
 
     return form.once(("operations", layer.calls), counted)

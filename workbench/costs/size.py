@@ -25,6 +25,9 @@ def measure(compressed: EncodedModel) -> Size:
         by_layer[name] = plan.nbytes
         for _, part, size in plan.arrays:
             by_part[part] += size
+        for table in compressed.entering.get(name, ()):
+            by_layer[name] += table.data.size
+            by_part[table.part] += table.data.size
     for owner, part, size in _beside.get("rest", partial(_rest, compressed.model), compressed.model):
         by_layer[owner] = by_layer.get(owner, 0) + size
         by_part[part] += size

@@ -117,6 +117,7 @@ def _figures(compressed: CompressedModel, device: Device) -> tuple[Figures, tupl
             weights=sum([part.size for part in form.parts]),
             nonzeros=sum([part.nonzeros for part in form.parts]),
             bits=max([part.bits for part in form.parts]),
+            input_bits=form.entering_bits,
             rank=form.rank,
             break_even_rank=_break_even(compressed.model, layer, form),
             encoding=encoding,

@@ -20,7 +20,9 @@ from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.weights.choice import ENCODINGS
 from workbench.weights.encoding import Plan, Scheme
+from workbench.weights.levels import Levels
 from workbench.weights.reading import Reading, shape_of
+from workbench.weights.stored import Stored
 
 if TYPE_CHECKING:
     from workbench.network.encoded import EncodedModel
@@ -46,11 +48,15 @@ class Described:
 
 @dataclass(frozen=True)
 class StoredLayer:
-    """One layer: `fields` and the arrays are what `scheme.restore` takes."""
+    """One layer: `fields` and the arrays are what `scheme.restore` takes.
+
+    entering: the facts of the levels that its input is rounded to, whose arrays' names begin with `ENTERING`.
+    """
 
     name: str
     scheme: Scheme
     fields: Mapping[str, Any]
+    entering: Mapping[str, Any] | None
     arrays: tuple[Described, ...]
 
 
@@ -85,17 +91,22 @@ class Header:
 
 def describe(compressed: EncodedModel) -> bytes:
     """The header as it stands in the file."""
-    layers = [
-        _entry(name, one.name, one.fields(), [(part.name, part.data.size, _crc32(part.data)) for part in one.arrays()])
-        for name, one in compressed.encodings.items()
-    ]
+    layers = []
+    for name, encoding in compressed.encodings.items():
+        arrays = (*encoding.arrays(), *compressed.entering.get(name, ()))
+        described = [(array.name, array.data.size, _crc32(array.data)) for array in arrays]
+        entering = compressed.forms[name].entering
+        layers.append(_entry(name, encoding.name, encoding.fields(), described, entering))
     return _canonical(_content(compressed.model, compressed.recipe.to_object(), layers, checksums=True))
 
 
 def length(compressed: EncodedModel) -> int:
     """Bytes of what `describe` gives. Nothing is encoded, and no byte of an array is looked at."""
     layers = [
-        form.once(("header", name, encoding), partial(_layer_length, name, encoding, plan))
+        form.once(
+            ("header", name, encoding),
+            partial(_layer_length, name, encoding, plan, form.entering, compressed.entering.get(name, ())),
+        )
         for (name, form), (encoding, plan) in zip(compressed.forms.items(), compressed.plans.values(), strict=True)
     ]
     recipe, nothing = len(_canonical(compressed.recipe.to_object())), len(_canonical({}))
@@ -108,9 +119,10 @@ def _length_around(model: Model) -> int:
     return len(_canonical(_content(model, {}, [], checksums=False)))
 
 
-def _layer_length(name: str, encoding: str, plan: Plan) -> int:
-    arrays = [(name, size, _NO_CRC32) for name, _, size in plan.arrays]
-    return len(_canonical(_entry(name, encoding, plan.fields, arrays)))
+def _layer_length(name: str, encoding: str, plan: Plan, entering: Levels | None, tables: tuple[Stored, ...]) -> int:
+    arrays = [(array, size, _NO_CRC32) for array, _, size in plan.arrays]
+    arrays += [(table.name, table.data.size, _NO_CRC32) for table in tables]
+    return len(_canonical(_entry(name, encoding, plan.fields, arrays, entering)))
 
 
 def _content(model: Model, recipe: Any, layers: list[Any], checksums: bool) -> dict[str, Any]:
@@ -135,8 +147,15 @@ def _content(model: Model, recipe: Any, layers: list[Any], checksums: bool) -> d
     }
 
 
-def _entry(name: str, encoding: str, fields: Mapping[str, Any], arrays: list[tuple[str, int, str]]) -> Any:
-    return {"name": name, "encoding": encoding, "fields": fields, "arrays": arrays}
+def _entry(
+    name: str,
+    encoding: str,
+    fields: Mapping[str, Any],
+    arrays: list[tuple[str, int, str]],
+    entering: Levels | None,
+) -> Any:
+    rounds = {} if entering is None else {"input": {"kind": entering.kind, **entering.facts()}}
+    return {"name": name, "encoding": encoding, "fields": fields, **rounds, "arrays": arrays}
 
 
 def _crc32(array: Bytes) -> str:
@@ -214,13 +233,16 @@ def _layer(value: Any) -> StoredLayer:
     name = reading.text("name")
     scheme = ENCODINGS[reading.choice("encoding", tuple(ENCODINGS))]
     fields, arrays = reading.take("fields"), _list("arrays", reading.take("arrays"))
+    entering = reading.take("input") if "input" in value else None
     reading.finish()
     if not isinstance(fields, dict):
         raise FormatError(f"layer {name!r}: its fields must be a JSON object")
+    if "input" in value and not isinstance(entering, dict):
+        raise FormatError(f"layer {name!r}: field 'input' must be a JSON object")
     described = tuple(_described(name, one) for one in arrays)
     if len({one.name for one in described}) < len(described):
         raise FormatError(f"layer {name!r}: two arrays have one name")
-    return StoredLayer(name, scheme, fields, described)
+    return StoredLayer(name, scheme, fields, entering, described)
 
 
 def _described(layer: str, value: Any) -> Described:

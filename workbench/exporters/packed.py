@@ -46,7 +46,11 @@ def write(compressed: EncodedModel, path: Path) -> Path:
     Raises WorkbenchError where it cannot be written, and FormatError where the network is beyond the format's limits;
     what was there before then stays.
     """
-    weights = [one.data for encoding in compressed.encodings.values() for one in encoding.arrays()]
+    weights = [
+        array.data
+        for name, encoding in compressed.encodings.items()
+        for array in (*encoding.arrays(), *compressed.entering.get(name, ()))
+    ]
     arrays = [*weights, *(as_bytes(array) for array in compressed.model.rest.values())]
     header = describe(compressed)
     try:

@@ -17,12 +17,12 @@ from workbench.data import datasets
 from workbench.errors import FormatError, ModelError, RecipeError
 from workbench.exporters.header import Header, StoredLayer, StoredTensor
 from workbench.models import zoo
-from workbench.network.encoded import EncodedModel
+from workbench.network.encoded import ENTERING, EncodedModel
 from workbench.network.model import INPUT, Model
 from workbench.weights.encoding import Encoding
 from workbench.weights.form import Form
-from workbench.weights.levels import Floats
-from workbench.weights.reading import shape_of
+from workbench.weights.levels import LEVELS, Floats, Levels
+from workbench.weights.reading import Reading, shape_of
 
 if TYPE_CHECKING:
     from workbench.data.datasets import Dataset
@@ -63,8 +63,11 @@ def filled(
     layers: layer -> array name -> bytes. rest: tensor name -> bytes. Raises FormatError naming the layer or tensor,
     also where the network has one that the file lacks.
     """
-    encodings = {one.name: _restored(one, layers[one.name]) for one in header.layers}
-    forms = {name: encoding.decode() for name, encoding in encodings.items()}
+    encodings = {stored.name: _restored(stored, layers[stored.name]) for stored in header.layers}
+    forms = {
+        stored.name: encodings[stored.name].decode().with_entering(_entering(stored, layers[stored.name]))
+        for stored in header.layers
+    }
     state = module.state_dict()  # shares its memory with the module, so that filling it fills the module
     for name, form in forms.items():
         state[f"{name}.weight"].copy_(torch.from_numpy(_composed(name, form)))
@@ -112,10 +115,27 @@ def _check_names(kind: str, stored: list[str], known: list[str]) -> None:
 
 
 def _restored(stored: StoredLayer, arrays: Arrays) -> Encoding:
+    own = {name: data for name, data in arrays.items() if stored.entering is None or not name.startswith(ENTERING)}
     try:
-        return stored.scheme.restore(stored.fields, arrays)
+        return stored.scheme.restore(stored.fields, own)
     except FormatError as error:
         raise FormatError(f"layer {stored.name!r}: {error}") from error
+
+
+def _entering(stored: StoredLayer, arrays: Arrays) -> Levels | None:
+    """The levels that the layer's input is rounded to, all of it alike."""
+    if stored.entering is None:
+        return None
+    tables = {name.removeprefix(ENTERING): data for name, data in arrays.items() if name.startswith(ENTERING)}
+    reading = Reading(stored.entering, tables)
+    try:
+        levels = LEVELS[reading.choice("kind", tuple(LEVELS))].restore(reading, (1, 1))
+        reading.finish()
+        if levels.code_shape((1, 1)) != (1, 1):
+            raise FormatError(f"numbers cannot be rounded to levels of kind {levels.kind!r} one by one")
+        return levels
+    except FormatError as error:
+        raise FormatError(f"layer {stored.name!r}: its input's {error}") from error
 
 
 def _composed(name: str, form: Form) -> Floats:

@@ -17,9 +17,13 @@ from workbench.weights.choice import cheapest, held, named, planned
 from workbench.weights.encoding import Encoding, Plan
 from workbench.weights.form import Form
 from workbench.weights.part import count_zeros
+from workbench.weights.stored import Stored
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+ENTERING = "input."  # what the names of arrays begin with that a file holds of a layer's input
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,17 @@ class EncodedModel(State):
         if self.from_file:
             return self.forms
         return MappingProxyType({name: held(self.plans[name][1], form) for name, form in self.forms.items()})
+
+    @cached_property
+    def entering(self) -> Mapping[str, tuple[Stored, ...]]:
+        """Layer -> the tables of the levels that its input is rounded to, for the layers that round it."""
+        levels = {name: form.entering for name, form in self.forms.items() if form.entering is not None}
+        return MappingProxyType(
+            {
+                name: tuple(Stored(f"{ENTERING}{table.name}", table.part, table.data) for table in kind.tables())
+                for name, kind in levels.items()
+            }
+        )
 
     @property
     def notes(self) -> tuple[Note, ...]:

@@ -23,12 +23,14 @@ class Use:
 
     positions: how often each of its weights is used: once per output position (a convolution's pixels, a linear layer's
     rows), zero padding included. inputs, outputs: activations that the tensor reads and writes, in elements.
+    input_bits: width of one that it reads; what it writes is float32.
     """
 
     part: Part
     positions: int
     inputs: int
     outputs: int
+    input_bits: int = 32
 
     @property
     def macs(self) -> int:
@@ -64,5 +66,6 @@ def _uses(layer: Layer, form: Form) -> Iterator[Use]:
             if layer.kind == "conv2d" and not columns:
                 positions = positions // call.output_shape[-1] * call.input_shape[-1]
             written = outputs if factor is form.factors[-1] else factor.part.shape[0] * positions
-            yield Use(factor.part, positions, inputs, written)
+            width = form.entering_bits if factor is form.factors[0] else 32
+            yield Use(factor.part, positions, inputs, written, width)
             inputs = written

@@ -139,7 +139,13 @@ class Model:
 
     def layout(self, layer: Layer) -> Layout:
         """What methods may know of a layer."""
-        return Layout(layer.kind, layer.groups, bool(layer.aliases), output=layer is self.layers[-1])
+        return Layout(
+            layer.kind,
+            layer.groups,
+            bool(layer.aliases),
+            output=layer is self.layers[-1],
+            first=layer is self.layers[0],
+        )
 
     def layer(self, name: str) -> Layer:
         """The layer of that name. Raises ModelError where there is none."""

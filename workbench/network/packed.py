@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from workbench.errors import ModelError
 from workbench.network.model import Model
-from workbench.network.simulated import replace, simulated
+from workbench.network.simulated import replace, round_inputs, simulated
 from workbench.weights.encoding import Convolution, Encoding, Kernel
 from workbench.weights.form import Form
 
@@ -70,7 +70,7 @@ def packed(
     threads = torch.get_num_threads() if threads is None else threads
     if threads < 1:
         raise ModelError(f"The packed network runs on 1 thread or more, not {threads}.")
-    module = simulated(model, forms)
+    module = simulated(model, {name: form.with_entering(None) for name, form in forms.items()})
     for layer in model.layers:
         kernels: dict[tuple[Convolution | None, ...], tuple[Kernel | None, ...]] = {}  # once where weights are shared
         for name in (layer.name, *layer.aliases):
@@ -82,6 +82,7 @@ def packed(
             for one, kernel in zip(tensors, kernels[uses], strict=True):
                 if kernel is not None:
                     replace(module, one, _packed_layer(one, kernel, threads))
+    round_inputs(module, model, forms)
     return module
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from workbench.network.model import Layer, Model
 from workbench.weights.form import Factor, Form, Passage
+from workbench.weights.levels import Levels
 
 
 def simulated(model: Model, forms: Mapping[str, Form]) -> nn.Module:
@@ -24,7 +25,33 @@ def simulated(model: Model, forms: Mapping[str, Form]) -> nn.Module:
         else:
             with torch.no_grad():
                 cast(torch.Tensor, target.weight).copy_(torch.from_numpy(form.parts[0].values.copy()))
+    round_inputs(module, model, forms)
     return module
+
+
+def round_inputs(module: nn.Module, model: Model, forms: Mapping[str, Form]) -> None:
+    """Have every layer of `module`, whatever stands in its place, round its input to the levels of its form."""
+    for layer in model.layers:
+        levels = forms[layer.name].entering
+        if levels is not None:
+            for path in (layer.name, *layer.aliases):
+                module.get_submodule(path).register_forward_pre_hook(RoundedInput(levels))
+
+
+class RoundedInput:
+    """What a layer does to its input before anything else."""
+
+    def __init__(self, levels: Levels) -> None:
+        self._levels = levels
+
+    def __call__(self, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        return rounded(inputs[0], self._levels), *inputs[1:]
+
+
+def rounded(x: torch.Tensor, levels: Levels) -> torch.Tensor:
+    """float32 of any shape, each number at the nearest of `levels`, which all of them share."""
+    rows = x.detach().contiguous().numpy().reshape(len(x), -1)
+    return torch.from_numpy(levels.nearest(rows, None)).reshape(x.shape)
 
 
 def chain(layer: Layer, form: Form, original: Any) -> nn.Sequential:

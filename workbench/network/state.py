@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -16,7 +16,6 @@ from workbench.errors import ModelError
 from workbench.network.model import Model
 from workbench.network.simulated import simulated
 from workbench.weights.form import Form
-from workbench.weights.levels import Levels
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,12 +29,11 @@ class State:
     """A network between two steps.
 
     model: with the tensors beside the layers' weights (biases, batch norm) as they are now. forms: of its layers, in
-    their order. inputs: layer -> the levels of the values that enter it; one that is not named takes float32.
+    their order.
     """
 
     model: Model
     forms: Forms
-    inputs: Mapping[str, Levels] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Model) -> Self:
@@ -55,13 +53,9 @@ class State:
         key = fingerprint(*sorted(changed), *(changed[name] for name in sorted(changed)))
         return replace(self, model=_variants.get(key, lambda: self.model.with_rest(changed), self.model))
 
-    def with_inputs(self, inputs: Mapping[str, Levels]) -> Self:
-        """The same with other levels for what enters the layers."""
-        return replace(self, inputs=MappingProxyType(dict(inputs))) if inputs or self.inputs else self
-
     def taking(self, result: State) -> Self:
         """The same state with everything that `result` holds of the same network."""
-        return self.with_forms(result.forms).with_rest(result.model.rest).with_inputs(result.inputs)
+        return self.with_forms(result.forms).with_rest(result.model.rest)
 
     def module(self) -> nn.Module:
         """A plain torch module of its own that computes what the state does, in evaluation mode."""

@@ -153,7 +153,8 @@ class LayerRow:
     """One compressed layer.
 
     shape: of the uncompressed weight. weights, nonzeros: stored weights (of both factors where there are two), and
-    those that are not zero. bits: width of a stored weight, the widest where factors differ. rank: inner dimension,
+    those that are not zero. bits: width of a stored weight, the widest where factors differ. input_bits: of a number of
+    the layer's input. rank: inner dimension,
     None without factors. break_even_rank: the largest rank at which factors hold no more weights than the layer, None
     for a layer that cannot be factored. bytes: in the packed file, bias included. energy: joules per inference.
     note: a sentence on this layer, or "". dense_latency, latency: of the layer as it came in torch, and on its packed
@@ -166,6 +167,7 @@ class LayerRow:
     weights: int
     nonzeros: int
     bits: int
+    input_bits: int
     rank: int | None
     break_even_rank: int | None
     encoding: str
@@ -302,7 +304,7 @@ def _layer_cells(row: LayerRow) -> tuple[str, ...]:
         row.kind,
         "x".join(str(n) for n in row.shape),
         f"{row.nonzeros:,} of {row.weights:,}",
-        str(row.bits),
+        str(row.bits) if row.input_bits == 32 else f"{row.bits} x {row.input_bits}",
         "-" if row.rank is None else str(row.rank),
         row.encoding,
         f"{row.bytes:,}",

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.weights.levels import Floats
+from workbench.weights.levels import Floats, Levels
 from workbench.weights.part import Part
 
 T = TypeVar("T")
@@ -54,9 +54,12 @@ class Form:
     One factor is the plain layer. Two are an SVD: in its channel form [r, in, kh, kw], which passes as the layer does,
     then [out, r, 1, 1]; in its spatial form [r, in, kh, 1] along the rows, then [out, r, 1, kw] along the columns.
     Three are a Tucker-2 decomposition, four a CP decomposition whose middle factors have one group a channel.
+
+    entering: the levels that the layer's input is rounded to, None for float32.
     """
 
     factors: tuple[Factor, ...]
+    entering: Levels | None = None
     _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
@@ -93,11 +96,20 @@ class Form:
     def with_parts(self, parts: Sequence[Part]) -> Form:
         """The same chain with other tensors of the same shapes."""
         pairs = zip(self.factors, parts, strict=True)
-        return Form(tuple([replace(factor, part=part) for factor, part in pairs]))
+        return Form(tuple([replace(factor, part=part) for factor, part in pairs]), self.entering)
 
     def with_values(self, values: Sequence[NDArray[np.floating]]) -> Form:
         """The same chain with other full-precision values."""
         return self.with_parts([Part.of(tensor) for tensor in values])
+
+    def with_entering(self, levels: Levels | None) -> Form:
+        """The same weights behind an input that is rounded to other levels."""
+        return self if levels is self.entering else Form(self.factors, levels)
+
+    @property
+    def entering_bits(self) -> int:
+        """Width of one number of the layer's input."""
+        return 32 if self.entering is None else self.entering.bits
 
     @property
     def factored(self) -> bool:
