@@ -16,7 +16,7 @@ import click
 
 from workbench.devices.device import Device
 from workbench.errors import RecipeError, WorkbenchError
-from workbench.method import METHODS
+from workbench.method import METHODS, mode_of
 from workbench.models import zoo
 from workbench.recipe import DEFAULTS, OFF, Recipe, Step, method_named
 
@@ -78,9 +78,17 @@ def models(as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def methods(as_json: bool) -> None:
-    """The compression methods and their settings."""
+@click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the settings.")
+def methods(names: tuple[str, ...], as_json: bool) -> None:
+    """The compression methods, or those of NAMES; with their settings as JSON."""
+    for name in names:
+        if name not in METHODS:
+            raise click.UsageError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
+    if not as_json:
+        rows = [{"name": name, **METHODS.facts(name)} for name in names or METHODS]
+        print_rows([row | {"mode": mode_of(row)} for row in rows], ("name", "title", "mode"), False)
+        return
     rows = [
         {
             "name": name,
@@ -91,15 +99,15 @@ def methods(as_json: bool) -> None:
             "faithful": method.faithful,
             "settings": {
                 field: {
-                    "help": one.help, "unit": one.unit, "low": one.low, "high": one.high,
-                    "choices": list(one.choices), "slider": one.axis,
+                    "help": setting.help, "unit": setting.unit, "low": setting.low, "high": setting.high,
+                    "choices": list(setting.choices), "slider": setting.axis,
                 }
-                for field, one in method.settings().items()
+                for field, setting in method.settings().items()
             },
         }
-        for name, method in METHODS.items()
+        for name, method in ((name, METHODS[name]) for name in names or METHODS)
     ]  # fmt: skip
-    print_rows(rows, ("name", "title", "mode"), as_json)
+    print_rows(rows, (), True)
 
 
 @main.command()

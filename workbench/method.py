@@ -239,4 +239,11 @@ class Course(Protocol):
         ...
 
 
+def mode_of(facts: Mapping[str, Any]) -> Mode:
+    """The mode of a method whose file says this of it (`Shelf.facts`)."""
+    if facts.get("base") == "Trained":
+        return "trained"
+    return "calibrated" if facts.get("base") == "Calibrated" and facts.get("images", True) else "instant"
+
+
 METHODS: Shelf[Method] = Shelf("workbench.methods", Method)

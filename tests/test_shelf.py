@@ -1,0 +1,179 @@
+"""A folder of one's own on the shelf: a method, a kind of levels and a way to place, each one file, work end to end."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workbench.errors import WorkbenchError
+from workbench.method import METHODS, mode_of
+from workbench.shelf import VARIABLE, Shelf
+
+ROOT = Path(__file__).parents[1]
+FILES = {
+    "methods/prune/every_nth.py": """
+from dataclasses import dataclass
+import numpy as np
+from workbench.method import Layerwise, setting
+
+@dataclass(frozen=True)
+class EveryNth(Layerwise):
+    catalogue, title, paper, faithful = ("PR-04",), "Every n-th weight", "nobody's", True
+    n: int = setting(2, "Which weights become zero.", low=2, high=9, step=1)
+
+    def compress(self, form, decision):
+        values = form.compose().copy()
+        values.reshape(-1)[:: self.n] = 0
+        return form.with_values([values])
+""",
+    "methods/mine/thirds.py": """
+from dataclasses import dataclass
+import numpy as np
+from workbench.method import Layerwise
+from workbench.weights.levels.thirds import Thirds
+
+@dataclass(frozen=True)
+class ToThirds(Layerwise):
+    catalogue, title, paper, faithful = ("QU-14",), "Thirds", "nobody's", True
+
+    def compress(self, form, decision):
+        return form.with_parts([part.rounded(Thirds(float(np.abs(part.values).max()))) for part in form.parts])
+""",
+    "weights/levels/thirds.py": '''
+from dataclasses import dataclass
+from functools import cached_property
+import numpy as np
+from workbench.weights.levels._table import Table
+
+@dataclass(frozen=True, eq=False)
+class Thirds(Table):
+    """0, a third, two thirds and the whole of a largest value, with both signs."""
+    largest: float
+    bits: int = 3
+
+    @cached_property
+    def entries(self):
+        return (np.arange(-3, 4) / 3 * self.largest).astype(np.float32)
+
+    def facts(self):
+        return {"largest": self.largest}
+
+    @classmethod
+    def restore(cls, reading, shape):
+        return cls(float(reading.take("largest")))
+''',
+    "weights/places/pairs.py": '''
+from dataclasses import dataclass
+import numpy as np
+from workbench.kernels.lowbit.bitpack import packed_size
+from workbench.kernels.sparse.stream import BITMAP
+from workbench.weights.places import Places, Placing
+from workbench.weights.stored import Stored
+
+@dataclass(frozen=True, eq=False)
+class Pairs(Places):
+    """One bit for two neighbouring weights says whether either is left; both are then listed."""
+    bitmap: np.ndarray
+    count: int
+
+    @staticmethod
+    def _kept(part):
+        flat = np.pad(part.values.reshape(-1) != 0, (0, part.size % 2))
+        return flat.reshape(-1, 2).any(1)
+
+    @classmethod
+    def placings(cls, part):
+        kept = int(cls._kept(part).sum())
+        if part.size % 2:
+            return ()
+        arrays = (("bitmap", "indices", packed_size(part.size // 2, 1)),)
+        return (Placing({}, arrays, 2 * kept, 2 * kept > part.nonzeros),)
+
+    @classmethod
+    def of(cls, part, placing):
+        return cls(np.packbits(cls._kept(part), bitorder="little"), part.size // 2)
+
+    def positions(self, shape):
+        kept = np.flatnonzero(np.unpackbits(self.bitmap, count=self.count, bitorder="little"))
+        return (2 * kept[:, None] + [0, 1]).reshape(-1)
+
+    def arrays(self):
+        return (Stored("bitmap", "indices", self.bitmap),)
+
+    def fields(self):
+        return {}
+
+    @classmethod
+    def restore(cls, reading, shape):
+        count = int(np.prod(shape)) // 2
+        return cls(reading.bits("bitmap", 1, count), count)
+
+    def stream(self):
+        bits = np.unpackbits(self.bitmap, count=self.count, bitorder="little")
+        return np.packbits(np.repeat(bits, 2), bitorder="little"), BITMAP
+''',
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        path = tmp_path / "shelf" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "shelf"
+
+
+def run(folder: Path, *arguments: str) -> str:
+    """The command line with that folder on the shelf."""
+    environment = {**os.environ, VARIABLE: str(folder), "PYTHONPATH": str(ROOT)}
+    program = f"from workbench.cli import main; main({list(arguments)!r})"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_one_file_each_is_all_that_a_method_levels_and_places_need(folder: Path, tmp_path: Path):
+    assert "prune.every-nth" in run(folder, "methods") and "prune.every-nth" not in run(tmp_path, "methods")
+    recipe = tmp_path / "recipe.json"
+    steps = [{"method": "prune.every-nth", "settings": {"n": 2}}, {"method": "mine.thirds"}]
+    recipe.write_text(json.dumps({"version": 1, "steps": steps, "encodings": {"fc1": "pairs", "fc3": "thirds"}}))
+    path = tmp_path / "net.cwb"
+    model = "lenet-300-100/mnist"
+    measured = json.loads(run(folder, "measure", model, "--recipe", str(recipe), "--images", "200", "--json"))
+    run(folder, "export", model, "--recipe", str(recipe), "--to", str(path))
+    assert path.stat().st_size == measured["compressed"]["size"]["value"]
+    assert [row["encoding"] for row in measured["layers"]][::2] == ["pairs", "thirds"]
+    assert measured["layers"][0]["nonzeros"] <= 235_200 // 2
+    read = json.loads(run(folder, "evaluate", str(path), "--images", "200", "--json"))
+    assert read["compressed"]["accuracy"] == measured["compressed"]["accuracy"]
+    assert read["compressed"]["size"] == measured["compressed"]["size"]
+
+
+def test_a_name_that_is_taken_and_a_file_that_is_broken_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    shipped = METHODS["prune.magnitude"]  # what is on this shelf is settled before another one is looked at
+    (folder / "methods/prune/magnitude.py").write_text("")
+    monkeypatch.setenv(VARIABLE, str(folder))
+    with pytest.raises(WorkbenchError, match=r"magnitude\.py would take the place of 'prune\.magnitude'"):
+        _ = Shelf("workbench.methods", METHODS._base).files
+    (folder / "methods/prune/magnitude.py").unlink()
+    (folder / "methods/prune/broken.py").write_text("import nothing_of_that_name\n")
+    (folder / "methods/prune/empty.py").write_text("")
+    shelf = Shelf("workbench.methods", METHODS._base)
+    with pytest.raises(WorkbenchError, match=r"broken\.py cannot be imported: ModuleNotFoundError"):
+        _ = shelf["prune.broken"]
+    with pytest.raises(WorkbenchError, match=r"empty\.py holds no Method"):
+        _ = shelf["prune.empty"]
+    assert shelf["prune.magnitude"] is shipped
+
+
+def test_facts_are_read_without_importing_and_are_those_of_the_class():
+    for name, method in METHODS.items():
+        facts = METHODS.facts(name)
+        assert facts["title"] == method.title
+        assert facts["catalogue"] == method.catalogue
+        assert facts["paper"] == method.paper
+        assert mode_of(facts) == method.mode
