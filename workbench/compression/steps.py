@@ -175,7 +175,7 @@ def _undone(step: Step, before: Form, after: Form) -> list[str]:
     undone = []
     if any(part.levels for part in before.parts) and not any(part.levels for part in after.parts):
         undone.append(f"{step.method.title} dissolved the levels that an earlier step made; quantise after it.")
-    if len(after.parts) != len(before.parts) and 2 * _zeros(after) < _zeros(before):
+    if 2 * _zeros(after) < _zeros(before):
         undone.append(f"{step.method.title} filled in the zeros that an earlier step made; prune after it.")
     return undone
 

@@ -68,7 +68,7 @@ class CP(Layerwise):
         sizes = [np.linalg.norm(side.reshape(len(side), -1), axis=1) for side in (first, rows, columns)]
         largest = float((math.prod(sizes) * np.linalg.norm(last[:, :, 0, 0], axis=0)).max(initial=0.0))
         whole = float(np.linalg.norm(before.compose()))
-        if largest <= _DEGENERATE * whole:
+        if whole == 0 or largest <= _DEGENERATE * whole:
             return None
         return (
             f"The decomposition is degenerate: its largest component is {largest / whole:,.0f} times as large as the "
