@@ -202,3 +202,19 @@ def product(x: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.
     for row, output in np.ndindex(*y.shape):
         y[row, output] = sum(a * b for a, b in zip(x[row].tolist(), weights[output].tolist(), strict=True))
     return y
+
+
+# Zeros that keep to a pattern (workbench/weights/places)
+
+
+def in_pattern(zero: NDArray[np.bool_], pattern: str) -> NDArray[np.bool_]:
+    """Other zeros, so that of every 4 neighbours in a row 2 are left at most, or 8 rows of a column vanish together."""
+    matrix = zero.reshape(zero.shape[0], int(np.prod(zero.shape[1:]))).copy()
+    rows, columns = matrix.shape
+    for row in range(rows):
+        for column in range(columns):
+            if pattern == "block":
+                matrix[row, column] = matrix[row // 8 * 8, column]
+            elif (~matrix[row, column // 4 * 4 : column]).sum() >= 2:
+                matrix[row, column] = True
+    return matrix.reshape(zero.shape)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from tests import naive
 from tests.chains import channel, spatial
 from workbench.compression.compressed import CompressedModel
 from workbench.exporters.packed import MAGIC, VERSION
@@ -47,6 +48,7 @@ OTHER_KINDS: tuple[Levels, ...] = (
     PowersOfTwo.over(_weights(11), 1),
     Vectors((20, 20), np.random.default_rng(12).normal(size=(7, 4, 3)).astype(np.float32)),
 )
+PATTERNS = ("n-m", "block")  # of zeros
 
 
 class Net(nn.Module):
@@ -67,7 +69,7 @@ class Net(nn.Module):
             self.e = nn.Linear(30, 4)
             self.again = nn.Linear(20, 20)
             self.again.weight = self.c.weight
-            self.more = nn.Sequential(*(nn.Linear(20, 20, bias=False) for _ in OTHER_KINDS))
+            self.more = nn.Sequential(*(nn.Linear(20, 20, bias=False) for _ in (*OTHER_KINDS, *PATTERNS)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.flat(torch.relu(self.wide(self.norm(self.conv(x)))))
@@ -115,6 +117,13 @@ def every_encoding() -> CompressedModel:
         **{
             f"more.{place}": (levels.kind, Form.whole(Part.of(_weights(20 + place)).rounded(levels)))
             for place, levels in enumerate(OTHER_KINDS)
+        },
+        **{
+            f"more.{place}": (
+                pattern,
+                Form.of(np.where(naive.in_pattern(_weights(place) < 0, pattern), 0, _weights(place))),
+            )
+            for place, pattern in enumerate(PATTERNS, len(OTHER_KINDS))
         },
         "e": ("bitmap", Form.whole(_in_table((4, 30), 5, 0.7, 8))),
     }

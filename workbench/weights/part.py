@@ -73,6 +73,11 @@ class Part:
         part._whole = self if plain else Part(part.source)
         return part
 
+    def kept(self, stays: NDArray[np.bool_]) -> Part:
+        """The same with zeros wherever `stays` is false; its levels stay. stays: of the part's shape."""
+        values = np.where(stays, self.values, np.float32(0)) + np.float32(0)
+        return Part(values, self.levels, self.codes)
+
     def rounded(self, levels: Levels) -> Part:
         """Every weight at the nearest of `levels`, whose centroids ascend; zeros stay."""
         source = self if self._grid is None else Part(self.values)

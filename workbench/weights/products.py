@@ -2,7 +2,7 @@
 
 The packed network is to stay as small in memory as it is on disk. So weights are multiplied from the stored bytes
 themselves, unless every weight as a code of a few bits, zeros too, takes no more than 15 % of room beyond these: such
-products are faster.
+products are faster. Matrices of float32 values whose places keep to a pattern (N:M, blocks) have kernels of their own.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from workbench.kernels.lowbit import products as lowbit
 from workbench.kernels.lowbit.convolution import LowBitConvolution
 from workbench.kernels.sparse.convolution import SparseConvolution
 from workbench.kernels.sparse.stream import SparseStream
 from workbench.weights.encoding import Convolution, Kernel
 from workbench.weights.levels import Floats
-from workbench.weights.places import Places
+from workbench.weights.places import Columns, Places
 from workbench.weights.values import FLOAT32, Positions, Values
 
 _ROOM = 1.15
@@ -37,6 +39,21 @@ class PackedMatrix:
         return lowbit.gemm(self.weights, x, bias, threads=threads)
 
 
+@dataclass(frozen=True, eq=False)
+class PatternedMatrix:
+    """A matrix whose zeros keep to a pattern, multiplied by the kernel for it."""
+
+    matrix: Columns
+
+    @property
+    def nbytes(self) -> int:
+        return self.matrix.nbytes
+
+    def multiply(self, x: Floats, bias: Floats | None = None, threads: int = 1) -> Floats:
+        """float32 [batch, in] to [batch, out]."""
+        return np.ascontiguousarray(self.matrix.multiply(x.T, bias, threads).T)
+
+
 def product(values: Values, places: Places, shape: tuple[int, ...], use: Convolution | None) -> Kernel | None:
     """For `values` listed at `places` of a tensor of `shape`; the other weights are zero.
 
@@ -47,6 +64,9 @@ def product(values: Values, places: Places, shape: tuple[int, ...], use: Convolu
     if listed is None or (positions is None and values.kind == FLOAT32):
         return None
     stream = SparseStream.of(_matrix(shape), *places.stream(), positions, listed)
+    columns = places.matrix(listed) if use is None else None
+    if columns is not None and columns.nbytes <= _ROOM * stream.nbytes:
+        return PatternedMatrix(columns)
     return _packed(values, positions, shape, use, stream.nbytes) or _streamed(stream, shape, use)
 
 

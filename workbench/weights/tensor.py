@@ -32,7 +32,7 @@ from workbench.weights.values import (
 _EVERY = "every"
 _DENSE = "dense"  # what every weight as float32 is called
 # Of two that take the same bytes the simpler one is taken; those that are not listed come last.
-_SIMPLEST_FIRST = (_DENSE, "affine", "codebook", "bitmap", "relative-index")
+_SIMPLEST_FIRST = (_DENSE, "affine", "codebook", "bitmap", "relative-index", "n-m", "block")
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,6 +56,8 @@ def parts(draw: st.DrawFn, shapes: list[tuple[int, ...]] = SHAPES) -> Part:
     shape = draw(st.sampled_from(shapes))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     zero = rng.random(shape) < draw(st.sampled_from(SPARSITIES))
+    if draw(st.booleans()):
+        zero = naive.in_pattern(zero, draw(st.sampled_from(["n-m", "block"])))
     kind = draw(st.sampled_from(["float32", "affine", "affine", "codebook", "other", "vectors"]))
     weights = np.where(zero, np.float32(0), rng.normal(size=shape).astype(np.float32))
     if kind == "float32":
@@ -260,7 +262,7 @@ def test_decoded_levels_are_those_of_the_formula() -> None:
 
 def test_names_and_reasons() -> None:
     form = Form.of(np.ones((2, 2), np.float32))
-    with pytest.raises(RecipeError, match="no encoding 'huffman'; there are affine, bitmap, codebook"):
+    with pytest.raises(RecipeError, match="no encoding 'huffman'; there are affine, bitmap, block, codebook"):
         named("huffman", form)
     with pytest.raises(RecipeError, match=r"'affine' cannot hold .* those that can: dense, bitmap, relative-index"):
         named("affine", form)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,24 @@ from numpy.typing import NDArray
 from workbench.shelf import Shelf
 
 if TYPE_CHECKING:
+    from workbench.kernels.sparse.stream import Listed
     from workbench.weights.part import Part
     from workbench.weights.reading import Reading
     from workbench.weights.stored import Stored
     from workbench.weights.values import Planned, Positions
+
+
+class Columns(Protocol):
+    """A matrix [out, in] that multiplies column vectors."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes in memory."""
+
+    def multiply(
+        self, x: NDArray[np.float32], bias: NDArray[np.float32] | None = None, threads: int = 1
+    ) -> NDArray[np.float32]:
+        """float32 [in, columns] to [out, columns]."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +95,10 @@ class Places(ABC):
     @abstractmethod
     def stream(self) -> tuple[NDArray[np.uint8], int]:
         """The places as `kernels.sparse.stream` takes them: bytes, and the width that says how to read them."""
+
+    def matrix(self, listed: Listed) -> Columns | None:
+        """The matrix of these `listed` values, for a kernel that knows such places; None where there is none."""
+        return None
 
 
 PLACES: Shelf[Places] = Shelf("workbench.weights.places", Places)  # type: ignore[type-abstract]

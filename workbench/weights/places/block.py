@@ -1,0 +1,119 @@
+"""Blocks of neighbouring outputs × 1 input: one bit a block says whether its weights are listed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import FormatError
+from workbench.kernels.lowbit.bitpack import packed_size
+from workbench.kernels.sparse.block import HEIGHTS, BlockSparse
+from workbench.kernels.sparse.patterns import blocks_alive
+from workbench.kernels.sparse.stream import BITMAP, Listed
+from workbench.kernels.sparse.survivors import Survivors
+from workbench.weights.places import Places, Placing
+from workbench.weights.stored import Stored
+
+if TYPE_CHECKING:
+    from workbench.weights.part import Part
+    from workbench.weights.reading import Reading
+    from workbench.weights.values import Positions
+
+_PROBE = 2**14  # weights that are looked at first
+
+
+@dataclass(frozen=True, eq=False)
+class Block(Places):
+    """A bitmap of the blocks of `height` outputs × 1 input of a matrix [out, in · kh · kw], the first in bit 0.
+
+    All weights of a block that it marks are listed, in the storage order of the tensor; the blocks of the last outputs
+    may be lower.
+    """
+
+    shape: tuple[int, ...]
+    height: int
+    blocks: NDArray[np.uint8]
+
+    @classmethod
+    def placings(cls, part: Part) -> Iterable[Placing]:
+        return _placings(part)
+
+    @classmethod
+    def of(cls, part: Part, placing: Placing) -> Block:
+        height = placing.fields["height"]
+        return cls(part.shape, height, np.packbits(_alive(part.values, height).reshape(-1), bitorder="little"))
+
+    def positions(self, shape: tuple[int, ...]) -> Positions:
+        return np.flatnonzero(self._listed())
+
+    def _listed(self) -> NDArray[np.bool_]:
+        """Whether each weight is listed, [rows, columns]."""
+        rows, columns = self.shape[0], math.prod(self.shape[1:])
+        high = -(-rows // self.height)
+        bits = np.unpackbits(self.blocks, count=high * columns, bitorder="little").reshape(high, columns)
+        return np.repeat(bits.astype(bool), self.height, axis=0)[:rows]
+
+    def arrays(self) -> tuple[Stored, ...]:
+        return (Stored("blocks", "indices", self.blocks),)
+
+    def fields(self) -> dict[str, Any]:
+        return {"height": self.height}
+
+    @classmethod
+    def restore(cls, reading: Reading, shape: tuple[int, ...]) -> Block:
+        height = reading.integer("height", HEIGHTS[0], HEIGHTS[-1])
+        if height not in HEIGHTS:
+            raise FormatError(f"field 'height' must be one of {', '.join(map(str, HEIGHTS))}, not {height}")
+        return cls(shape, height, reading.bits("blocks", 1, -(-shape[0] // height) * math.prod(shape[1:])))
+
+    def check(self, listed: NDArray[np.float32]) -> None:
+        flat = np.zeros(math.prod(self.shape), np.float32)
+        flat[self.positions(self.shape)] = listed
+        found = np.packbits(_alive(flat.reshape(self.shape), self.height).reshape(-1), bitorder="little")
+        if not np.array_equal(found, self.blocks):
+            raise FormatError("a block that is listed holds nothing but zeros")
+
+    def stream(self) -> tuple[NDArray[np.uint8], int]:
+        return np.packbits(self._listed().reshape(-1), bitorder="little"), BITMAP
+
+    def matrix(self, listed: Listed) -> BlockSparse | None:
+        if not listed.floats.size:
+            return None
+        shape = self.shape[0], math.prod(self.shape[1:])
+        survivors = Survivors.from_positions(self.positions(self.shape), listed.floats, shape)
+        return BlockSparse.of(survivors, self.height)
+
+
+def _placings(part: Part) -> Iterator[Placing]:
+    rows, columns = part.shape[0], math.prod(part.shape[1:])
+    threshold = 0.0 if part.cut is None else part.cut.threshold
+    source = part.source.reshape(rows, columns)
+    for height in HEIGHTS:
+        high = -(-rows // height)
+        # A bitmap of weights lists none but survivors: with more entries than this it takes less.
+        room = part.nonzeros + (part.size - high * columns) / part.bits
+        most = int(room) // height + (columns if rows % height else 0)  # the last ones may be lower
+        probe = min(rows, max(_PROBE // max(columns, 1) // height, 1) * height)
+        share = most * probe / max(rows, 1)
+        if blocks_alive(source[:probe], height, threshold, int(1.25 * share) + 16) > 1.25 * share + 16:
+            continue
+        if blocks_alive(source, height, threshold, most) > most:
+            continue
+        alive = _alive(part.values, height)
+        lengths = np.minimum(height, rows - np.arange(high) * height)
+        entries = int((alive.sum(axis=1) * lengths).sum())
+        blocks = (("blocks", "indices", packed_size(high * columns, 1)),)
+        yield Placing({"height": height}, blocks, entries, entries > part.nonzeros)
+
+
+def _alive(values: NDArray[np.float32], height: int) -> NDArray[np.bool_]:
+    """Whether each block holds a survivor, [block rows, columns]."""
+    matrix = values.reshape(values.shape[0], math.prod(values.shape[1:])) != 0
+    missing = -matrix.shape[0] % height
+    filled = np.pad(matrix, ((0, missing), (0, 0)))
+    return np.asarray(filled.reshape(len(filled) // height, height, matrix.shape[1]).any(axis=1), np.bool_)
