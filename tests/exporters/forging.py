@@ -77,6 +77,12 @@ class Net(nn.Module):
         return self.e(torch.relu(self.d(x)))
 
 
+def _patterned(pattern: str, seed: int) -> Any:
+    weights = _weights(seed)
+    zero = (weights < 0) & (pattern == "block")
+    return np.where(naive.in_pattern(zero, pattern), 0, weights)
+
+
 def example() -> torch.Tensor:
     return torch.zeros(1, 1, 8, 8)
 
@@ -119,10 +125,7 @@ def every_encoding() -> CompressedModel:
             for place, levels in enumerate(OTHER_KINDS)
         },
         **{
-            f"more.{place}": (
-                pattern,
-                Form.of(np.where(naive.in_pattern(_weights(place) < 0, pattern), 0, _weights(place))),
-            )
+            f"more.{place}": (pattern, Form.of(_patterned(pattern, place)))
             for place, pattern in enumerate(PATTERNS, len(OTHER_KINDS))
         },
         "e": ("bitmap", Form.whole(_in_table((4, 30), 5, 0.7, 8))),

@@ -90,6 +90,9 @@ class Block(Places):
 
 
 def _placings(part: Part) -> Iterator[Placing]:
+    # Where weights of one bit are cut by a threshold, every pattern might pay, and looking for them would take long.
+    if part.nonzeros == part.size or (part.bits == 1 and part.cut is not None):
+        return
     rows, columns = part.shape[0], math.prod(part.shape[1:])
     threshold = 0.0 if part.cut is None else part.cut.threshold
     source = part.source.reshape(rows, columns)
