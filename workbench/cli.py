@@ -112,6 +112,15 @@ def methods(names: tuple[str, ...], as_json: bool) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def catalogue(as_json: bool) -> None:
+    """Every method, metric and guideline of the two surveys, and which of them are there."""
+    from workbench.catalogue.catalogue import rows
+
+    print_rows(rows(), ("number", "status", "title", "source"), as_json)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def devices(as_json: bool) -> None:
     """The devices whose energy can be modelled."""
     found = [Device.load(name) for name in Device.names()]

@@ -17,6 +17,8 @@ from workbench.network.encoded import EncodedModel
 from workbench.network.model import Model
 from workbench.report.report import Accuracy, Badge
 
+CATALOGUE = ("ME-01",)
+
 Answers = NDArray[np.int16]
 _Identity = tuple[Hashable, str]
 _LEAST = 100  # images between two looks: fewer say little

@@ -5,21 +5,25 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, Literal
 
-from workbench.method import METHODS
+from workbench.method import METHODS, mode_of
 
 PAGE = Path("docs/methods.md")
+Status = Literal["there", "preview", "not yet"]
+_PACKAGE = Path(__file__).parents[1]
 
 _OPENING = """\
 # Catalogue of methods
 
 Every system, metric and guideline that the workbench is to hold, by number, and which of them are there. This page is
-written by `python -m workbench.catalogue.catalogue` from `workbench/catalogue/catalogue.toml` and from the methods on
-the shelf.
+written by `python -m workbench.catalogue.catalogue` from `workbench/catalogue/catalogue.toml` and from the files that
+carry these numbers; `workbench catalogue --json` tells the same.
 
 What a method needs:
 
@@ -42,18 +46,24 @@ and architecture optimization for embedded systems: a survey".
 
 @dataclass(frozen=True)
 class Entry:
-    """One number of the catalogue.
-
-    here: the file of something that is in the project already and is no method on the shelf (an architecture, an
-    encoding, a metric). note: what it holds, where that is not the whole.
-    """
+    """One number of the catalogue."""
 
     number: str
     title: str
     paper: str
     mode: tuple[str, ...]
-    here: str | None = None
-    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an entry lives. name: of a method, or the path of a file. note: what it holds, where not the whole.
+
+    preview: whether it cuts or rounds what its paper trains.
+    """
+
+    name: str
+    note: str
+    preview: bool
 
 
 @dataclass(frozen=True)
@@ -73,38 +83,84 @@ def categories() -> tuple[Category, ...]:
             prefix,
             facts.pop("title"),
             tuple(
-                Entry(number, one["title"], one["paper"], tuple(one["mode"]), one.get("here"), one.get("note"))
-                for number, one in facts.items()
+                Entry(number, entry["title"], entry["paper"], tuple(entry["mode"])) for number, entry in facts.items()
             ),
         )
         for prefix, facts in tomllib.loads(text).items()
     )
 
 
+def places() -> dict[str, list[Place]]:
+    """Number -> where it lives, read off the files themselves: methods by their class, others by their CATALOGUE."""
+    modes = {entry.number: entry.mode for category in categories() for entry in category.entries}
+    found: dict[str, list[Place]] = {}
+    for name in METHODS:
+        facts = METHODS.facts(name)
+        for number in facts["catalogue"]:
+            preview = "trained" in modes[number] and mode_of(facts) != "trained"
+            found.setdefault(number, []).append(Place(name, "", preview))
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        for number, note in _carried(path).items():
+            home = path.relative_to(_PACKAGE.parent).as_posix()
+            found.setdefault(number, []).append(Place(home, note, preview=False))
+    return found
+
+
+def status(carried: list[Place]) -> Status:
+    """Of an entry that lives at these places."""
+    if not carried:
+        return "not yet"
+    return "preview" if all(place.preview for place in carried) else "there"
+
+
+def rows() -> list[dict[str, Any]]:
+    """The whole catalogue as plain data, an object for each number."""
+    carried = places()
+    return [
+        {
+            "number": entry.number,
+            "category": category.title,
+            "title": entry.title,
+            "source": entry.paper,
+            "needs": list(entry.mode),
+            "status": status(carried.get(entry.number, [])),
+            "places": [asdict(place) for place in carried.get(entry.number, [])],
+        }
+        for category in categories()
+        for entry in category.entries
+    ]
+
+
 def page() -> str:
     """The text of docs/methods.md."""
-    there = {entry.number: text for one in categories() for entry in one.entries if (text := _there(entry))}
-    numbers = sum(len(one.entries) for one in categories())
-    lines = [_OPENING, f"{len(there)} of {numbers} numbers are there."]
+    carried = places()
+    numbers = sum(len(category.entries) for category in categories())
+    lines = [_OPENING, f"{len(carried)} of {numbers} numbers are there."]
     for category in categories():
         lines += ["", f"## {category.title} ({category.prefix}, {len(category.entries)})", ""]
         lines += ["| number | name | source | needs | in the workbench |", "|---|---|---|---|---|"]
         for entry in category.entries:
-            cells = (entry.number, entry.title, entry.paper, ", ".join(entry.mode), there.get(entry.number, "not yet"))
+            here = ", ".join(_said(place) for place in carried.get(entry.number, [])) or "not yet"
+            cells = (entry.number, entry.title, entry.paper, ", ".join(entry.mode), here)
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _there(entry: Entry) -> str:
-    """What the page says of an entry that is there; "" where it is not."""
-    found = [
-        f"`{name}`" + (" (preview)" if "trained" in entry.mode and method.mode != "trained" else "")
-        for name, method in METHODS.items()
-        if entry.number in method.catalogue
-    ]
-    if entry.here:
-        found.append(f"`{entry.here}`" + (f" ({entry.note})" if entry.note else ""))
-    return ", ".join(found)
+def _said(place: Place) -> str:
+    remark = "preview" if place.preview else place.note
+    return f"`{place.name}`" + (f" ({remark})" if remark else "")
+
+
+def _carried(path: Path) -> dict[str, str]:
+    """Number -> note, of a file's constant CATALOGUE: numbers alone, or each with what the file holds of it."""
+    text = path.read_text(encoding="utf-8")
+    if "\nCATALOGUE = " not in text:
+        return {}
+    for line in ast.parse(text).body:
+        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) and line.targets[0].id == "CATALOGUE":
+            value = ast.literal_eval(line.value)
+            return value if isinstance(value, dict) else dict.fromkeys(value, "")
+    return {}
 
 
 if __name__ == "__main__":

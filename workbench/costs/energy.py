@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from workbench.weights.form import Form
     from workbench.weights.part import Part
 
+CATALOGUE = ("ME-06",)
+
 ACTIVATION_BITS = 32  # accumulators, and activations that are not rounded, are float32
 BETWEEN_LAYERS = "(between layers)"  # products of two activations (attention), which no layer owns
 _NAMES = ("arithmetic", "on_chip", "dram")

@@ -33,6 +33,8 @@ from workbench.weights.products import PackedMatrix
 if TYPE_CHECKING:
     from workbench.network.encoded import EncodedModel
 
+CATALOGUE = ("ME-08",)
+
 BUDGET = 0.3  # seconds of measuring
 _WHOLE = 1 / 3  # of them for the network as a whole, the rest for its layers
 _FEWEST = 5  # timings of each candidate, whatever the budget

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from workbench.network.model import Layer
     from workbench.weights.form import Form
 
+CATALOGUE = ("ME-05",)
+
 ACTIVATION_BITS = 32  # of the products of two activations, which are float32
 
 

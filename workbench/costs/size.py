@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from workbench.network.encoded import EncodedModel
     from workbench.network.model import Model
 
+CATALOGUE = ("ME-04",)
+
 PARTS = ("codes", "indices", "codebooks", "scales", "biases", "batch_norm", "other", "header")
 _beside: Cache[tuple[tuple[str, str, int], ...]] = Cache(ceiling=2**22)
 

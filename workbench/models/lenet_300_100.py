@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from workbench.models.normalize import Normalize
 
+CATALOGUE = ("CA-02",)
+
 
 class LeNet300100(nn.Module):
     """784-300-100-10 with ReLU: images N x 1 x 28 x 28 in 0..1 to scores N x 10; 266,610 parameters."""

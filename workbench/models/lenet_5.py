@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from workbench.models.normalize import Normalize
 
+CATALOGUE = ("CA-01",)
+
 
 class LeNet5(nn.Module):
     """Images N x 1 x 28 x 28 in 0..1 to scores N x 10; 431,080 parameters, 2.293 M multiply-accumulates."""

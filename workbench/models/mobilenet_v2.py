@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from workbench.models.normalize import Normalize
 
+CATALOGUE = {"CA-16": "small form for 28×28 images"}
+
 BLOCKS = (
     # outputs, expansion, stride
     (16, 1, 2),

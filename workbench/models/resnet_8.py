@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from workbench.models.normalize import Normalize
 
+CATALOGUE = {"CA-06": "ResNet-8 for 28×28 images"}
+
 
 class Block(nn.Module):
     """Two 3x3 convolutions with batch norm, beside the identity or, where the shape changes, a 1x1 convolution."""

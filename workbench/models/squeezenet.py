@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from workbench.models.normalize import Normalize
 
+CATALOGUE = {"CA-08": "Fire modules, small form for 28×28 images"}
+
 
 class Fire(nn.Module):
     """A 1x1 squeeze, then 1x1 and 3x3 expansions side by side (figure 1 of the paper)."""

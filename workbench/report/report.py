@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+CATALOGUE = ("ME-09",)
+
 Badge = Literal["modelled", "simulated", "measured", "on disk"]
 Kind = Literal["preview", "faithful"]
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from workbench.weights.part import Part
     from workbench.weights.reading import Reading
 
+CATALOGUE = ("CO-02",)
+
 _MOST = 256  # entries of a stored table
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from workbench.weights.reading import Reading
     from workbench.weights.values import Positions
 
+CATALOGUE = {"CO-03": "relative gaps"}
+
 
 @dataclass(frozen=True, eq=False)
 class RelativeIndex(Places):
