@@ -5,14 +5,20 @@ import pytest
 import torch
 
 import workbench
+from tests.exporters.forging import sealed, taken_apart, with_checksums
 from workbench.accuracy.examiner import Examiner
-from workbench.compression.compressed import CompressedModel, compress
+from workbench.accuracy.restart import Evaluator
+from workbench.compression.compressed import CompressedModel, compress, read
+from workbench.errors import FormatError
 from workbench.evidence import Inputs
 from workbench.methods.factorize.svd import SVD
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.activations import Activations
 from workbench.methods.quantize.uniform import Uniform
+from workbench.network.simulated import RoundedInput
 from workbench.recipe import Recipe, Step
+from workbench.weights.grouping import Grouping
+from workbench.weights.levels.affine import Affine
 
 IMAGES = 500
 
@@ -136,3 +142,67 @@ def test_the_least_error_is_no_larger_than_that_of_either_range(bits):
         return float(((levels - values) ** 2).sum())
 
     assert error("least-error") <= min(error("percentile"), error("min-max")) * 1.01
+
+
+def test_both_ends_of_signed_inputs_are_drawn_in_apart():
+    """One outlier above must not coarsen what lies below."""
+    values = np.concatenate([np.random.default_rng(0).uniform(-1, 1, 20_000), [20.0]])
+    counts, edges = np.histogram(values, 2048)
+    inputs = Inputs(values.min(), values.max(), edges, counts.astype(float), np.ones(1))
+    low, high = Activations(bits=3)._range(inputs)
+    assert -1.1 < low < -0.7 and 0.7 < high < 1.3
+
+
+def grid(bits: int = 4) -> Affine:
+    return Affine(bits, Grouping("tensor"), np.full(1, 0.2, np.float32), np.full(1, 3, np.float32), symmetric=False)
+
+
+class Tied(torch.nn.Module):
+    """One weight in two layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.c, self.again = torch.nn.Linear(12, 12), torch.nn.Linear(12, 12)
+        self.again.weight = self.c.weight
+
+    def forward(self, x):
+        return self.again(torch.relu(self.c(x)))
+
+
+def test_modules_that_share_a_weight_round_their_inputs_alike(tmp_path):
+    """Live as simulated, there and back again, and read from the file."""
+    model = workbench.Model.from_module(Tied(), torch.zeros(1, 12), name="tied")
+    x = torch.rand(100, 12, generator=torch.Generator().manual_seed(0))
+    evaluator = Evaluator(model, lambda start, stop: x[start:stop], len(x))
+    original = {layer.name: layer.form for layer in model.layers}
+    rounding = {"c": original["c"].with_entering(grid())}
+    seen = []
+    for forms in (original, rounding, original):
+        evaluator.load(forms)
+        with torch.inference_mode():
+            seen.append(evaluator._scores(0)[: len(x)])
+            torch.testing.assert_close(seen[-1], CompressedModel(model, forms).to_torch()(x), rtol=0, atol=1e-5)
+    assert not torch.allclose(seen[0], seen[1], atol=1e-3)
+    content = CompressedModel(model, rounding).save(tmp_path / "tied.cwb")
+    back = read(content, Tied())
+    assert torch.equal(back.to_torch()(x), CompressedModel(model, rounding).to_torch()(x))
+
+    header, arrays = taken_apart(content.read_bytes())
+    header["layers"][0]["input"]["granularity"] = "channel"
+    content.write_bytes(sealed(with_checksums(header, arrays), arrays))
+    with pytest.raises(FormatError, match="layer 'c': its input's numbers cannot be rounded to levels"):
+        read(content, Tied())
+
+
+def test_a_gradient_goes_through_the_rounding():
+    x = torch.tensor([[0.27, -0.41, 9.0]], requires_grad=True)
+    (found,) = RoundedInput(grid())(None, (x,))
+    torch.testing.assert_close(found, torch.tensor([[0.2, -0.4, 2.4]]))
+    found.sum().backward()
+    assert x.grad.tolist() == [[1.0, 1.0, 1.0]]
+
+
+def test_images_keep_their_layout():
+    x = torch.rand(2, 3, 5, 7).contiguous(memory_format=torch.channels_last)
+    (last,), (first,) = RoundedInput(grid())(None, (x,)), RoundedInput(grid())(None, (x.contiguous(),))
+    assert last.is_contiguous(memory_format=torch.channels_last) and torch.equal(last, first)

@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from workbench.accuracy.fused import fused
 from workbench.accuracy.graph import Graph
 from workbench.accuracy.network import BATCH, Live, stand_ins
 from workbench.accuracy.pooling import sliced
 from workbench.network.model import Layer, Model
-from workbench.network.simulated import rounded
+from workbench.network.simulated import round_input
 from workbench.weights.form import Form
-from workbench.weights.levels import Levels
 
 _LARGE_BATCH = 500  # of networks whose activations are few: the calls themselves would take as long as the work
 _SMALL = 8192  # bytes of activations an image, for a large batch
@@ -30,6 +30,7 @@ class TorchNetwork:
         module = _formatted(copy.deepcopy(model.module), layout)
         for path, one in [found for found in module.named_modules() if isinstance(found[1], nn.MaxPool2d)]:
             module.set_submodule(path, sliced(one))
+        self._roundings: dict[str, list[RemovableHandle]] = {}
         self.graph = Graph(module, {layer.name: layer.aliases for layer in model.layers})
         self.first_use = self.graph.first_use
         x = _laid_out(example, layout)
@@ -38,16 +39,17 @@ class TorchNetwork:
 
     def fill(self, layer: Layer, form: Form) -> None:
         slot = self.graph.slots[layer.name]
-        if not form.factored and layer.aliases and form.entering is None:  # other modules use the same weight
+        for hook in self._roundings.pop(layer.name, ()):
+            hook.remove()
+        self._roundings[layer.name] = round_input(self.graph.module, layer, form.entering)
+        if not form.factored and layer.aliases:  # other modules use the same weight
             with torch.no_grad():
                 cast(torch.Tensor, slot.body.weight).copy_(torch.tensor(form.parts[0].values))
             return
         original = self._model.module.get_submodule(layer.name)
         *first, last = (_formatted(one, self._layout) for one in stand_ins(layer, form, original))
         bodies = [*(fused(one, (), self._layout) for one in first), fused(last, slot.after, self._layout)]
-        if form.entering is not None:
-            bodies.insert(0, Rounding(form.entering, self._layout))
-        slot.body = nn.Sequential(*bodies) if len(bodies) > 1 else bodies[0]
+        slot.body = nn.Sequential(*bodies) if first else bodies[0]
 
     def suits(self, forms: Mapping[str, Form]) -> bool:
         return True
@@ -60,17 +62,6 @@ class TorchNetwork:
 
     def held(self, live: Live) -> Live:
         return live
-
-
-class Rounding(nn.Module):
-    """What enters a layer, rounded."""
-
-    def __init__(self, levels: Levels, layout: torch.memory_format) -> None:
-        super().__init__()
-        self._levels, self._layout = levels, layout
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return _laid_out(rounded(x, self._levels), self._layout)
 
 
 def _spare(graph: Graph, live: Live) -> Live:

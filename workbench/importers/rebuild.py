@@ -131,7 +131,7 @@ def _entering(stored: StoredLayer, arrays: Arrays) -> Levels | None:
     try:
         levels = LEVELS[reading.choice("kind", tuple(LEVELS))].restore(reading, (1, 1))
         reading.finish()
-        if levels.code_shape((1, 1)) != (1, 1):
+        if not levels.pointwise:
             raise FormatError(f"numbers cannot be rounded to levels of kind {levels.kind!r} one by one")
         return levels
     except FormatError as error:

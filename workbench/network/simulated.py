@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from workbench.network.model import Layer, Model
 from workbench.weights.form import Factor, Form, Passage
@@ -32,26 +33,49 @@ def simulated(model: Model, forms: Mapping[str, Form]) -> nn.Module:
 def round_inputs(module: nn.Module, model: Model, forms: Mapping[str, Form]) -> None:
     """Have every layer of `module`, whatever stands in its place, round its input to the levels of its form."""
     for layer in model.layers:
-        levels = forms[layer.name].entering
-        if levels is not None:
-            for path in (layer.name, *layer.aliases):
-                module.get_submodule(path).register_forward_pre_hook(RoundedInput(levels))
+        round_input(module, layer, forms[layer.name].entering)
+
+
+def round_input(module: nn.Module, layer: Layer, levels: Levels | None) -> list[RemovableHandle]:
+    """Have whatever stands in the place of `layer`, and of the modules that share its weight, round its input."""
+    if levels is None:
+        return []
+    places = dict.fromkeys(module.get_submodule(path) for path in (layer.name, *layer.aliases))
+    return [place.register_forward_pre_hook(RoundedInput(levels)) for place in places]
 
 
 class RoundedInput:
-    """What a layer does to its input before anything else."""
+    """What a layer does to its input before anything else.
+
+    A gradient goes through as if nothing were rounded (straight-through; Bengio, Leonard, Courville, arXiv 1308.3432,
+    section 4), so that a network whose inputs are rounded can be trained.
+    """
 
     def __init__(self, levels: Levels) -> None:
         self._levels = levels
 
     def __call__(self, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        return rounded(inputs[0], self._levels), *inputs[1:]
+        x, *others = inputs
+        return (_StraightThrough.apply(x, self._levels) if x.requires_grad else rounded(x, self._levels), *others)
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, levels: Levels) -> torch.Tensor:
+        return rounded(x, levels)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return gradients[0], None
 
 
 def rounded(x: torch.Tensor, levels: Levels) -> torch.Tensor:
-    """float32 of any shape, each number at the nearest of `levels`, which all of them share."""
-    rows = x.detach().contiguous().numpy().reshape(len(x), -1)
-    return torch.from_numpy(levels.nearest(rows, None)).reshape(x.shape)
+    """float32 of any shape, each number at the nearest of `levels`, which all of them share; laid out as `x` is."""
+    x = x.detach()
+    last = x.ndim == 4 and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
+    plain = x.permute(0, 2, 3, 1) if last else x.contiguous()
+    found = torch.from_numpy(levels.nearest(plain.numpy().reshape(len(x), -1), None)).reshape(plain.shape)
+    return found.permute(0, 3, 1, 2) if last else found
 
 
 def chain(layer: Layer, form: Form, original: Any) -> nn.Sequential:

@@ -57,12 +57,17 @@ class Activations(Calibrated):
         middles = (inputs.edges[1:] + inputs.edges[:-1]) / 2
         if self.range == "percentile":
             below = np.cumsum(inputs.counts) / inputs.counts.sum()
-            first, last = np.searchsorted(below, (0.001, 0.999))
-            return min(float(inputs.edges[first]), 0.0), max(float(inputs.edges[last + 1]), 0.0)
-        errors = [_error(middles, inputs.counts, *_grid(share * low, share * high, self.bits), self.bits)
-                  for share in _SHARES]  # fmt: skip
-        share = float(_SHARES[int(np.argmin(errors))])
-        return share * low, share * high
+            lowest, highest = np.searchsorted(below, (0.001, 0.999))
+            return min(float(inputs.edges[lowest]), 0.0), max(float(inputs.edges[highest + 1]), 0.0)
+
+        def best(ranges: list[tuple[float, float]]) -> tuple[float, float]:
+            return min(ranges, key=lambda ends: _error(middles, inputs.counts, *_grid(*ends, self.bits), self.bits))
+
+        first, last = best([(share * low, share * high) for share in _SHARES])
+        if low < 0 < high:  # both ends together, then each on its own while the other stays
+            first, last = best([(first, last), *((share * low, last) for share in _SHARES)])
+            first, last = best([(first, last), *((first, share * high) for share in _SHARES)])
+        return first, last
 
     def compress(self, form: Form, decision: Hashable) -> Form:
         scale, point = _grid(*cast("tuple[float, float]", decision), self.bits)

@@ -43,6 +43,11 @@ class Levels(ABC):
     def nearest(self, weights: Floats, codes: Codes | None) -> Floats:
         """Each weight at its level; a weight that is zero stays +0.0. `codes` is filled if given."""
 
+    @property
+    def pointwise(self) -> bool:
+        """Whether a number's level follows from it alone, so that the input of a layer may be rounded to these."""
+        return False
+
     @abstractmethod
     def decode(self, codes: Codes) -> Floats:
         """Values of `codes`, an array in the weight tensor's own shape unless `code_shape` says otherwise."""

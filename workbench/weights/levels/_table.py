@@ -27,6 +27,10 @@ class Table(Levels):
         """The values, ascending, at most 2^16 of them; an added zero may stand at the end."""
 
     @property
+    def pointwise(self) -> bool:
+        return True
+
+    @property
     def edges(self) -> NDArray[np.float64]:
         """Halfway from each entry to the next; a weight just there belongs to the lower one."""
         return (self.entries[1:].astype(np.float64) + self.entries[:-1]) / 2

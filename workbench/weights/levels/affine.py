@@ -42,6 +42,11 @@ class Affine(Levels):
     symmetric: bool
 
     @property
+    def pointwise(self) -> bool:
+        """Whether all numbers share one scale."""
+        return self.grouping.granularity == "tensor"
+
+    @property
     def highest(self) -> int:
         """Largest code: a symmetric grid leaves its last one unused, to have as many levels above zero as below."""
         return 2**self.bits - 2 if self.symmetric and self.bits > 1 else 2**self.bits - 1

@@ -38,6 +38,10 @@ class FixedPoint(Levels):
     def _offset(self) -> int:
         return int(2 ** (self.bits - 1))
 
+    @property
+    def pointwise(self) -> bool:
+        return True
+
     def nearest(self, weights: Floats, codes: Codes | None) -> Floats:
         multiple = np.rint(weights.astype(np.float64) * 2.0**self.fraction)
         code = (np.clip(multiple, -self._offset, self._offset - 1) + self._offset).astype(self.code_type)

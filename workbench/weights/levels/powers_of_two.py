@@ -45,6 +45,10 @@ class PowersOfTwo(Levels):
         top = int(np.rint(np.log2(largest))) if largest > 0 else 0
         return cls(terms, int(np.clip(top, _LOWEST, _HIGHEST)))
 
+    @property
+    def pointwise(self) -> bool:
+        return True
+
     def nearest(self, weights: Floats, codes: Codes | None) -> Floats:
         left = weights.astype(np.float64)
         code = np.zeros(weights.shape, np.int64)
