@@ -61,7 +61,8 @@ class Activations(Calibrated):
             return min(float(inputs.edges[lowest]), 0.0), max(float(inputs.edges[highest + 1]), 0.0)
 
         def best(ranges: list[tuple[float, float]]) -> tuple[float, float]:
-            return min(ranges, key=lambda ends: _error(middles, inputs.counts, *_grid(*ends, self.bits), self.bits))
+            errors = [_error(middles, inputs.counts, *_grid(low, high, self.bits), self.bits) for low, high in ranges]
+            return ranges[int(np.argmin(errors))]
 
         first, last = best([(share * low, share * high) for share in _SHARES])
         if low < 0 < high:  # both ends together, then each on its own while the other stays
