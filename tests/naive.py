@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -218,3 +220,58 @@ def in_pattern(zero: NDArray[np.bool_], pattern: str) -> NDArray[np.bool_]:
             elif (~matrix[row, column // 4 * 4 : column]).sum() >= 2:
                 matrix[row, column] = True
     return matrix.reshape(zero.shape)
+
+
+# Coders (workbench/weights/coders)
+
+
+def huffman_bits(counts: list[int]) -> int:
+    """Bits that a Huffman code takes, by its symbols' counts: the two rarest trees are joined until one is left."""
+    heap = [count for count in counts if count]
+    heapq.heapify(heap)
+    total = 0
+    while len(heap) > 1:
+        joined = heapq.heappop(heap) + heapq.heappop(heap)
+        total += joined
+        heapq.heappush(heap, joined)
+    return total
+
+
+def coding_table(table: bytes, alphabet: int) -> dict[int, int]:
+    """The number of each symbol that a coder's table lists."""
+    if not table:
+        return {}
+    listing, width, lowest = table[0] % 16, table[0] // 16, table[1]
+    rest, symbols = table[2:], list(range(alphabet))
+    if listing == 1:
+        size = (alphabet + 7) // 8
+        symbols = [symbol for symbol, occurs in enumerate(unpack(rest[:size], 1, alphabet)) if occurs]
+        rest = rest[size:]
+    elif listing == 2:
+        bits = len(f"{alphabet - 1:b}")
+        many = rest[0] + 256 * rest[1] + 1
+        size = (many * bits + 7) // 8
+        symbols = unpack(rest[2 : 2 + size], bits, many)
+        rest = rest[2 + size :]
+    numbers = unpack(rest, width, len(symbols))
+    return {symbol: lowest + number for symbol, number in zip(symbols, numbers, strict=True)}
+
+
+def from_huffman(table: bytes, stream: bytes, count: int, alphabet: int) -> list[int]:
+    """A canonical Huffman stream, bit by bit: words are counted up in the order of length, then symbol."""
+    lengths = coding_table(table, alphabet)
+    words: dict[str, int] = {}
+    word, before = 0, 0
+    for length, symbol in sorted((length, symbol) for symbol, length in lengths.items()):
+        word <<= length - before
+        words[f"{word:0{length}b}" if length else ""] = symbol
+        word, before = word + 1, length
+    bits = "".join(f"{byte:08b}" for byte in stream)
+    symbols, at = [], 0
+    for _ in range(count):
+        stop = at
+        while bits[at:stop] not in words:
+            stop += 1
+        symbols.append(words[bits[at:stop]])
+        at = stop
+    return symbols
