@@ -156,7 +156,7 @@ def _write(symbols, codes, lengths, stream):  # type: ignore[no-untyped-def]
 @jit
 def _read(stream, table, width, first, words, before, ordered, symbols):  # type: ignore[no-untyped-def]
     """before: words that are shorter, by length. The next bits stand at the top of `word`."""
-    word, held, at, taken = np.uint64(0), 0, 0, 0
+    word, held, at, taken = np.uint64(0), np.int64(0), 0, np.int64(0)
     for i in range(symbols.size):
         while held <= 56:
             if at < stream.size:
