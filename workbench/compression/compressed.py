@@ -73,4 +73,4 @@ def compress(
 def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None = None) -> CompressedModel:
     """The compressed network again, from a packed file's bytes alone; see `workbench.importers.packed.read`."""
     found = packed.read(path, module, data)
-    return CompressedModel(found.model, found.forms, recipe=found.recipe, given=found.given)
+    return CompressedModel(found.model, found.forms, recipe=found.recipe, previews=found.previews, given=found.given)

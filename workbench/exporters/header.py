@@ -71,13 +71,17 @@ class StoredTensor:
 
 @dataclass(frozen=True)
 class Header:
-    """data: name of the data set and digest of its test images. layers and rest: in file order."""
+    """data: name of the data set and digest of its test images. layers and rest: in file order.
+
+    previews: titles of the trained methods in the recipe for which another stood in.
+    """
 
     model: str
     architecture: str | None
     input_shape: tuple[int, ...]
     data: tuple[str, str] | None
     recipe: Recipe
+    previews: tuple[str, ...]
     layers: tuple[StoredLayer, ...]
     rest: tuple[StoredTensor, ...]
 
@@ -97,7 +101,8 @@ def describe(compressed: EncodedModel) -> bytes:
         described = [(array.name, array.data.size, _crc32(array.data)) for array in arrays]
         entering = compressed.forms[name].entering
         layers.append(_entry(name, encoding.name, encoding.fields(), described, entering))
-    return _canonical(_content(compressed.model, compressed.recipe.to_object(), layers, checksums=True))
+    recipe, previews = compressed.recipe.to_object(), compressed.previews
+    return _canonical(_content(compressed.model, recipe, layers, previews, checksums=True))
 
 
 def length(compressed: EncodedModel) -> int:
@@ -110,13 +115,14 @@ def length(compressed: EncodedModel) -> int:
         for (name, form), (encoding, plan) in zip(compressed.forms.items(), compressed.plans.values(), strict=True)
     ]
     recipe, nothing = len(_canonical(compressed.recipe.to_object())), len(_canonical({}))
-    around = _around.get("header", partial(_length_around, compressed.model), compressed.model)
+    previews = compressed.previews
+    around = _around.get(("header", previews), partial(_length_around, compressed.model, previews), compressed.model)
     return around + recipe - nothing + sum(layers) + max(len(layers) - 1, 0)  # commas
 
 
-def _length_around(model: Model) -> int:
+def _length_around(model: Model, previews: tuple[str, ...]) -> int:
     """Bytes of a header with an empty recipe and without layers."""
-    return len(_canonical(_content(model, {}, [], checksums=False)))
+    return len(_canonical(_content(model, {}, [], previews, checksums=False)))
 
 
 def _layer_length(name: str, encoding: str, plan: Plan, entering: Levels | None, tables: tuple[Stored, ...]) -> int:
@@ -125,15 +131,19 @@ def _layer_length(name: str, encoding: str, plan: Plan, entering: Levels | None,
     return len(_canonical(_entry(name, encoding, plan.fields, arrays, entering)))
 
 
-def _content(model: Model, recipe: Any, layers: list[Any], checksums: bool) -> dict[str, Any]:
+def _content(
+    model: Model, recipe: Any, layers: list[Any], previews: tuple[str, ...], checksums: bool
+) -> dict[str, Any]:
     """Without checksums it is as long, and neither tensors nor images are looked at."""
     data = model.data
+    untrained = {"previews": list(previews)} if previews else {}
     return {
         "model": model.name,
         "architecture": model.architecture,
         "input_shape": list(model.input_shape),
         "data": data and {"name": data.name, "test": data.split("test").digest if checksums else _NO_DIGEST},
         "recipe": recipe,
+        **untrained,
         "layers": layers,
         "rest": [
             {
@@ -181,6 +191,7 @@ def parse(raw: bytes, of_today: Callable[[Any], Any] = lambda layer: layer) -> H
         input_shape=_input_shape(reading.take("input_shape")),
         data=_data(reading.take("data")),
         recipe=_recipe(reading.take("recipe")),
+        previews=_previews(reading.take("previews")) if "previews" in content else (),
         layers=tuple(_layer(of_today(layer)) for layer in _list("layers", reading.take("layers"))),
         rest=tuple(_tensor(one) for one in _list("rest", reading.take("rest"))),
     )
@@ -226,6 +237,12 @@ def _recipe(value: Any) -> Recipe:
         return Recipe.from_object(value)
     except RecipeError as error:
         raise FormatError(f"its recipe is not valid: {str(error).removesuffix('.')}") from error
+
+
+def _previews(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(title, str) for title in value):
+        raise FormatError("field 'previews' must be a list of texts")
+    return tuple(value)
 
 
 def _layer(value: Any) -> StoredLayer:

@@ -83,7 +83,13 @@ def filled(
         raise FormatError(f"it does not fit the network: {str(error).removesuffix('.')}") from error
     _check_names("layer", [one.name for one in header.layers], [one.name for one in model.layers])
     _check_names("tensor", [one.array.name for one in header.rest], list(model.rest))
-    return EncodedModel(model, MappingProxyType(forms), recipe=header.recipe, given=MappingProxyType(encodings))
+    return EncodedModel(
+        model,
+        MappingProxyType(forms),
+        recipe=header.recipe,
+        previews=header.previews,
+        given=MappingProxyType(encodings),
+    )
 
 
 def _check_layer(stored: StoredLayer, weight: torch.Tensor | None) -> None:

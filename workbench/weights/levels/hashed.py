@@ -13,6 +13,7 @@ from workbench.weights.levels import Codes, Floats, Levels
 from workbench.weights.stored import Stored, as_bytes
 
 if TYPE_CHECKING:
+    from workbench.weights.part import Part
     from workbench.weights.reading import Reading
 
 
@@ -54,6 +55,10 @@ class Hashed(Levels):
     def decode(self, codes: Codes) -> Floats:
         place, sign = hashes(math.prod(self.shape), self.shared.size, self.seed)
         return (sign * self.shared[place]).astype(np.float32).reshape(self.shape) + np.float32(0)
+
+    def with_zeros(self, part: Part) -> Levels | None:
+        """Itself, unless weights were cut after they were rounded: places say nothing of which are left."""
+        return self if np.array_equal(self.decode(np.empty(0, np.uint8)), part.values) else None
 
     def facts(self) -> dict[str, Any]:
         return {"seed": self.seed, "buckets": self.shared.size}

@@ -79,12 +79,14 @@ class Vectors(Levels):
         return cls(shape, values.reshape(stretch_count, count, length))
 
     def with_zeros(self, part: Part) -> Levels | None:
-        """Itself: a vector may hold zeros, and what is not exactly zero in it is not stored as zero."""
-        return self
+        """Itself, unless weights were cut after they were rounded: a vector cannot leave one of its numbers out."""
+        assert part.codes is not None
+        return self if np.array_equal(self.decode(part.codes), part.values) else None
 
     @property
     def storable(self) -> bool:
-        return self.centroids.shape[1] >= 1
+        """A vector is no longer than a row."""
+        return self.centroids.shape[1] >= 1 and self.centroids.shape[2] <= max(math.prod(self.shape[1:]), 1)
 
 
 def stretches(weights: Floats, length: int) -> NDArray[np.float32]:
