@@ -9,6 +9,7 @@ from torch import nn
 
 from workbench.compression.compressed import compress
 from workbench.compression.steps import Walk
+from workbench.errors import RecipeError
 from workbench.exporters.packed import write
 from workbench.importers.packed import read
 from workbench.method import Calibrated, Trained, setting
@@ -114,3 +115,13 @@ def test_a_result_belongs_to_its_settings_and_to_the_steps_before(model, store):
     later = walk(model, Recipe((Step(Magnitude(sparsity=0.1)), Step(Halved()))), store)
     later.take()
     assert later.key != one
+
+
+def test_a_trained_step_can_spare_a_layer_and_so_does_what_stands_in(model, store):
+    recipe = Recipe((Step(Halved(), None, {"0": None}),))
+    preview = compress(model, recipe, store=store)
+    assert preview.forms["0"] is model.layers[0].form
+    assert preview.forms["2"].parts[0].nonzeros < model.layers[1].weight.size
+    assert walk(model, recipe, store).layers() == ("2",)
+    with pytest.raises(RecipeError, match="cannot have settings of their own"):
+        compress(model, Recipe((Step(Halved(), None, {"0": {"sparsity": 0.25}}),)), store=store)

@@ -74,7 +74,7 @@ class Walk:
 
     @_take.register
     def _(self, method: Trained, step: Step) -> None:
-        if step.overrides:
+        if any(settings is not None for settings in step.overrides.values()):
             raise RecipeError(f"{method.name} trains all its layers together: they cannot have settings of their own.")
         key = self.key
         path = self.store.find(key)
@@ -87,7 +87,7 @@ class Walk:
                 self.previews += (f"{method.title} (stopped early)",)
             return
         self.previews += (method.title,)
-        stand_in = Step(method.stand_in(), step.layers)
+        stand_in = Step(method.stand_in(), step.layers, step.overrides)
         self._take(stand_in.method, stand_in)
 
     @property
