@@ -86,3 +86,11 @@ def test_weights_are_counted_as_kim_and_lebedev_count_them():
     assert cp.break_even == pytest.approx(KERNEL.size / (12 + 7 + 3 + 5))
     grown = tucker.break_even / tucker.rank
     assert grown * (7 * inner + 12 * outer) + grown**2 * outer * inner * 15 == pytest.approx(KERNEL.size)
+
+
+def test_a_tucker_basis_is_no_larger_than_what_the_kernel_spans():
+    """Ten outputs at one point span ten directions of 256 inputs: the eleventh would be stored for nothing."""
+    kernel = np.random.default_rng(0).normal(size=(10, 256, 1, 1)).astype(np.float32)
+    found = Tucker(rank=1.0, refine="no").compress(Form.of(kernel), None)
+    assert found.ranks == (10, 10)
+    np.testing.assert_allclose(found.compose(), kernel, atol=1e-4)

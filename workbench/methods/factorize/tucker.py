@@ -47,7 +47,9 @@ class Tucker(Layerwise):
     def compress(self, form: Form, decision: Hashable) -> Form:
         kernel = form.compose().astype(np.float64)
         out, channels = kernel.shape[:2]
-        outer, inner = max(1, round(self.rank * out)), max(1, round(self.rank * channels))
+        # an unfolding has no more singular values than columns: beyond them a basis holds nothing of the kernel
+        outer = max(1, min(round(self.rank * out), kernel[0].size))
+        inner = max(1, min(round(self.rank * channels), kernel[:, 0].size))
         whole_left, whole_right = _bases.get("tucker", lambda: (_basis(kernel, 0), _basis(kernel, 1)), form)
         left, right = whole_left[:, :outer], whole_right[:, :inner]
         if self.refine == "yes" and (outer < out or inner < channels):
