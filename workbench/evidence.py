@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,28 @@ class Inputs:
     energy: Floats
 
 
+@dataclass(frozen=True)
+class Channel:
+    """Output channels that live and die together: where they are added to each other, or pass through one filter each.
+
+    rows: (layer, row of its weight) of each. beside: (tensor, index) of their biases and batch norms, which must be
+    zero, too. columns: (layer, first row, row after the last, column) of the weights that meet them.
+    """
+
+    rows: tuple[tuple[str, int], ...]
+    beside: tuple[tuple[str, int], ...]
+    columns: tuple[tuple[str, int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Channels:
+    """clusters: channels of the same layers, to be ranked among each other. reasons: layer -> why none of its outputs
+    can be emptied, as the end of a sentence."""
+
+    clusters: tuple[tuple[Channel, ...], ...]
+    reasons: Mapping[str, str]
+
+
 class Evidence(ABC):
     """Everything is worked out when it is first asked for, and once.
 
@@ -36,3 +59,7 @@ class Evidence(ABC):
     @abstractmethod
     def inputs(self, layer: str) -> Inputs:
         """What enters that layer."""
+
+    @abstractmethod
+    def channels(self) -> Channels:
+        """The channels that can be emptied without changing anything else; needs no image."""

@@ -174,6 +174,10 @@ class Calibrated(Method):
         """The new form of a layer; `decision` is what `settle` said about it. `form` itself where nothing changes."""
         return form
 
+    def spared(self, forms: Mapping[str, Form], evidence: Evidence) -> Mapping[str, str]:
+        """Layers that the evidence says are to be left alone, and why, as the end of a sentence."""
+        return {}
+
     def beside(self, rest: Mapping[str, Tensors], decisions: Mapping[str, Hashable]) -> Mapping[str, Tensors]:
         """The tensors beside the layers' weights that change (biases, batch norm), by name, of those in `rest`."""
         return {}

@@ -12,6 +12,7 @@ from torch import fx, nn
 from workbench.accuracy.fused import follows
 from workbench.accuracy.network import Live
 from workbench.accuracy.pooling import SlicedMaxPool
+from workbench.network.recording import Recording, results
 
 Segment = Callable[..., Live]
 
@@ -55,7 +56,7 @@ class Graph:
         for path, slot in self.slots.items():
             module.set_submodule(path, slot)
         self.module = module
-        traced = _Recording().record(module)
+        traced = Recording((Slot, SlicedMaxPool)).record(module)
         for path, others in layers.items():
             if not others:
                 _take_in(traced, path, self.slots[path], module)
@@ -89,15 +90,7 @@ class Graph:
 
     def results(self, x: torch.Tensor) -> dict[fx.Node, Any]:
         """What every operation gives where the input is `x`."""
-        found: dict[fx.Node, Any] = {}
-
-        class Kept(fx.Interpreter):
-            def run_node(self, n: fx.Node) -> Any:
-                found[n] = super().run_node(n)
-                return found[n]
-
-        Kept(fx.GraphModule(self.module, self._traced)).run(x)
-        return found
+        return results(self.module, self._traced, x)
 
     def sizes(self, x: torch.Tensor) -> list[int]:
         """Bytes that are live at each cut, from 0 to the number of operations, where the input is `x`."""
@@ -146,36 +139,3 @@ def _take_in(traced: fx.Graph, path: str, slot: Slot, module: nn.Module) -> None
         traced.erase_node(user)
     if slot.after:
         slot.body = nn.Sequential(slot.layer, *slot.after)
-
-
-class _Recording(fx.Tracer):
-    """Traces a module as `torch.fx.symbolic_trace` does, without replacing `nn.Module.__call__` meanwhile.
-
-    That replacement is seen by every thread, and makes the networks that others run at the time fail.
-    """
-
-    def record(self, module: nn.Module) -> fx.Graph:
-        """The graph of one call of `module`, whose leaves have their classes exchanged while it is recorded."""
-        self.root, self.tensor_attrs = module, {}
-        self.graph = fx.Graph(tracer_cls=type(self))
-        classes = {}
-        for path, one in module.named_modules():
-            if one is not module and self.is_leaf_module(one, path):
-                classes[one] = type(one)
-                one.__class__ = self._recorded(type(one), path)
-        try:
-            scores = module(self.create_proxy("placeholder", "x", (), {}))
-        finally:
-            for one, was in classes.items():
-                one.__class__ = was
-        self.create_node("output", "output", (self.create_arg(scores),), {})
-        return self.graph
-
-    def _recorded(self, kind: type[nn.Module], path: str) -> type[nn.Module]:
-        def call(module: nn.Module, *args: Any, **kwargs: Any) -> fx.Proxy:
-            return self.create_proxy("call_module", path, args, kwargs)
-
-        return type(kind.__name__, (kind,), {"__call__": call, "__module__": kind.__module__})
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, Slot | SlicedMaxPool) or super().is_leaf_module(m, module_qualified_name)

@@ -11,11 +11,13 @@ import torch
 from workbench.cache import Cache
 from workbench.data.datasets import Split
 from workbench.errors import DataError, ModelError, Stopped
-from workbench.evidence import Evidence, Floats, Inputs
+from workbench.evidence import Channels, Evidence, Floats, Inputs
+from workbench.network.couplings import couplings
 from workbench.network.state import State
 
 _BATCH = 100
 _BINS = 2048
+_coupled: Cache[Channels] = Cache(ceiling=16 * 2**20)
 _known: Cache[object] = Cache(ceiling=64 * 2**20)
 
 
@@ -28,6 +30,9 @@ class Calibration(Evidence):
 
     def inputs(self, layer: str) -> Inputs:
         return self._inputs[layer]
+
+    def channels(self) -> Channels:
+        return _coupled.get("channels", lambda: couplings(self._state.model), self._state.model)
 
     @cached_property
     def _inputs(self) -> Mapping[str, Inputs]:

@@ -67,6 +67,10 @@ class Walk:
     def _(self, method: Calibrated, step: Step) -> None:
         methods = self._for(step)
         evidence = Calibration(self.state, self.digest, self.cancelled)
+        for name, reason in method.spared({name: self.state.forms[name] for name in methods}, evidence).items():
+            if name in step.named():
+                raise RecipeError(f"{method.name} cannot be applied to layer {name!r}: it {reason}.")
+            self.notes.append(Note(name, f"{method.title} left it alone: it {reason}."))
         decisions = self._formwise(
             step, methods, lambda chosen, forms: cast(Calibrated, chosen).settle(forms, evidence)
         )

@@ -1,0 +1,189 @@
+"""Channels that are emptied are zero wherever they go: the weights that meet them may as well stay in place."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import workbench
+from workbench.compression.compressed import compress
+from workbench.methods.prune._emptied import Emptied, beside, emptied, without
+from workbench.methods.prune.l1_filter import L1Filter
+from workbench.network.couplings import couplings
+from workbench.network.model import Model
+from workbench.network.state import State
+from workbench.recipe import Recipe, Step
+
+IMAGE = (1, 4, 8, 8)
+
+
+def model_of(module: nn.Module) -> Model:
+    """With biases, and batch norms that move every channel away from zero."""
+    generator = torch.Generator().manual_seed(0)
+    for tensor in module.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.1)
+            if tensor.ndim > 1:
+                tensor -= 0.6
+    return Model.from_module(module.eval(), torch.zeros(IMAGE), name="odd")
+
+
+def emptied_state(model: Model, channels, columns: bool) -> State:
+    """Without these channels; `columns`: whether the weights that meet them go, too."""
+    state = State.of(model)
+    decisions = emptied(channels, [layer.name for layer in model.layers])
+    kept = {
+        name: without(state.forms[name], what if columns else Emptied(what.rows)) for name, what in decisions.items()
+    }
+    return state.with_forms(kept).with_rest(beside(model.rest, decisions.values()))
+
+
+def half(model: Model):
+    """Every other channel of each cluster."""
+    return [channel for cluster in couplings(model).clusters for channel in cluster[::2]]
+
+
+def assert_empty_everywhere(model: Model) -> None:
+    x = torch.rand(3, *model.input_shape, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        met, unmet = (emptied_state(model, half(model), columns).module()(x) for columns in (True, False))
+        assert torch.allclose(met, unmet, rtol=1e-5, atol=1e-5 * float(unmet.abs().max()))
+        assert not torch.allclose(met, model.module(x))  # something was taken away
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.bn = nn.Conv2d(4, 6, 3, padding=1), nn.BatchNorm2d(6)
+        self.a, self.b = nn.Conv2d(6, 8, 3, padding=1), nn.Conv2d(8, 6, 1)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x):
+        x = F.relu(self.bn(self.stem(x)))
+        x = x + self.b(torch.relu(self.a(x)))
+        return self.head(x.mean((2, 3)))
+
+
+class Shuffled(nn.Module):
+    """Depthwise, grouped and shuffled by hand, then split unevenly and put together in another order."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.depth = nn.Conv2d(4, 8, 1), nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.grouped, self.b = nn.Conv2d(8, 8, 1, groups=2), nn.Conv2d(3, 5, 1)
+        self.head = nn.Linear((5 + 5) * 64, 3)
+
+    def forward(self, x):
+        x = self.depth(F.relu(self.a(x)))
+        n, c, h, w = x.shape
+        x = x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
+        x = F.relu(self.grouped(x))
+        few, many = torch.split(x, [3, 5], dim=1)
+        return self.head(torch.flatten(torch.cat([many, self.b(few)], 1), 1))
+
+
+class Twice(nn.Module):
+    """cat([x, x]), pixel shuffle, one output, max pooling."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(4, 6, 3, padding=1), nn.Conv2d(12, 8, 1)
+        self.up, self.one, self.head = nn.PixelShuffle(2), nn.Conv2d(2, 1, 1), nn.Linear(64, 3)
+
+    def forward(self, x):
+        x = F.relu(self.a(x))
+        x = self.b(torch.cat([x, x], 1))
+        return self.head(F.max_pool2d(self.one(self.up(x)), 2).flatten(1))
+
+
+@pytest.mark.parametrize("module", [Residual, Shuffled, Twice])
+def test_odd_networks(module):
+    assert_empty_everywhere(model_of(module()))
+
+
+@pytest.mark.parametrize("name", ["lenet-5/mnist", "resnet-8/fashion-mnist", "mobilenet-v2/fashion-mnist",
+                                  "squeezenet/fashion-mnist"])  # fmt: skip
+def test_the_zoo(name):
+    assert_empty_everywhere(workbench.load(name))
+
+
+def test_what_is_coupled_to_what():
+    found = couplings(model_of(Residual()))
+    assert [sorted({name for name, _ in cluster[0].rows}) for cluster in found.clusters] == [["b", "stem"], ["a"]]
+    stem = found.clusters[0][2]
+    assert set(stem.rows) == {("stem", 2), ("b", 2)}
+    assert set(stem.beside) == {("stem.bias", 2), ("b.bias", 2), ("bn.weight", 2), ("bn.bias", 2)}
+    assert set(stem.columns) == {("a", 0, 8, 2), ("head", 0, 3, 2)}
+    assert found.reasons == {"head": "has outputs that cannot be emptied: the first gives the network's answers"}
+
+    shuffled = couplings(model_of(Shuffled()))
+    together = {frozenset(name for name, _ in channel.rows) for cluster in shuffled.clusters for channel in cluster}
+    assert together == {frozenset({"a", "depth"}), frozenset({"grouped"}), frozenset({"b"})}
+    first = next(channel for cluster in shuffled.clusters for channel in cluster if ("a", 1) in channel.rows)
+    assert set(first.columns) == {("grouped", 0, 4, 2)}  # channel 1 stands third after the shuffle of 2 x 4
+
+    twice = couplings(model_of(Twice()))
+    assert {("b", 0, 8, 3), ("b", 0, 8, 9)} <= set(twice.clusters[0][3].columns)
+    assert [len(cluster) for cluster in twice.clusters] == [6, 1]
+    assert "b" in twice.reasons and "mixed with other channels" in twice.reasons["b"]  # of pixel shuffle
+
+
+@pytest.mark.parametrize(
+    ("between", "why"),
+    [
+        (nn.Sigmoid(), "goes through Sigmoid, which need not keep zero"),
+        (nn.BatchNorm2d(5, affine=False), "goes through BatchNorm2d, which need not keep zero"),
+        (nn.Softmax(1), "goes through Softmax"),
+    ],
+)
+def test_what_does_not_stay_zero_is_left_alone_and_said(between, why):
+    model = model_of(nn.Sequential(nn.Conv2d(4, 5, 1), between, nn.Flatten(), nn.Linear(320, 3)))
+    found = couplings(model)
+    assert found.clusters == () and why in found.reasons["0"]
+    notes = compress(model, Recipe((Step(L1Filter(share=0.5)),))).notes
+    assert any(note.layer == "0" and why in note.text for note in notes)
+
+
+def test_a_graph_that_cannot_be_followed_is_said():
+    class Deciding(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x if x.sum() > 0 else -x)
+
+    found = couplings(model_of(Deciding(nn.Conv2d(4, 5, 1), nn.Flatten(), nn.Linear(320, 3))))
+    assert found.clusters == () and "cannot be followed" in found.reasons["0"]
+
+
+def test_logits_are_those_of_the_network_whose_maps_are_zeroed_after_batch_norm_and_activation():
+    """Li et al.'s check, on ResNet-8: with β ≠ 0 a mask on the filters alone is another network."""
+    model = workbench.load("resnet-8/fashion-mnist")
+    compressed = compress(model, Recipe((Step(L1Filter(share=0.4), ("stack1.conv1", "stack2.conv1")),)))
+    x = model.data.split("test").inputs(slice(100))
+    naive, masked = State.of(model).module(), State.of(model).module()
+    for stack in ("stack1", "stack2"):
+        rows = np.flatnonzero(~compressed.forms[f"{stack}.conv1"].compose().any((1, 2, 3))).tolist()
+        layer = model.layer(f"{stack}.conv1")
+        assert len(rows) == round(0.4 * layer.shape[0])
+        sums = np.abs(layer.weight).sum((1, 2, 3))
+        assert set(rows) == set(np.argsort(sums)[: len(rows)].tolist())
+
+        def zeroed(_, inputs, output, rows=rows):
+            output[:, rows] = 0
+            return output
+
+        naive.get_submodule(f"{stack}.relu1").register_forward_hook(zeroed)
+        masked.get_submodule(f"{stack}.conv1").weight[rows] = 0
+    with torch.inference_mode():
+        found, expected = compressed.to_torch()(x), naive(x)
+        assert torch.allclose(found, expected, atol=1e-5 * float(expected.abs().max()))
+        assert not torch.allclose(masked(x), expected, atol=1e-2)
+
+
+def test_weights_and_operations_fall_by_the_analytic_amount():
+    model = workbench.load("lenet-5/mnist")
+    report = workbench.assess(compress(model, Recipe((Step(L1Filter(share=0.5)),))), images=100)
+    weights = {"conv1": 10 * 25, "conv2": 25 * 10 * 25, "fc1": 250 * 25 * 16, "fc2": 10 * 250}
+    assert {row.name: row.nonzeros for row in report.layers} == weights
+    positions = {"conv1": 24 * 24, "conv2": 8 * 8, "fc1": 1, "fc2": 1}
+    assert report.compressed.effective_macs == sum(weights[name] * positions[name] for name in weights)
+    assert report.compressed.size.value < 0.3 * report.original.size.value

@@ -1,0 +1,61 @@
+"""Emptying channels: their rows, the columns that meet them, and what stands beside them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.evidence import Channel
+from workbench.weights.form import Form
+
+
+@dataclass(frozen=True)
+class Emptied:
+    """What becomes zero in one layer: rows of its weight, (first row, row after the last, column) of it, and (tensor,
+    index) beside it."""
+
+    rows: tuple[int, ...] = ()
+    columns: tuple[tuple[int, int, int], ...] = ()
+    beside: tuple[tuple[str, int], ...] = ()
+
+
+def emptied(channels: Iterable[Channel], layers: Iterable[str]) -> dict[str, Emptied]:
+    """Layer -> what emptying `channels` does there, for each of `layers`."""
+    rows: dict[str, set[int]] = defaultdict(set)
+    columns: dict[str, set[tuple[int, int, int]]] = defaultdict(set)
+    beside: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    for channel in channels:
+        for layer, row in channel.rows:
+            rows[layer].add(row)
+        beside[channel.rows[0][0]] |= set(channel.beside)
+        for layer, *place in channel.columns:
+            columns[layer].add(cast("tuple[int, int, int]", tuple(place)))
+    return {
+        layer: Emptied(tuple(sorted(rows[layer])), tuple(sorted(columns[layer])), tuple(sorted(beside[layer])))
+        for layer in layers
+    }
+
+
+def without(form: Form, what: Emptied) -> Form:
+    """The form with these rows and columns zero: rows of its last factor, columns of its first."""
+    if not what.rows and not what.columns:
+        return form
+    masks = [np.ones(part.shape, bool) for part in form.parts]
+    masks[-1][list(what.rows)] = False
+    for start, stop, column in what.columns:
+        masks[0][slice(None) if form.factored else slice(start, stop), column] = False
+    return form.with_parts([part.kept(mask) for part, mask in zip(form.parts, masks, strict=True)])
+
+
+def beside(rest: Mapping[str, NDArray[Any]], decisions: Iterable[Any]) -> dict[str, NDArray[Any]]:
+    """The tensors of `rest` with the entries that become zero."""
+    found: dict[str, NDArray[Any]] = {}
+    for decision in decisions:
+        for name, index in decision.beside:
+            found.setdefault(name, rest[name].copy())[index] = 0
+    return found

@@ -1,0 +1,249 @@
+"""Which output channels of a network's layers live and die together, found by following them through its graph.
+
+Every channel of every layer is a number, and the numbers flow through the graph where the activations do. What only
+moves activations (views, transpositions, concatenations, slices) moves their numbers, whatever shuffle that amounts to;
+sums join the channels that they add; a filter for each channel joins what goes in with what comes out. A channel can be
+emptied where it then is zero wherever it goes: through functions that keep zero, up to layers that multiply it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from workbench.evidence import Channel, Channels
+from workbench.network.model import Layer, Model
+from workbench.network.recording import Recording, results
+
+_NONE = -1  # the number of what is no channel, or may not be emptied
+_KEEP_ZERO = (
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh,
+    nn.Hardtanh, nn.Hardswish, nn.Softsign, nn.Tanhshrink, nn.Softshrink, nn.Hardshrink, nn.Identity, nn.Dropout,
+    nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout,
+)  # fmt: skip
+_POOL = (nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d,
+         nn.AdaptiveMaxPool2d)  # fmt: skip
+_MOVE = (nn.Flatten, nn.Unflatten, nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle)
+_KEEP_ZERO_CALLS = {
+    "relu", "relu_", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "tanh", "hardtanh", "hardswish",
+    "dropout", "dropout2d", "contiguous", "clone", "float",
+}  # fmt: skip
+_POOL_CALLS = {"max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "amax"}
+_MOVE_CALLS = {
+    "view", "reshape", "flatten", "permute", "transpose", "chunk", "split", "getitem", "squeeze", "unsqueeze", "cat",
+    "concat", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "unflatten", "swapaxes", "movedim",
+}  # fmt: skip
+_SUMS = {"add", "iadd", "sub", "isub", "add_", "sub_"}
+_SCALINGS = {"mul", "imul", "truediv", "itruediv", "div", "neg"}
+
+
+def couplings(model: Model) -> Channels:
+    """The channels of `model` that can be emptied. A network whose graph cannot be recorded has none, and says so."""
+    try:
+        module = model.module
+        graph = Recording().record(module)
+        example = torch.rand(1, *model.input_shape, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            found = results(module, graph, example)
+    except Exception as error:  # a user's module may resist in any way
+        reason = f"is in a network whose graph cannot be followed ({type(error).__name__})"
+        return Channels((), {layer.name: reason for layer in model.layers})
+    flow = _Flow(model, found)
+    for node in graph.nodes:
+        flow.follow(node)
+    return flow.channels()
+
+
+class _Flow:
+    """The numbers of channels on their way. A number is a place among all rows of all layers' weights."""
+
+    def __init__(self, model: Model, found: dict[fx.Node, Any]) -> None:
+        self._model, self._found = model, found
+        self._layers = {path: layer for layer in model.layers for path in (layer.name, *layer.aliases)}
+        self._first: dict[str, int] = {}
+        self._rows: list[tuple[str, int]] = []
+        for layer in model.layers:
+            self._first[layer.name] = len(self._rows)
+            self._rows += [(layer.name, row) for row in range(layer.shape[0])]
+        self._parent = list(range(len(self._rows)))
+        self._why: dict[int, str] = {}  # root -> why it cannot be emptied
+        self._beside: dict[int, set[tuple[str, int]]] = defaultdict(set)  # by number, not by root
+        self._columns: dict[int, set[tuple[str, int, int, int]]] = defaultdict(set)
+        self._numbers: dict[fx.Node, Any] = {}
+
+    def follow(self, node: fx.Node) -> None:
+        """Give the numbers of what `node` gives."""
+        result = self._found.get(node)
+        if node.op == "output":
+            self._freeze(node.args, "gives the network's answers")
+        elif node.op in ("placeholder", "get_attr"):
+            self._numbers[node] = _nothing(result)
+        elif node.op == "call_module":
+            self._numbers[node] = self._module(node, str(node.target), result)
+        else:
+            self._numbers[node] = self._call(node, getattr(node.target, "__name__", str(node.target)), result)
+
+    def _module(self, node: fx.Node, path: str, result: Any) -> Any:
+        module = self._model.module.get_submodule(path)
+        numbers = self._of(node.args[0])
+        if path in self._layers and isinstance(numbers, torch.Tensor):
+            return self._layer(self._layers[path], path, numbers, result)
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)) and module.affine and isinstance(numbers, torch.Tensor):
+            for index, number in enumerate(self._by_channel(numbers)):
+                if number != _NONE:
+                    self._beside[number] |= {(f"{path}.weight", index), (f"{path}.bias", index)}
+            return numbers
+        if isinstance(module, _KEEP_ZERO):
+            return numbers
+        if isinstance(module, _POOL):
+            return self._pooled(numbers, result)
+        if isinstance(module, _MOVE) and isinstance(numbers, torch.Tensor):
+            return module(numbers)
+        self._freeze(node.args, f"goes through {type(module).__name__}, which need not keep zero")
+        return _nothing(result)
+
+    def _call(self, node: fx.Node, name: str, result: Any) -> Any:
+        first = self._of(node.args[0]) if node.args else None
+        if name in _SUMS and len(node.args) == 2 and all(isinstance(self._of(arg), torch.Tensor) for arg in node.args):
+            return self._joined(self._of(node.args[0]), self._of(node.args[1]), result)
+        if name in _KEEP_ZERO_CALLS:
+            return first
+        if name in _POOL_CALLS:
+            return self._pooled(first, result)
+        if name in _SCALINGS and not any(isinstance(self._of(arg), torch.Tensor) for arg in node.args[1:]):
+            return first
+        if name in _MOVE_CALLS:
+            target: Any = node.target if callable(node.target) else getattr(torch.Tensor, str(node.target))
+            args, kwargs = fx.map_arg((node.args, node.kwargs), self._of)
+            return target(*args, **kwargs)
+        nothing = _nothing(result)
+        if nothing is not None:  # a shape or a size says nothing of values
+            self._freeze((node.args, node.kwargs), f"goes through {name.strip('_')}, which need not keep zero")
+        return nothing
+
+    def _of(self, arg: Any) -> Any:
+        """The numbers of a node that gives a tensor (or several); what it gave, of another one."""
+        if not isinstance(arg, fx.Node):
+            return arg
+        numbers = self._numbers.get(arg)
+        return self._found[arg] if numbers is None else numbers
+
+    def _layer(self, layer: Layer, path: str, numbers: torch.Tensor, result: Any) -> torch.Tensor:
+        first, out = self._first[layer.name], layer.shape[0]
+        entering = self._by_channel(numbers, last=layer.kind == "linear")
+        one_each = layer.groups > 1 and layer.shape[1] == 1
+        if one_each:  # a filter for each channel: what goes in and what comes out are one
+            for row in range(out):
+                number = entering[row * len(entering) // out]
+                if number == _NONE:
+                    self._forbid(first + row, "filters what cannot be emptied, one channel each")
+                else:
+                    self._join(first + row, number)
+        else:
+            outputs, inputs = out // layer.groups, layer.shape[1]
+            for channel, number in enumerate(entering):
+                if number != _NONE:
+                    group = channel // inputs
+                    place = layer.name, group * outputs, (group + 1) * outputs, channel % inputs
+                    self._columns[number].add(place)
+        if f"{path}.bias" in self._model.rest:
+            for row in range(out):
+                self._beside[first + row].add((f"{path}.bias", row))
+        rows = torch.arange(first, first + out)
+        if layer.kind == "linear":
+            return rows.expand(result.shape).clone()
+        return rows.view(-1, *[1] * (result.ndim - 2)).expand(result.shape).clone()
+
+    def _by_channel(self, numbers: torch.Tensor, last: bool = False) -> list[int]:
+        """One number a channel; what differs inside a channel cannot be emptied."""
+        rows = numbers.reshape(-1, numbers.shape[-1]).T if last else numbers.transpose(0, 1).flatten(1)
+        alike = (rows == rows[:, :1]).all(1)
+        for number in rows[~alike].unique().tolist():
+            if number != _NONE:
+                self._forbid(number, "is mixed with other channels before the next layer")
+        return [int(number) if same else _NONE for number, same in zip(rows[:, 0], alike, strict=True)]
+
+    def _pooled(self, numbers: Any, result: Any) -> Any:
+        """Of one number a channel; a mean or maximum of zeros is zero."""
+        if not isinstance(numbers, torch.Tensor) or not isinstance(result, torch.Tensor) or numbers.ndim < 3:
+            self._freeze_numbers(numbers, "is pooled over its channels")
+            return _nothing(result)
+        if result.ndim < 2 or result.shape[1] != numbers.shape[1]:
+            self._freeze_numbers(numbers, "is pooled over its channels")
+            return _nothing(result)
+        channels = torch.tensor(self._by_channel(numbers))
+        return channels.view(1, -1, *[1] * (result.ndim - 2)).expand(result.shape).clone()
+
+    def _joined(self, first: torch.Tensor, second: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
+        """Of a sum: zero where both are."""
+        first, second = (numbers.expand(result.shape).reshape(-1) for numbers in (first, second))
+        pairs = torch.stack([first, second], 1).unique(dim=0).tolist()
+        for one, other in pairs:
+            if _NONE in (one, other):
+                for number in {one, other} - {_NONE}:
+                    self._forbid(number, "is added to what cannot be emptied")
+            else:
+                self._join(one, other)
+        return torch.where((first == _NONE) | (second == _NONE), _NONE, first).reshape(result.shape)
+
+    def _freeze(self, args: Any, why: str) -> None:
+        fx.map_arg(args, lambda node: self._freeze_numbers(self._numbers.get(node), why))
+
+    def _freeze_numbers(self, numbers: Any, why: str) -> None:
+        for tensor in numbers if isinstance(numbers, (tuple, list)) else (numbers,):
+            if isinstance(tensor, torch.Tensor):
+                for number in tensor.unique().tolist():
+                    if number != _NONE:
+                        self._forbid(number, why)
+
+    def _forbid(self, number: int, why: str) -> None:
+        self._why.setdefault(self._root(number), why)
+
+    def _join(self, one: int, other: int) -> None:
+        first, second = self._root(one), self._root(other)
+        if first != second:
+            self._parent[second] = first
+            if second in self._why:
+                self._why.setdefault(first, self._why.pop(second))
+
+    def _root(self, number: int) -> int:
+        while self._parent[number] != number:
+            self._parent[number] = self._parent[self._parent[number]]
+            number = self._parent[number]
+        return number
+
+    def channels(self) -> Channels:
+        """What can be emptied, in the order of the layers."""
+        members: dict[int, list[int]] = defaultdict(list)
+        for number in range(len(self._rows)):
+            members[self._root(number)].append(number)
+        clusters: dict[tuple[str, ...], list[Channel]] = defaultdict(list)
+        free: set[str] = set()
+        reasons: dict[str, str] = {}
+        for root, numbers in members.items():
+            rows = tuple(self._rows[number] for number in numbers)
+            if root in self._why:
+                for name, _ in rows:
+                    reasons.setdefault(name, self._why[root])
+                continue
+            free |= {name for name, _ in rows}
+            beside = sorted(set().union(*(self._beside[number] for number in numbers)))
+            columns = sorted(set().union(*(self._columns[number] for number in numbers)))
+            clusters[tuple(name for name, _ in rows)].append(Channel(rows, tuple(beside), tuple(columns)))
+        kept = {name: f"has outputs that cannot be emptied: the first {why}" for name, why in reasons.items()}
+        return Channels(
+            tuple(tuple(cluster) for cluster in clusters.values()),
+            {name: why for name, why in kept.items() if name not in free},
+        )
+
+
+def _nothing(result: Any) -> Any:
+    """No channel, in the shape of what an operation gave; None where that is no tensor."""
+    if isinstance(result, torch.Tensor):
+        return torch.full(result.shape, _NONE)
+    if isinstance(result, (tuple, list)) and result and all(isinstance(one, torch.Tensor) for one in result):
+        return [torch.full(one.shape, _NONE) for one in result]
+    return None
