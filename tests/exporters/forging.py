@@ -48,7 +48,7 @@ OTHER_KINDS: tuple[Levels, ...] = (
     PowersOfTwo.over(_weights(11), 1),
     Vectors((20, 20), np.random.default_rng(12).normal(size=(7, 4, 3)).astype(np.float32)),
 )
-PATTERNS = ("n-m", "block")  # of zeros
+PATTERNS = ("n-m", "block", "channels")  # of zeros
 
 
 class Net(nn.Module):
@@ -79,6 +79,9 @@ class Net(nn.Module):
 
 def _patterned(pattern: str, seed: int) -> Any:
     weights = _weights(seed)
+    if pattern == "channels":
+        weights[::2], weights[:, ::3] = 0, 0
+        return weights
     zero = (weights < 0) & (pattern == "block")
     return np.where(naive.in_pattern(zero, pattern), 0, weights)
 

@@ -92,7 +92,7 @@ def test_a_users_network_with_every_encoding(tmp_path: Path) -> None:
 def test_sizes_are_counted_under_the_layer_and_part_that_they_belong_to() -> None:
     size = every_encoding().size
     assert set(size.by_layer) == {
-        "conv", "norm", "wide", "a", "b", "c", "again", "d", "e", "header", *(f"more.{place}" for place in range(7)),
+        "conv", "norm", "wide", "a", "b", "c", "again", "d", "e", "header", *(f"more.{place}" for place in range(8)),
     }  # fmt: skip
     assert size.by_layer["norm"] == size.by_part["batch_norm"] == 4 * 6 * 4
     assert size.by_layer["again"] == 20 * 4  # its weight is stored once, under c

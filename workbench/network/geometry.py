@@ -34,8 +34,8 @@ class Use:
 
     @property
     def macs(self) -> int:
-        """Dense multiply-accumulates; a product with a padded zero counts as one."""
-        return self.positions * self.part.size
+        """Dense multiply-accumulates of the channels that are left; a product with a padded zero counts as one."""
+        return self.positions * self.part.alive_size
 
     @property
     def effective_macs(self) -> int:

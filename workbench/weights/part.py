@@ -134,6 +134,34 @@ class Part:
         """Entries that bridge runs of zeros in a relative index, for each width in `kernels.gaps.WIDTHS`."""
         return self._zeros[1]
 
+    @cached_property
+    def alive(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which output and which input channels [out], [in / groups] hold a weight that is not zero.
+
+        Told by the cut without making the values; of what is rounded after that, a channel may yet be all zero.
+        """
+        if self.nonzeros == self.size:
+            return np.ones(self.shape[0], bool), np.ones(self.shape[1], bool)
+        if self._grid is not None and self._grid.code_shape(self.shape) != self.shape:  # which may fill zeros
+            return Part(self.values).alive
+        rows, columns = (self._whole or self)._reach
+        threshold = np.float32(0 if self.cut is None else self.cut.threshold)
+        if self.cut is not None and self.cut.ties is not None:
+            return rows >= threshold, columns >= threshold
+        return rows > threshold, columns > threshold
+
+    @cached_property
+    def alive_size(self) -> int:
+        """How many weights there are where the channels that are left cross."""
+        rows, columns = self.alive
+        return int(rows.sum()) * int(columns.sum()) * math.prod(self.shape[2:])
+
+    @cached_property
+    def _reach(self) -> tuple[Floats, Floats]:
+        """Largest magnitude of the source in each output and each input channel."""
+        size = np.abs(self.source).reshape(self.shape[0], self.shape[1], math.prod(self.shape[2:]))
+        return size.max((1, 2), initial=0), size.max((0, 2), initial=0)
+
     @property
     def nbytes(self) -> int:
         """Bytes of what this part alone holds; another one's source is not counted."""

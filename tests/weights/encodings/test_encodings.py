@@ -262,7 +262,7 @@ def test_decoded_levels_are_those_of_the_formula() -> None:
 
 def test_names_and_reasons() -> None:
     form = Form.of(np.ones((2, 2), np.float32))
-    with pytest.raises(RecipeError, match="no encoding 'huffman'; there are affine, bitmap, block, codebook"):
+    with pytest.raises(RecipeError, match="no encoding 'huffman'; there are affine, bitmap, block, channels, codebook"):
         named("huffman", form)
     with pytest.raises(RecipeError, match=r"'affine' cannot hold .* those that can: dense, bitmap, relative-index"):
         named("affine", form)
