@@ -29,6 +29,7 @@ class Shelf(Mapping[str, type[T]]):
         """room: the package, as "workbench.methods". base: of every class there; it may be abstract."""
         self.room = room
         self._base = base
+        self._found: dict[str, type[T]] = {}  # every move of a live session looks things up
 
     @cached_property
     def files(self) -> Mapping[str, Path]:
@@ -68,6 +69,11 @@ class Shelf(Mapping[str, type[T]]):
         return {}
 
     def __getitem__(self, name: str) -> type[T]:
+        if name not in self._found:
+            self._found[name] = self._import(name)
+        return self._found[name]
+
+    def _import(self, name: str) -> type[T]:
         path = self.files[name]
         home = f"{self.room}.{name.replace('-', '_')}"
         try:

@@ -170,7 +170,8 @@ def cheapest_of(part: Part) -> tuple[TensorScheme, Plan]:
     """The scheme that holds one tensor without loss in the fewest bytes, and what it stores."""
     form = Form.whole(part)
     found: tuple[TensorScheme, Plan] | None = None
-    for scheme in _candidates(None if part.levels is None else part.levels.kind):
+    kind = None if part.levels is None else part.levels.kind
+    for scheme in _candidates(kind, sparse=part.nonzeros < part.size):
         if found is not None and scheme.least(form) >= found[1].nbytes:
             continue
         plan = scheme.plan(form)
@@ -181,9 +182,12 @@ def cheapest_of(part: Part) -> tuple[TensorScheme, Plan]:
 
 
 @cache
-def _candidates(kind: str | None) -> tuple[TensorScheme, ...]:
-    """What may hold a tensor on levels of that kind, the simplest first."""
-    names = [_DENSE, *([kind] if kind else []), *(name for name in PLACES if name != _EVERY)]
+def _candidates(kind: str | None, sparse: bool) -> tuple[TensorScheme, ...]:
+    """What may hold a tensor on levels of that kind in the fewest bytes, the simplest first.
+
+    Where no weight is zero, saying where the others stand only takes more.
+    """
+    names = [_DENSE, *([kind] if kind else []), *(name for name in PLACES if sparse and name != _EVERY)]
     return tuple(SCHEMES[name] for name in sorted(names, key=simplicity))
 
 
