@@ -11,7 +11,8 @@ from benchmarks import browser, resnet_50, scratch, startup
 from benchmarks.kernels import machine
 from benchmarks.moves import BUDGET, FIGURES, KINDS, LEAST, moved_layer, recipe, steps, summary
 from benchmarks.servers import SURFACES as PAGES
-from workbench.engine.session import Session, Update
+from workbench.engine.session import Session
+from workbench.engine.update import Update
 from workbench.models import zoo
 from workbench.network.model import Model, load
 

@@ -13,7 +13,8 @@ import pytest
 
 import workbench
 from workbench.engine.assessment import costs
-from workbench.engine.session import Session, Update
+from workbench.engine.session import Session
+from workbench.engine.update import Update
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.report import Report

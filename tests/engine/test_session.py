@@ -17,8 +17,10 @@ from workbench.accuracy.network import BATCH
 from workbench.accuracy.restart import Evaluator
 from workbench.data.datasets import Dataset
 from workbench.engine.assessment import assess
-from workbench.engine.session import Session, Update
+from workbench.engine.session import Session
+from workbench.engine.update import Update
 from workbench.errors import DataError, DeviceError, RecipeError, WorkbenchError
+from workbench.methods.factorize.svd import SVD
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.report import Report
@@ -471,3 +473,27 @@ def test_what_runs_images_gives_way_to_the_page(slow: Session) -> None:
     before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     assert before == os.getpriority(os.PRIO_PROCESS, 0)
     assert os.getpriority(os.PRIO_PROCESS, slow._worker.native_id or 0) > before
+
+
+def test_a_step_that_takes_long_gives_way_to_a_newer_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An SVD of a large network is cut short between two layers; the newest move is answered, the other never is."""
+    layers = []
+
+    def slow(self, form, decision):  # type: ignore[no-untyped-def]
+        layers.append(form.shape)
+        time.sleep(0.4)
+        return form.with_values([form.compose() / 2])
+
+    monkeypatch.setattr(SVD, "compress", slow)
+    model = workbench.load("resnet-8/fashion-mnist")
+    session, seen = Session(model, images=100), []
+    session.wait(120)
+    session.observe(lambda update: seen.append((update.move, update.stage)))
+    old = session.update(recipe=workbench.Recipe.sliders(rank=0.5))
+    time.sleep(0.3)
+    new = session.update(recipe=workbench.Recipe.sliders(sparsity=0.5))
+    session.wait(120)
+    session.close()
+    assert 1 <= len(layers) < len(model.layers) - 1
+    assert (new, "exact") in seen
+    assert all(move != old for move, _ in seen)

@@ -18,7 +18,8 @@ from widgets.draw.panel import Panel
 from widgets.views.tradeoff import Point, compressed_point, tradeoff, visit
 from workbench.compression.compressed import compress
 from workbench.devices.device import Device
-from workbench.engine.session import Session, Update
+from workbench.engine.session import Session
+from workbench.engine.update import Update
 from workbench.errors import RecipeError, WorkbenchError
 from workbench.models import zoo
 from workbench.network.model import Model, load

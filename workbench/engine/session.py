@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
 from threading import Condition, Thread
 from time import perf_counter
-from typing import Literal
 
 from workbench.accuracy.examiner import Examiner, image_count
-from workbench.accuracy.memory import give_back
 from workbench.accuracy.openmp import end_pool
 from workbench.accuracy.restart import BUDGET
 from workbench.compression.compressed import CompressedModel, compress
 from workbench.costs import latency
 from workbench.devices.device import Device
 from workbench.engine import warmup
+from workbench.engine.ahead import Prepared, prepare
 from workbench.engine.assessment import DEFAULT_DEVICE, costs, with_accuracy, with_latency
+from workbench.engine.foresight import Foresight
 from workbench.engine.jobs import Job
-from workbench.engine.neighbours import neighbours
 from workbench.engine.priority import give_way
 from workbench.engine.rehearsal import rehearse
-from workbench.errors import RecipeError, Stopped, WorkbenchError
+from workbench.engine.update import Move, Stage, Update
+from workbench.errors import Stopped, WorkbenchError
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.report import Report
 
-Stage = Literal["costs", "accuracy", "exact", "cancelled", "error", "latency", "training"]
 _log = logging.getLogger(__name__)
 _EVERY = 0.04  # seconds between two estimates, faster than which an eye cannot follow
 _GLANCES = 0.02  # seconds without a move after which costs are foreseen
@@ -36,46 +33,6 @@ _COUNTS = 0.1  # seconds of counting accuracy after which that lets costs be for
 _BETWEEN = 0.02  # for so many seconds
 _LOOKS = 0.15  # seconds without a move after which the user is taken to look
 _PATIENCE = 0.5  # seconds of compressing after which a newer move cuts it short, between two layers
-_AHEAD = 5.0  # seconds of preparing what may come next
-
-
-@dataclass(frozen=True)
-class Update:
-    """One message of the engine about one move.
-
-    move: its number. newest: whether no later move had arrived when this was sent. stage: "costs" comes first (size,
-    operations and energy are exact, accuracy unknown), then "accuracy" while images are run, then "exact"; or
-    "cancelled" with what was known by then, or "error" with a sentence. progress: share of the images run, 0..1.
-    Where latency was asked for, "latency" follows, its progress the share of layers whose kernels are ready, and then
-    the stage that the move had ended with once more, its report with the latency or `error` with a sentence. While a
-    training runs, "training" tells the share of it that is done, and `error` where it failed.
-    """
-
-    move: int
-    newest: bool
-    stage: Stage
-    report: Report | None
-    progress: float
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class _Move:
-    number: int
-    model: Model
-    recipe: Recipe
-    device: str
-
-
-@dataclass(eq=False)
-class _Foresight:
-    """What is being foreseen. recipe: the one that is next, once `recipes` has been asked for it."""
-
-    model: Model
-    device: str
-    recipes: Iterator[Recipe]
-    found: Callable[[Recipe, Report], None]
-    recipe: Recipe | None = None
 
 
 class Session:
@@ -103,14 +60,14 @@ class Session:
         self._observers: list[Callable[[Update], None]] = []
         self._examiner = Examiner(activations)
         self._changed = Condition()  # whose lock the same thread may take again
-        self._newest = self._begun = _Move(0, model, recipe, device)
-        self._waiting: _Move | None = self._newest
-        self._prepared: dict[tuple[Model, str, str], tuple[CompressedModel, Report]] = {}
-        self._foresight: _Foresight | None = None
+        self._newest = self._begun = Move(0, model, recipe, device)
+        self._waiting: Move | None = self._newest
+        self._prepared: Prepared = {}
+        self._foresight: Foresight | None = None
         self._finished = -1
         self._failure: str | None = None
         self._stopped = -1  # moves up to this number were cancelled
-        self._timed: _Move | None = None  # the newest one, while its latency is asked for
+        self._timed: Move | None = None  # the newest one, while its latency is asked for
         self._sent: Update | None = None
         self._closed = False
         self._report: Report | None = None
@@ -167,7 +124,7 @@ class Session:
             device = device or current.device
             _check(model, recipe, device, self.images)
             end_pool()
-            self._newest = self._waiting = _Move(current.number + 1, model, recipe, device)
+            self._newest = self._waiting = Move(current.number + 1, model, recipe, device)
             self._timed = None
             self._changed.notify_all()
             return self._newest.number
@@ -232,7 +189,7 @@ class Session:
         Moves come first: they wait for one layer's step, or for the counting of one recipe's costs, at most.
         """
         with self._changed:
-            self._foresight = _Foresight(model, device, iter(recipes), found)
+            self._foresight = Foresight(model, device, iter(recipes), found)
             self._changed.notify_all()
 
     def observe(self, callback: Callable[[Update], None]) -> Callable[[], None]:
@@ -265,7 +222,7 @@ class Session:
             if move is not None:
                 before, self._begun = self._begun, move
                 exact = self._follow(move)
-                ahead = self._prepare(before, move) if exact else None
+                ahead = prepare(before, move, self._examiner, self.images, self._prepared) if exact else None
                 rested = perf_counter()
             elif timed is not None:
                 if self._sent is not None and self._compressed is not None:
@@ -281,7 +238,7 @@ class Session:
                     _log.debug("a position could not be prepared", exc_info=True)
                     ahead = None
 
-    def _follow(self, move: _Move) -> bool:
+    def _follow(self, move: Move) -> bool:
         """Send everything about a move. Returns whether it went to its end."""
         failure, exact = None, False
         try:
@@ -300,7 +257,7 @@ class Session:
             self._changed.notify_all()
         return exact
 
-    def _run(self, move: _Move) -> bool:
+    def _run(self, move: Move) -> bool:
         prepared = self._prepared.get((move.model, move.device, move.recipe.digest))
         self._prepared.clear()
         patient = perf_counter() + _PATIENCE
@@ -332,7 +289,7 @@ class Session:
         self._send(move, "exact", report, 1.0)
         return True
 
-    def _time(self, move: _Move, ended: Update, compressed: CompressedModel) -> None:
+    def _time(self, move: Move, ended: Update, compressed: CompressedModel) -> None:
         """Measure a finished move. ended: its last update, about `compressed`, which is sent again with the latency."""
         report, failure = ended.report, ended.error
 
@@ -358,57 +315,14 @@ class Session:
     def _overtaken(self) -> bool:
         return self._waiting is not None or self._closed
 
-    def _foresee(self, foresight: _Foresight, seconds: float, given_up: Callable[[], bool]) -> None:
-        """Work out one recipe of `foresight`, and more until so many seconds have passed."""
-        end = perf_counter() + seconds
-        try:
-            while self._foresight is foresight and not given_up():
-                recipe = foresight.recipe = foresight.recipe or next(foresight.recipes)
-                try:
-                    report = costs(compress(foresight.model, recipe, cancelled=given_up, keep=False), foresight.device)
-                    foresight.found(recipe, report)
-                except RecipeError:  # the user is told if the controls are really put there
-                    pass
-                foresight.recipe = None
-                if perf_counter() >= end:
-                    return
-        except Stopped:
-            return  # what was begun is begun anew when there is time again
-        except StopIteration:
-            self._end(foresight)
-        except Exception:
-            _log.exception("costs could not be foreseen")
-            self._end(foresight)
-
-    def _end(self, foresight: _Foresight) -> None:
+    def _foresee(self, foresight: Foresight, seconds: float, given_up: Callable[[], bool]) -> None:
+        """Work at `foresight` for so long, or until another one takes its place."""
+        left = foresight.work(seconds, lambda: given_up() or self._foresight is not foresight)
         with self._changed:
-            if self._foresight is foresight:
+            if not left and self._foresight is foresight:
                 self._foresight = None
 
-    def _prepare(self, before: _Move, now: _Move) -> Iterator[None]:
-        """Work out the positions beside the one that was moved to, a little between two yields; most likely one first.
-
-        What is found is where the next move looks: reports here, answers in the examiner's memory.
-        """
-        end = perf_counter() + _AHEAD
-        runs = []
-        for recipe in neighbours(before.recipe, now.recipe) if before.model is now.model else ():
-            found = compress(now.model, recipe)
-            self._prepared[now.model, now.device, recipe.digest] = found, costs(found, now.device)
-            runs.append(self._examiner.accuracies(found, self.images))
-            yield
-        for run in runs:  # the first images of each position, then the rest
-            next(run, None)
-            yield
-        for _ in chain(*runs):
-            if perf_counter() > end:
-                break
-            yield
-        give_back()
-
-    def _send(
-        self, move: _Move, stage: Stage, report: Report | None, progress: float, error: str | None = None
-    ) -> None:
+    def _send(self, move: Move, stage: Stage, report: Report | None, progress: float, error: str | None = None) -> None:
         if report is not None:
             self._report = report
         update = Update(move.number, move.number == self._newest.number, stage, report, progress, error)
