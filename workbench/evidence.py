@@ -5,11 +5,35 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a method may know of a layer beside its form.
+
+    groups: above 1 marks a grouped or depthwise convolution. tied: other modules use the same weight tensor. output: it
+    is the network's last layer, which gives the class scores. first: it is the first layer that the network's input
+    meets.
+    """
+
+    kind: Literal["linear", "conv2d"]
+    groups: int
+    tied: bool
+    output: bool
+    first: bool = False
+
+    @property
+    def unfactorable(self) -> str | None:
+        """Why the layer cannot become a product of two layers, as the end of a sentence."""
+        if self.groups > 1:
+            return "is a grouped convolution, which has no product of two layers here"
+        return "shares its weight with another module, which factors would untie" if self.tied else None
 
 
 @dataclass(frozen=True)

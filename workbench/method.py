@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from numpy.typing import NDArray
 
 from workbench.errors import RecipeError
-from workbench.evidence import Evidence
+from workbench.evidence import Evidence, Layout
 from workbench.shelf import Shelf
 from workbench.weights.form import Form
 
@@ -60,29 +60,6 @@ class Setting:
 def setting(default: Any, help: str, **facts: Any) -> Any:
     """A dataclass field that carries its `Setting`."""
     return field(default=default, metadata={"setting": Setting(help, **facts)})
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a method may know of a layer beside its form.
-
-    groups: above 1 marks a grouped or depthwise convolution. tied: other modules use the same weight tensor. output: it
-    is the network's last layer, which gives the class scores. first: it is the first layer that the network's input
-    meets.
-    """
-
-    kind: Literal["linear", "conv2d"]
-    groups: int
-    tied: bool
-    output: bool
-    first: bool = False
-
-    @property
-    def unfactorable(self) -> str | None:
-        """Why the layer cannot become a product of two layers, as the end of a sentence."""
-        if self.groups > 1:
-            return "is a grouped convolution, which has no product of two layers here"
-        return "shares its weight with another module, which factors would untie" if self.tied else None
 
 
 @dataclass(frozen=True)

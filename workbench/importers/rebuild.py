@@ -19,9 +19,10 @@ from workbench.exporters.header import Header, StoredLayer, StoredTensor
 from workbench.models import zoo
 from workbench.network.encoded import ENTERING, EncodedModel
 from workbench.network.model import INPUT, Model
+from workbench.weights.arrays import Floats
 from workbench.weights.encoding import Encoding
 from workbench.weights.form import Form
-from workbench.weights.levels import LEVELS, Floats, Levels
+from workbench.weights.levels import LEVELS, Levels
 from workbench.weights.reading import Reading, shape_of
 
 if TYPE_CHECKING:

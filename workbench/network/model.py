@@ -18,11 +18,11 @@ from workbench.cache import fingerprint
 from workbench.data.datasets import Dataset
 from workbench.data.datasets import load as load_dataset
 from workbench.errors import ModelError
-from workbench.method import Layout
+from workbench.evidence import Layout
 from workbench.models import zoo
 from workbench.network.trace import Call, trace
+from workbench.weights.arrays import Floats
 from workbench.weights.form import Form
-from workbench.weights.levels import Floats
 
 RestPart = Literal["biases", "batch_norm", "other"]
 INPUT = (1, 28, 28)  # of every network in the zoo: grey images, channels first

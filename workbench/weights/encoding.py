@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.weights.arrays import Floats
 from workbench.weights.form import Form
-from workbench.weights.levels import Floats
 from workbench.weights.stored import Stored
 
 

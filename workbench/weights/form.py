@@ -15,7 +15,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.weights.levels import Floats, Levels
+from workbench.weights.arrays import Floats
+from workbench.weights.levels import Levels
 from workbench.weights.part import Part
 
 T = TypeVar("T")

@@ -15,8 +15,9 @@ from workbench.kernels.sparse import zero_runs
 from workbench.kernels.statistics import fake_quantize, magnitudes
 from workbench.kernels.statistics.deviations import deviations
 from workbench.kernels.threads.shares import limit, split
+from workbench.weights.arrays import Codes, Floats
 from workbench.weights.grouping import Grouping
-from workbench.weights.levels import Codes, Floats, Levels
+from workbench.weights.levels import Levels
 
 _WORTH_A_THREAD = 2**19  # weights, which take one thread about a third of a millisecond to count
 

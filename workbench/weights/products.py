@@ -16,10 +16,10 @@ from workbench.kernels.lowbit import products as lowbit
 from workbench.kernels.lowbit.convolution import LowBitConvolution
 from workbench.kernels.sparse.convolution import SparseConvolution
 from workbench.kernels.sparse.stream import SparseStream
+from workbench.weights.arrays import Floats, Positions
 from workbench.weights.encoding import Convolution, Kernel
-from workbench.weights.levels import Floats
 from workbench.weights.places import Columns, Places
-from workbench.weights.values import FLOAT32, Positions, Values
+from workbench.weights.values import FLOAT32, Values
 
 _ROOM = 1.15
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import FormatError
 from workbench.kernels.lowbit.bitpack import packed_size, unpack
-from workbench.weights.levels import Floats
+from workbench.weights.arrays import Floats
 
 MOST_WEIGHTS = 2**31
 MOST_DIMENSIONS = 8

@@ -18,15 +18,13 @@ from workbench.errors import FormatError
 from workbench.kernels.lowbit.bitpack import pack, packed_size, unpack
 from workbench.kernels.lowbit.weights import LowBit
 from workbench.kernels.sparse.stream import Listed
-from workbench.weights.levels import LEVELS, Codes, Floats, Levels
+from workbench.weights.arrays import Bytes, Codes, Floats, Planned, Positions
+from workbench.weights.levels import LEVELS, Levels
 from workbench.weights.part import Part
 from workbench.weights.places import Placing
 from workbench.weights.reading import Reading
 from workbench.weights.stored import Stored, as_bytes
 
-Bytes = NDArray[np.uint8]
-Positions = NDArray[np.int64]
-Planned = tuple[tuple[str, str, int], ...]  # name, part and bytes of each array
 FLOAT32 = "float32"
 
 

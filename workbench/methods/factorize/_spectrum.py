@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from workbench.cache import Cache
+from workbench.weights.arrays import Floats
 from workbench.weights.form import Form
-from workbench.weights.levels import Floats
 
 _factors: Cache[tuple[Floats, Floats]] = Cache(ceiling=256 * 2**20)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.method import Layerwise, Layout, setting
+from workbench.evidence import Layout
+from workbench.method import Layerwise, setting
 from workbench.weights.form import POINT, Factor, Form, Passage
 from workbench.weights.part import Part
 

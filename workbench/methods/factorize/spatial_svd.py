@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.method import Layerwise, Layout, setting
+from workbench.evidence import Layout
+from workbench.method import Layerwise, setting
 from workbench.methods.factorize._spectrum import factors
+from workbench.weights.arrays import Floats
 from workbench.weights.form import POINT, Factor, Form, Passage
-from workbench.weights.levels import Floats
 from workbench.weights.part import Part
 
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from workbench.method import Layerwise, Layout, setting
+from workbench.evidence import Layout
+from workbench.method import Layerwise, setting
 from workbench.methods.factorize._spectrum import factors
 from workbench.weights.form import POINT, Factor, Form
 from workbench.weights.part import Part

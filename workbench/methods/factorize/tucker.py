@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.cache import Cache
-from workbench.method import Layerwise, Layout, setting
+from workbench.evidence import Layout
+from workbench.method import Layerwise, setting
 from workbench.weights.form import POINT, WHOLE, Factor, Form
 from workbench.weights.part import Part
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from workbench.method import Layerwise, Layout, setting
+from workbench.evidence import Layout
+from workbench.method import Layerwise, setting
 from workbench.weights.form import Form
 from workbench.weights.levels.hashed import Hashed
 

@@ -11,8 +11,8 @@ import numpy as np
 from workbench.cache import Cache
 from workbench.kernels.statistics.magnitudes import ascending, smallest_of_all
 from workbench.method import Layerwise, setting
+from workbench.weights.arrays import Floats
 from workbench.weights.form import Form
-from workbench.weights.levels import Floats
 from workbench.weights.part import Cut
 
 _ordered: Cache[Floats] = Cache(ceiling=256 * 2**20)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.method import Layerwise, setting
+from workbench.weights.arrays import Floats
 from workbench.weights.form import Form
-from workbench.weights.levels import Floats
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Literal, cast
 
 import numpy as np
 
-from workbench.evidence import Evidence, Inputs
-from workbench.method import Calibrated, Layout, setting
+from workbench.evidence import Evidence, Inputs, Layout
+from workbench.method import Calibrated, setting
 from workbench.weights.form import Form
 from workbench.weights.grouping import Grouping
 from workbench.weights.levels.affine import Affine

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from workbench.cache import Cache
 from workbench.method import Layerwise, setting
+from workbench.weights.arrays import Floats
 from workbench.weights.form import Form
-from workbench.weights.levels import Floats
 from workbench.weights.levels.codebook import Codebook
 from workbench.weights.part import Part
 

@@ -6,24 +6,36 @@ A kind says how weights are rounded to its levels, what a code stands for, and w
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.shelf import Shelf
+from workbench.weights.arrays import Codes, Floats, Zeros
 
 if TYPE_CHECKING:
     from workbench.kernels.lowbit.weights import LowBit
     from workbench.kernels.sparse.stream import Listed
-    from workbench.weights.part import Part
     from workbench.weights.reading import Reading
     from workbench.weights.stored import Stored
 
-Floats = NDArray[np.float32]
-Codes = NDArray[Any]  # uint8, or uint16 for more than 8 bits
-Zeros = NDArray[np.bool_]
 DeadZones = tuple[Floats, Floats, int | None]
+
+
+class Rounded(Protocol):
+    """What levels may ask of a tensor that lies on them; its values are made when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def nonzeros(self) -> int: ...
+    @property
+    def values(self) -> Floats: ...
+    @property
+    def codes(self) -> Codes | None: ...
 
 
 class Levels(ABC):
@@ -102,7 +114,7 @@ class Levels(ABC):
     def restore(cls, reading: Reading, shape: tuple[int, ...]) -> Self:
         """From the facts and tables of a tensor of `shape`. Raises FormatError for what could not have been written."""
 
-    def with_zeros(self, part: Part) -> Levels | None:
+    def with_zeros(self, part: Rounded) -> Levels | None:
         """Levels with the same codes that have one for each zero of `part`, too; None where there are none such."""
         return self
 

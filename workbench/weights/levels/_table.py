@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.kernels.lowbit import products as lowbit
 from workbench.kernels.sparse.stream import Listed
-from workbench.weights.levels import Codes, DeadZones, Floats, Levels
-
-if TYPE_CHECKING:
-    from workbench.weights.part import Part
+from workbench.weights.arrays import Codes, Floats
+from workbench.weights.levels import DeadZones, Levels, Rounded
 
 _IN_KERNELS = 256  # entries of a table that the kernels take
 
@@ -66,7 +63,7 @@ class Table(Levels):
     def has_zero(self) -> bool:
         return bool((self.entries == 0).any())
 
-    def with_zeros(self, part: Part) -> Levels | None:
+    def with_zeros(self, part: Rounded) -> Levels | None:
         return self if self.has_zero else None
 
     def zero_codes(self, shape: tuple[int, ...]) -> Codes:

@@ -16,12 +16,12 @@ from workbench.kernels.lowbit.code_tiles import INPUTS
 from workbench.kernels.sparse import zero_runs
 from workbench.kernels.sparse.stream import Listed
 from workbench.kernels.statistics.fake_quantize import fake_quantize
+from workbench.weights.arrays import Codes, Floats
 from workbench.weights.grouping import Granularity, Grouping
-from workbench.weights.levels import Codes, DeadZones, Floats, Levels
+from workbench.weights.levels import DeadZones, Levels, Rounded
 from workbench.weights.stored import Stored, as_bytes
 
 if TYPE_CHECKING:
-    from workbench.weights.part import Part
     from workbench.weights.reading import Reading
 
 _LARGEST_GROUP = 1024
@@ -143,7 +143,7 @@ class Affine(Levels):
             raise FormatError("its zero points are not of the type that they need")
         return levels
 
-    def with_zeros(self, part: Part) -> Self | None:
+    def with_zeros(self, part: Rounded) -> Self | None:
         """The grid itself where every zero of `part` lies in a group with a level at zero."""
         if self.all_have_zero:
             return self

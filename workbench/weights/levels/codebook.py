@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from workbench.errors import FormatError
-from workbench.weights.levels import Codes, Floats, Levels, Zeros
+from workbench.weights.arrays import Codes, Floats, Zeros
+from workbench.weights.levels import Levels, Rounded
 from workbench.weights.levels._table import Table
 from workbench.weights.stored import Stored, as_bytes
 
 if TYPE_CHECKING:
-    from workbench.weights.part import Part
     from workbench.weights.reading import Reading
 
 CATALOGUE = ("CO-02",)
@@ -60,7 +60,7 @@ class Codebook(Table):
             raise FormatError("the added last entry of the table must be the only zero in it")
         return cls(bits, centroids, zero_entry)
 
-    def with_zeros(self, part: Part) -> Levels | None:
+    def with_zeros(self, part: Rounded) -> Levels | None:
         return self if self.has_zero else replace(self, zero_entry=True)
 
     def without_added_zero(self, codes: Codes) -> tuple[Levels, Codes, Zeros | None]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from workbench.errors import FormatError
-from workbench.weights.levels import Codes, DeadZones, Floats
+from workbench.weights.arrays import Codes, Floats
+from workbench.weights.levels import DeadZones
 from workbench.weights.levels._table import Table
 
 if TYPE_CHECKING:

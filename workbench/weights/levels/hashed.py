@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.weights.levels import Codes, Floats, Levels
+from workbench.weights.arrays import Codes, Floats
+from workbench.weights.levels import Levels, Rounded
 from workbench.weights.stored import Stored, as_bytes
 
 if TYPE_CHECKING:
-    from workbench.weights.part import Part
     from workbench.weights.reading import Reading
 
 
@@ -56,7 +56,7 @@ class Hashed(Levels):
         place, sign = hashes(math.prod(self.shape), self.shared.size, self.seed)
         return (sign * self.shared[place]).astype(np.float32).reshape(self.shape) + np.float32(0)
 
-    def with_zeros(self, part: Part) -> Levels | None:
+    def with_zeros(self, part: Rounded) -> Levels | None:
         """Itself, unless weights were cut after they were rounded: places say nothing of which are left."""
         return self if np.array_equal(self.decode(np.empty(0, np.uint8)), part.values) else None
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from workbench.kernels.lowbit import products as lowbit
 from workbench.kernels.sparse.stream import Listed
-from workbench.weights.levels import Codes, Floats, Levels
+from workbench.weights.arrays import Codes, Floats
+from workbench.weights.levels import Levels
 
 if TYPE_CHECKING:
     from workbench.weights.reading import Reading

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import FormatError
-from workbench.weights.levels import Codes, Floats, Levels
+from workbench.weights.arrays import Codes, Floats
+from workbench.weights.levels import Levels, Rounded
 from workbench.weights.stored import Stored, as_bytes
 
 if TYPE_CHECKING:
-    from workbench.weights.part import Part
     from workbench.weights.reading import Reading
 
 
@@ -78,7 +78,7 @@ class Vectors(Levels):
         values = reading.floats("codebook", stretch_count * count * length)
         return cls(shape, values.reshape(stretch_count, count, length))
 
-    def with_zeros(self, part: Part) -> Levels | None:
+    def with_zeros(self, part: Rounded) -> Levels | None:
         """Itself, unless weights were cut after they were rounded: a vector cannot leave one of its numbers out."""
         assert part.codes is not None
         return self if np.array_equal(self.decode(part.codes), part.values) else None

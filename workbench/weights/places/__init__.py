@@ -14,10 +14,10 @@ from workbench.shelf import Shelf
 
 if TYPE_CHECKING:
     from workbench.kernels.sparse.stream import Listed
+    from workbench.weights.arrays import Planned, Positions
     from workbench.weights.part import Part
     from workbench.weights.reading import Reading
     from workbench.weights.stored import Stored
-    from workbench.weights.values import Planned, Positions
 
 
 class Columns(Protocol):

@@ -20,9 +20,9 @@ from workbench.weights.places import Places, Placing
 from workbench.weights.stored import Stored
 
 if TYPE_CHECKING:
+    from workbench.weights.arrays import Positions
     from workbench.weights.part import Part
     from workbench.weights.reading import Reading
-    from workbench.weights.values import Positions
 
 _PROBE = 2**14  # weights that are looked at first
 

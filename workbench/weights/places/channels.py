@@ -16,10 +16,9 @@ from workbench.weights.places import Places, Placing
 from workbench.weights.stored import Stored
 
 if TYPE_CHECKING:
-    from workbench.weights.levels import Floats
+    from workbench.weights.arrays import Floats, Positions
     from workbench.weights.part import Part
     from workbench.weights.reading import Reading
-    from workbench.weights.values import Positions
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,9 +21,9 @@ from workbench.weights.places import Places, Placing
 from workbench.weights.stored import Stored
 
 if TYPE_CHECKING:
+    from workbench.weights.arrays import Positions
     from workbench.weights.part import Part
     from workbench.weights.reading import Reading
-    from workbench.weights.values import Positions
 
 RUNS = (4, 8, 16)
 

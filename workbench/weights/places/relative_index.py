@@ -18,9 +18,9 @@ from workbench.weights.reading import MOST_WEIGHTS
 from workbench.weights.stored import Stored
 
 if TYPE_CHECKING:
+    from workbench.weights.arrays import Positions
     from workbench.weights.part import Part
     from workbench.weights.reading import Reading
-    from workbench.weights.values import Positions
 
 CATALOGUE = {"CO-03": "relative gaps"}
 
