@@ -98,3 +98,13 @@ def test_integer_arithmetic_equals_the_simulated_product() -> None:
     x = rng.integers(-128, 128, size=32)
     integers = part.codes.astype(np.int64) - part.levels.zero_point.astype(np.int64)[:, None]
     np.testing.assert_allclose(part.values.astype(np.float64) @ x, part.levels.scale * (integers @ x), rtol=1e-5)
+
+
+def test_one_bit_a_channel_is_the_binary_weight_network() -> None:
+    """Rastegari et al. 2016, equations 5 and 6: α = mean |W| minimises the error of α · sign(W) for each filter."""
+    weights = np.random.default_rng(3).normal(size=(6, 50)).astype(np.float32)
+    found = quantised(weights, bits=1, per="channel").values
+    for row, ours in zip(weights.astype(np.float64), found, strict=True):
+        signs = np.sign(row)
+        best = float(np.linalg.lstsq(signs[:, None], row, rcond=None)[0][0])
+        np.testing.assert_allclose(ours, best * signs, rtol=1e-6)

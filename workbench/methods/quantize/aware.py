@@ -22,10 +22,11 @@ class QuantisationAware(Trained):
     """Both passes use the weights as uniform quantisation rounds them; the gradient goes straight through the rounding.
 
     A full-precision copy of every weight is what is updated (Courbariaux, Bengio, David, BinaryConnect, 2015, section
-    2.3), and the result is its rounding. Zeros stay zero.
+    2.3), and the result is its rounding. Zeros stay zero. With one bit and a scale for each output it is the
+    Binary-Weight Network of Rastegari et al. 2016.
     """
 
-    catalogue = ("QU-14",)
+    catalogue = ("QU-14", "BT-05")
     title = "Quantisation-aware training"
     paper = "Jacob et al., Quantization and training of neural networks for integer-only inference, 2018, section 3"
 

@@ -28,7 +28,7 @@ class Uniform(Layerwise):
     zero already stay exactly zero and do not count in any of these statistics.
     """
 
-    catalogue = ("QU-14",)
+    catalogue = ("QU-14", "BT-05")
     title = "Uniform quantisation"
     paper = "Krishnamoorthi, Quantizing deep convolutional networks for efficient inference, 2018, section 2"
     faithful = True
