@@ -54,7 +54,7 @@ def test_measure_prints_the_promised_object() -> None:
     assert report["recipe"]["digest"] == Recipe.sliders(sparsity=0.9, bits=4).digest
     for side, badge in (("original", "measured"), ("compressed", "simulated")):
         figures = report[side]
-        assert set(figures) == {"accuracy", "size", "macs", "effective_macs", "bit_operations", "energy", "latency"}
+        assert {"accuracy", "size", "macs", "effective_macs", "bit_operations", "energy", "latency"} <= set(figures)
         accuracy = figures["accuracy"]
         assert 0 < accuracy["low"] < accuracy["value"] < accuracy["high"] < 1
         assert (accuracy["images"], accuracy["badge"]) == (500, badge)

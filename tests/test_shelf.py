@@ -1,4 +1,4 @@
-"""A folder of one's own on the shelf: a method, a kind of levels and a way to place, each one file, work end to end."""
+"""A folder of one's own on the shelf: a method, levels, places and a metric, each one file, work end to end."""
 
 import json
 import os
@@ -14,6 +14,19 @@ from workbench.shelf import VARIABLE, Shelf
 
 ROOT = Path(__file__).parents[1]
 FILES = {
+    "costs/biggest_layer.py": """
+from workbench.costs import Cost
+
+class BiggestLayer(Cost):
+    title, unit, words = "Biggest layer", "bytes", ("smaller", "larger")
+    column, tile, place = "share_of_weights", "Biggest layer", 60
+
+    @classmethod
+    def of(cls, compressed, device):
+        sizes = {name: plan.nbytes for name, (_, plan) in compressed.plans.items()}
+        shares = {name: size / sum(sizes.values()) for name, size in sizes.items()}
+        return cls.figure(max(sizes.values()), by_layer=shares)
+""",
     "methods/prune/every_nth.py": """
 from dataclasses import dataclass
 import numpy as np
@@ -144,6 +157,12 @@ def test_one_file_each_is_all_that_a_method_levels_and_places_need(folder: Path,
     path = tmp_path / "net.cwb"
     model = "lenet-300-100/mnist"
     measured = json.loads(run(folder, "measure", model, "--recipe", str(recipe), "--images", "200", "--json"))
+    biggest = measured["compressed"]["biggest_layer"]
+    assert biggest["unit"] == "bytes" and biggest["badge"] == "modelled"
+    assert biggest["value"] < measured["original"]["biggest_layer"]["value"] == 4 * 784 * 300
+    assert sum(row["share_of_weights"] for row in measured["layers"]) == pytest.approx(1)
+    shown = run(folder, "measure", model, "--recipe", str(recipe), "--images", "200")
+    assert "biggest layer (kB)" in shown and f"{biggest['value'] / 1000:,.1f}" in shown
     run(folder, "export", model, "--recipe", str(recipe), "--to", str(path))
     assert path.stat().st_size == measured["compressed"]["size"]["value"]
     assert [row["encoding"] for row in measured["layers"]][::2] == ["pairs", "thirds"]
@@ -177,3 +196,17 @@ def test_facts_are_read_without_importing_and_are_those_of_the_class():
         assert facts["catalogue"] == method.catalogue
         assert facts["paper"] == method.paper
         assert mode_of(facts) == method.mode
+
+
+def test_a_metric_of_ones_own_is_an_axis_of_the_plot_and_a_tile(folder: Path):
+    program = (
+        "import workbench; from widgets.views.tradeoff import compressed_point, described;"
+        "from widgets.views.tiles import tiles; model = workbench.load('lenet-300-100/mnist');"
+        "report = workbench.assess(workbench.compress(model, workbench.Recipe.sliders(bits=4)), images=100);"
+        "row = compressed_point(report).to_row(report.device);"
+        "print([axis['label'] for axis in described()], row['texts']['biggest_layer'] == tiles(report)[-1]['value'])"
+    )
+    environment = {**os.environ, VARIABLE: str(folder), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("'Biggest layer'] True\n"), done.stdout

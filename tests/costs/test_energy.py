@@ -8,13 +8,15 @@ import torch
 from torch import nn
 
 from workbench.compression.compressed import CompressedModel, compress
-from workbench.costs import energy, operations
+from workbench.costs.effective_macs import EffectiveMacs
+from workbench.costs.energy import BETWEEN_LAYERS, Energy
+from workbench.costs.macs import Macs
 from workbench.devices.device import Device
 from workbench.models import zoo
 from workbench.models.resnet_8 import Block
 from workbench.network.model import Model
 from workbench.recipe import Recipe
-from workbench.report.report import Energy
+from workbench.report.figures import Figure
 from workbench.weights.form import Form
 from workbench.weights.grouping import Grouping
 from workbench.weights.levels.affine import Affine
@@ -54,7 +56,7 @@ def test_lenet_5_in_float32_equals_the_sum_by_hand(lenet_5: Model) -> None:
     Stored bytes, inputs and outputs: conv1 4 (500 + 784 + 11520) and conv2 4 (25000 + 2880 + 3200) fit 1 MiB, fc1
     4 (400000 + 800 + 500) is above it and uses it, fc2 4 (5000 + 500 + 10) fits 32 KiB.
     """
-    modelled = energy.model(compress(lenet_5, Recipe()), CHIP)
+    modelled = Energy.of(compress(lenet_5, Recipe()), CHIP)
 
     macs = 20 * 24 * 24 * 25 + 50 * 8 * 8 * 20 * 25 + 500 * 800 + 10 * 500
     assert macs == 2_293_000
@@ -90,7 +92,7 @@ def test_multiplications_scale_with_the_width_additions_do_not() -> None:
     """Activations and the accumulator stay 32 bits wide, so only the weight's width moves: 32, 8, 4, 2, 1."""
     macs = 32 * 64
     for bits in (32, 8, 4, 2, 1):
-        found = energy.model(without_zeros(bits), CHIP).split["arithmetic"]
+        found = Energy.of(without_zeros(bits), CHIP).split["arithmetic"]
         assert found == pytest.approx(macs * (3.7 * (bits * 32) / (32 * 32) + 0.9) * PJ, rel=1e-12)
 
 
@@ -99,7 +101,7 @@ def test_dram_moves_the_stored_bits() -> None:
         compressed = without_zeros(bits)
         stored = sum(one.data.nbytes for one in compressed.encodings["0"].arrays())
         assert 32 * 64 * bits / 8 <= stored <= 32 * 64 * bits / 8 + 16  # the codes, a scale and a zero point
-        assert energy.model(compressed, CHIP).split["dram"] == pytest.approx(8 * stored * 1950 / 64 * PJ, rel=1e-12)
+        assert Energy.of(compressed, CHIP).split["dram"] == pytest.approx(8 * stored * 1950 / 64 * PJ, rel=1e-12)
 
 
 def test_indices_are_moved_too(lenet_5: Model) -> None:
@@ -107,20 +109,20 @@ def test_indices_are_moved_too(lenet_5: Model) -> None:
     stored = sum(one.data.nbytes for encoding in compressed.encodings.values() for one in encoding.arrays())
     values = 4 * sum(part.nonzeros for form in compressed.forms.values() for part in form.parts)
     assert stored > values
-    dram = energy.model(compressed, CHIP).split["dram"]
+    dram = Energy.of(compressed, CHIP).split["dram"]
     assert dram == pytest.approx(8 * (stored + 4 * 580) * 1950 / 64 * PJ, rel=1e-12)
 
 
 def test_weights_stay_on_chip_at_best_once_they_fit(lenet_5: Model) -> None:
     """1 MiB holds LeNet-5 at 8 bits (431 kB) and not in float32 (1.7 MB)."""
-    small_enough = energy.model(compress(lenet_5, Recipe.sliders(bits=8)), CHIP)
+    small_enough = Energy.of(compress(lenet_5, Recipe.sliders(bits=8)), CHIP)
     assert small_enough.low < 430_500 * 8 * 1300 / 64 * PJ < small_enough.split["dram"]
 
 
 def test_activations_larger_than_the_largest_memory_cross_dram() -> None:
     """A 1x1 convolution of 8 channels on 200 x 200: 8 * 40,000 floats in, as many out, together 2.56 MB."""
     model = Model.from_module(nn.Sequential(nn.Conv2d(8, 8, 1, bias=False)), torch.zeros(1, 8, 200, 200))
-    modelled = energy.model(compress(model, Recipe()), CHIP)
+    modelled = Energy.of(compress(model, Recipe()), CHIP)
     floats = 64 + 8 * 40_000 + 8 * 40_000
     assert modelled.split["dram"] == pytest.approx(floats * 975 * PJ, rel=1e-12)
 
@@ -135,7 +137,7 @@ RECIPES.append(Recipe(Recipe.sliders(sparsity=0.99).steps, {"0": "dense", "3": "
 @pytest.mark.parametrize("device", [CHIP, BOARDS[0]], ids=lambda device: device.name)
 def test_low_value_high_are_in_order_and_parts_sum_up(small: Model, device: Device) -> None:
     for recipe in RECIPES:
-        modelled = energy.model(compress(small, recipe), device)
+        modelled = Energy.of(compress(small, recipe), device)
         assert 0 <= modelled.low <= modelled.value <= modelled.high
         nothing_left = any(getattr(step.method, "sparsity", 0) == 1.0 for step in recipe.steps)
         assert modelled.high > 0 or nothing_left
@@ -153,12 +155,12 @@ def test_inputs_that_no_weight_meets_are_not_read() -> None:
     weight[3, 5] = 1
     compressed = CompressedModel(model, {"0": Form.of(weight)})
     stored = sum(one.data.nbytes for one in compressed.encodings["0"].arrays()) / 4
-    modelled = energy.model(compressed, CHIP)
+    modelled = Energy.of(compressed, CHIP)
     assert modelled.low == pytest.approx((3.1 + 0.1 + (stored + 1 + 32) * 5) * PJ, rel=1e-12)
     assert modelled.split["on_chip"] == pytest.approx((stored + 1 + 32) * 5 * PJ, rel=1e-12)
 
 
-def falls(figures: list[Energy]) -> bool:
+def falls(figures: list[Figure]) -> bool:
     return all(
         now.low <= before.low and now.value < before.value and now.high < before.high
         for before, now in itertools.pairwise(figures)
@@ -167,21 +169,21 @@ def falls(figures: list[Energy]) -> bool:
 
 def test_energy_falls_with_sparsity_and_with_bits(lenet_5: Model) -> None:
     sparser = [compress(lenet_5, Recipe.sliders(sparsity=share)) for share in (0.0, 0.3, 0.6, 0.9, 0.99)]
-    assert falls([energy.model(one, CHIP) for one in sparser])
-    assert falls([energy.model(without_zeros(bits), CHIP) for bits in (32, 8, 7, 6, 5, 4, 3, 2, 1)])
+    assert falls([Energy.of(one, CHIP) for one in sparser])
+    assert falls([Energy.of(without_zeros(bits), CHIP) for bits in (32, 8, 7, 6, 5, 4, 3, 2, 1)])
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
 def test_a_board_gains_from_rank_and_from_channels_that_are_gone(lenet_5: Model, board: Device) -> None:
-    original = energy.model(compress(lenet_5, Recipe()), board)
+    original = Energy.of(compress(lenet_5, Recipe()), board)
     assert list(original.split) == ["device"]
-    assert energy.model(compress(lenet_5, Recipe.sliders(bits=2)), board) == original
+    assert Energy.of(compress(lenet_5, Recipe.sliders(bits=2)), board) == original
     for recipe in (Recipe.sliders(sparsity=0.95), Recipe.sliders(sparsity=0.9, bits=4)):
         sparse = compress(lenet_5, recipe)
-        dense, left = (operations.count(one).macs for one in (compress(lenet_5, Recipe()), sparse))
-        assert energy.model(sparse, board).value == pytest.approx(original.value * left / dense)
-        assert left > operations.count(sparse).effective_macs  # single zeros are not credited
-    ranks = [energy.model(compress(lenet_5, Recipe.sliders(rank=rank)), board) for rank in (0.3, 0.1, 0.02)]
+        dense, left = (Macs.of(network, board).value for network in (compress(lenet_5, Recipe()), sparse))
+        assert Energy.of(sparse, board).value == pytest.approx(original.value * left / dense)
+        assert left > EffectiveMacs.of(sparse, board).value  # single zeros are not credited
+    ranks = [Energy.of(compress(lenet_5, Recipe.sliders(rank=rank)), board) for rank in (0.3, 0.1, 0.02)]
     assert falls([original, *ranks])
 
 
@@ -194,7 +196,7 @@ def test_the_measured_network_gets_back_its_measured_energy(board: Device, milli
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10),
     )  # fmt: skip
     model = Model.from_module(module, torch.zeros(1, 3, 32, 32))
-    modelled = energy.model(compress(model, Recipe()), board)
+    modelled = Energy.of(compress(model, Recipe()), board)
     assert modelled.value * 1000 == pytest.approx(millijoules, abs=0.005)
 
 
@@ -212,9 +214,9 @@ class Attention(nn.Module):
 
 @pytest.mark.parametrize("device", [CHIP, BOARDS[0]], ids=lambda device: device.name)
 def test_products_of_activations_are_priced_between_the_layers(device: Device) -> None:
-    modelled = energy.model(compress(Model.from_module(Attention(), torch.zeros(1, 5, 8)), Recipe()), device)
+    modelled = Energy.of(compress(Model.from_module(Attention(), torch.zeros(1, 5, 8)), Recipe()), device)
     per_mac = 3.7 + 0.9 + 2 * 5 if device is CHIP else 10_681.623e6 / 12_501_632  # two floats from 8 KiB
-    assert modelled.by_layer[energy.BETWEEN_LAYERS] == pytest.approx(5 * 5 * 8 * per_mac * PJ, rel=1e-12)
+    assert modelled.by_layer[BETWEEN_LAYERS] == pytest.approx(5 * 5 * 8 * per_mac * PJ, rel=1e-12)
     assert sum(modelled.by_layer.values()) == pytest.approx(modelled.value, rel=1e-12)
 
 
@@ -229,6 +231,6 @@ def test_what_could_not_be_counted_is_named() -> None:
             return self.out(self.lstm(x)[0])
 
     model = Model.from_module(Recurrent(), torch.zeros(1, 5, 8))
-    note = energy.model(compress(model, Recipe()), CHIP).note
+    note = Energy.of(compress(model, Recipe()), CHIP).note
     assert note.startswith(CHIP.note)
     assert all(operator in note for operator in model.uncounted)

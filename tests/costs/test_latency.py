@@ -13,7 +13,7 @@ from workbench.errors import Stopped
 from workbench.network.model import Model
 from workbench.network.packed import PackedLinear
 from workbench.recipe import Recipe
-from workbench.report.report import Latency
+from workbench.report.figures import Latency
 from workbench.weights.form import Form
 from workbench.weights.products import PackedMatrix
 

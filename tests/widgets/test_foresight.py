@@ -17,7 +17,6 @@ from widgets.controls.position import Position
 from widgets.controls.sliders import AXES, sliders
 from widgets.dashboards.foresight import foreseen
 from widgets.draw.panel import Panel
-from widgets.views.tiles import COSTS
 from workbench.engine.session import Session
 from workbench.method import METHODS
 from workbench.recipe import Recipe, Step
@@ -68,7 +67,7 @@ def key(position: dict) -> str:
 
 def shown(state: dict) -> dict:
     """What the page draws of a state where accuracy is not known."""
-    tiles = [tile for tile in state["tiles"] if tile["key"] in COSTS]
+    tiles = [tile for tile in state["tiles"] if tile["key"] != "accuracy"]
     return {"recipe": state["recipe"], "kind": state["kind"], "tiles": tiles}
 
 

@@ -8,7 +8,8 @@ from widgets.views.latency import latency
 from widgets.views.layers import layers
 from widgets.views.numbers import NBSP, second_range, seconds
 from widgets.views.spoken import spoken
-from workbench.report.report import Latency, Report
+from workbench.report.figures import Latency
+from workbench.report.report import Report
 
 
 def timed(report: Report, dense: Latency, packed: Latency) -> Report:

@@ -7,7 +7,8 @@ import pytest
 from tests.widgets.reports import assessed
 from widgets.views.numbers import NBSP
 from widgets.views.tiles import tiles
-from workbench.report.report import BitOperations, Report
+from workbench.report.figures import Figures
+from workbench.report.report import Report
 
 
 def by_key(report: Report) -> dict[str, dict]:
@@ -59,8 +60,8 @@ def test_size_is_exact_and_split_by_part(squeezed):
 
 def test_operations_that_could_not_all_be_counted_are_at_least(squeezed):
     assert "at least" not in by_key(squeezed)["operations"]["value"]
-    bits = BitOperations(squeezed.compressed.bit_operations.value, at_least=True)
-    tile = by_key(replace(squeezed, compressed=replace(squeezed.compressed, bit_operations=bits)))["operations"]
+    costs = {name: replace(figure, at_least=True) for name, figure in squeezed.compressed.costs.items()}
+    tile = by_key(replace(squeezed, compressed=Figures(None, costs)))["operations"]
     assert tile["value"].startswith("at least ")
     assert tile["details"][1].startswith("at least ")
 

@@ -3,18 +3,18 @@
 from dataclasses import replace
 
 from tests.widgets.reports import assessed
-from widgets.views.tradeoff import AXES, MOST, compressed_point, original_point, tradeoff, visit
+from widgets.views.tradeoff import MOST, compressed_point, described, original_point, tradeoff, visit
 
 
 def test_a_point_holds_what_every_axis_shows(squeezed):
     row = compressed_point(squeezed).to_row(squeezed.device)
     figures = squeezed.compressed
     assert row["size"] == figures.size.value
-    assert row["macs"] == figures.effective_macs
+    assert row["effective_macs"] == figures.effective_macs
     assert row["bit_operations"] == figures.bit_operations.value
     assert row["energy"] == figures.energy.value
     assert row["accuracy"] == figures.accuracy.value
-    assert {axis["key"] for axis in AXES} <= set(row) & set(row["texts"])
+    assert {axis["key"] for axis in described()} <= set(row) & set(row["texts"])
 
 
 def test_there_is_no_point_without_accuracy(squeezed):

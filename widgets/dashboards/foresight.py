@@ -14,7 +14,7 @@ from typing import Any
 from widgets.controls.position import Place, Position
 from widgets.controls.sliders import AXES, Slider
 from widgets.views.recipe import describe
-from widgets.views.tiles import COSTS, tiles
+from widgets.views.tiles import cost_tiles
 from workbench.engine.session import Session
 from workbench.network.model import Model
 from workbench.recipe import OFF, Recipe
@@ -147,8 +147,7 @@ class Foresight:
 
 def foreseen(report: Report) -> dict[str, Any]:
     """What the page draws of `report` where its accuracy is not known: {"recipe", "kind", "tiles"}, as in its state."""
-    costs = [tile for tile in tiles(report) if tile["key"] in COSTS]
-    return {"recipe": describe(report.recipe), "kind": report.kind, "tiles": costs}
+    return {"recipe": describe(report.recipe), "kind": report.kind, "tiles": cost_tiles(report)}
 
 
 def _is_off(position: Position) -> bool:

@@ -13,7 +13,7 @@ from widgets.views.layers import layers
 from widgets.views.recipe import describe
 from widgets.views.spoken import spoken
 from widgets.views.tiles import tiles
-from widgets.views.tradeoff import AXES
+from widgets.views.tradeoff import described
 from workbench.devices.device import Device
 from workbench.models import zoo
 from workbench.network.model import Model
@@ -35,7 +35,7 @@ def catalogue(own: Model | None) -> dict[str, Any]:
         "models": listed,
         "devices": [{"name": one.name, "title": one.title} for one in devices],
         "sliders": sliders.describe(),
-        "axes": list(AXES),
+        "axes": described(),
         "glossary": glossary(),
         "words": explained(),
         "plotly": bundle_tag(),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from widgets.views import numbers
-from workbench.report.report import Latency, LayerRow, Report
+from workbench.report.figures import Latency
+from workbench.report.report import LayerRow, Report
 
 
 def latency(report: Report) -> dict[str, Any] | None:

@@ -77,6 +77,21 @@ def _second_unit(value: float) -> tuple[float, str]:
     return next(((size, unit) for size, unit in _SECONDS if value >= size), _SECONDS[-1])
 
 
+def written(value: float, unit: str) -> str:
+    """A figure in its unit: bytes, joules, seconds, or a count of anything else."""
+    if unit == "bytes":
+        return bytes_(int(value))
+    if unit in _IN_UNIT:
+        return _IN_UNIT[unit](value)
+    return counted(value, unit)
+
+
+def written_range(low: float, high: float, unit: str) -> str:
+    """Such as "98.1 to 214 µJ"."""
+    ranges = {"J": joule_range, "s": second_range}
+    return ranges[unit](low, high) if unit in ranges else f"{significant(low)} to {written(high, unit)}"
+
+
 def percent(share: float, decimals: int = 2) -> str:
     return f"{100 * share:.{decimals}f}{NBSP}%"
 
@@ -107,3 +122,6 @@ def times(was: float, now: float, less: str, more: str) -> str:
         return "nothing left" if now <= 0 else ""
     ratio = was / now if now < was else now / was
     return f"{significant(ratio)}{TIMES} {less if now < was else more}"
+
+
+_IN_UNIT = {"J": joules, "s": seconds}

@@ -1,27 +1,15 @@
-"""The four tiles: accuracy, size, operations and energy of the compressed network beside the original's."""
+"""The tiles: accuracy, and every cost that asks for one, of the compressed network beside the original's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from widgets.views import numbers
-from workbench.report.report import Accuracy, Figures, Report
+from workbench.report.figures import Accuracy, Figure, Figures
+from workbench.report.report import Report
 
-COSTS = ("size", "operations", "energy")  # what needs no image
-
-_PARTS = {
-    "codes": "weights",
-    "indices": "indices",
-    "codebooks": "codebooks",
-    "scales": "scales",
-    "biases": "biases",
-    "batch_norm": "batch norm",
-    "other": "other",
-    "header": "header",
-}
 _ANSWERS = {"right": "right answers", "wrong": "wrong answers"}
-_WORK = {"effective": "done", "skipped": "skipped zeros"}
-_SPLIT = {"arithmetic": "arithmetic", "on_chip": "on-chip memory", "dram": "DRAM", "device": "whole device"}
 
 
 def tiles(report: Report) -> list[dict[str, Any]]:
@@ -30,7 +18,13 @@ def tiles(report: Report) -> list[dict[str, Any]]:
     value is None while it is not known yet; `bar` is a list of {label, text, share} whose shares sum to 1; `interim` is
     set while the accuracy is an estimate that still narrows.
     """
-    return [_accuracy(report), _size(report), _operations(report), _energy(report)]
+    return [_accuracy(report), *cost_tiles(report)]
+
+
+def cost_tiles(report: Report) -> list[dict[str, Any]]:
+    """Those of what needs no image, in the order of the report."""
+    was, now = report.original, report.compressed
+    return [_cost(was, now, figure) for figure in now.costs.values() if figure.metric.tile]
 
 
 def _tile(key: str, label: str, **facts: Any) -> dict[str, Any]:
@@ -74,61 +68,58 @@ def _images(now: Accuracy, split: str) -> str:
     return f"on {now.images:,} {split} images" + ("" if now.exact else " so far")
 
 
-def _size(report: Report) -> dict[str, Any]:
-    was, now = report.original and report.original.size, report.compressed.size
+def _cost(was: Figures | None, now: Figures, figure: Figure) -> dict[str, Any]:
+    metric = figure.metric
+    before = was.costs.get(metric.name) if was else None
+    said, remarks = figure.says[:1], figure.says[1:]
+    beside = [other for other in now.costs.values() if other.metric.under == metric.name]
     return _tile(
-        "size",
-        "Size",
-        value=numbers.bytes_(now.value),
-        change=numbers.times(was.value, now.value, "smaller", "larger") if was else "",
-        badge=now.badge,
-        details=[numbers.exact_bytes(now.value), numbers.percent_change(was.value, now.value) if was else ""],
-        original=was and {"value": numbers.bytes_(was.value), "badge": was.badge},
-        bar=_bar(now.by_part, _PARTS, lambda count: numbers.bytes_(int(count))),
+        metric.tile.lower().replace(" ", "-"),
+        metric.tile,
+        value=_text(figure),
+        change=_change(before, figure),
+        badge=figure.badge,
+        details=[*said, *_details(before, figure, bool(beside)), *_beside(was, beside)],
+        bar=_bar(_parts(figure), metric.parts, lambda value: numbers.written(value, metric.unit)),
+        original=before and {"value": _text(before), "badge": before.badge},
+        note=" ".join([*remarks, *([figure.note] if figure.note else [])]),
     )
 
 
-def _operations(report: Report) -> dict[str, Any]:
-    was, now = report.original, report.compressed
-    least = "at least " if now.bit_operations.at_least else ""
-    work = {"effective": now.effective_macs, "skipped": now.macs - now.effective_macs}
-    bits = least + numbers.counted(now.bit_operations.value, "bit operations")
-    return _tile(
-        "operations",
-        "Operations",
-        value=least + numbers.counted(now.effective_macs, "MACs"),
-        change=numbers.times(was.effective_macs, now.effective_macs, "fewer", "more") if was else "",
-        badge="modelled",
-        details=["effective: zeros are skipped", bits, f"{_bit_change(was, now)} of these" if was else ""],
-        bar=_bar(work, _WORK, lambda count: numbers.counted(count, "MACs")),
-        original=was and {"value": least + numbers.counted(was.effective_macs, "MACs"), "badge": "modelled"},
-        note=f"For one input of {numbers.TIMES.join(str(n) for n in report.input_shape)}. 1 MAC = 2 FLOPs.",
-    )
+def _details(was: Figure | None, now: Figure, told: bool) -> Iterator[str]:
+    """told: whether other figures follow, which then stand in the place of the change in per cent."""
+    if now.low is not None and now.high is not None:
+        yield f"range {numbers.written_range(now.low, now.high, now.unit)}"
+    if now.unit == "bytes":
+        yield numbers.exact_bytes(int(now.value))
+    if not told:
+        yield numbers.percent_change(was.value, now.value) if was else ""
 
 
-def _bit_change(was: Figures, now: Figures) -> str:
-    return numbers.times(was.bit_operations.value, now.bit_operations.value, "fewer", "more")
+def _beside(was: Figures | None, figures: list[Figure]) -> Iterator[str]:
+    """What is told in another figure's tile, and how it changed."""
+    for figure in figures:
+        before = was.costs.get(figure.metric.name) if was else None
+        yield _text(figure)
+        yield f"{_change(before, figure)} of these" if before else ""
 
 
-def _energy(report: Report) -> dict[str, Any]:
-    was, now = report.original and report.original.energy, report.compressed.energy
-    return _tile(
-        "energy",
-        "Energy",
-        value=numbers.joules(now.value),
-        change=numbers.times(was.value, now.value, "less", "more") if was else "",
-        badge=now.badge,
-        details=[
-            f"range {numbers.joule_range(now.low, now.high)}",
-            numbers.percent_change(was.value, now.value) if was else "",
-        ],
-        original=was and {"value": numbers.joules(was.value), "badge": was.badge},
-        bar=_bar(now.split, _SPLIT, numbers.joules),
-        note=now.note,
-    )
+def _text(figure: Figure) -> str:
+    return f"{'at least ' if figure.at_least else ''}{numbers.written(figure.value, figure.unit)}"
 
 
-def _bar(parts: Any, names: dict[str, str], text: Any) -> list[dict[str, Any]]:
+def _change(was: Figure | None, now: Figure) -> str:
+    return numbers.times(was.value, now.value, *now.metric.words) if was else ""
+
+
+def _parts(figure: Figure) -> Mapping[str, float]:
+    """What the bar is divided into: the split, or the value and the rest of what it is a share of."""
+    if figure.whole is not None:
+        return {"value": figure.value, "rest": figure.whole - figure.value}
+    return figure.split
+
+
+def _bar(parts: Mapping[str, float], names: Mapping[str, str], text: Callable[[Any], str]) -> list[dict[str, Any]]:
     total = sum(parts.values())
     return [
         {"key": part, "label": names.get(part, part), "text": text(value), "share": value / total}

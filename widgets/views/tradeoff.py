@@ -8,31 +8,28 @@ from typing import Any
 
 from widgets.views import numbers
 from widgets.views.recipe import describe
+from workbench.costs import costs
 from workbench.recipe import Recipe
-from workbench.report.report import Figures, Report
+from workbench.report.figures import Figure, Figures, Metric
+from workbench.report.report import Report
 
 MOST = 500  # points that are kept: more can neither be told apart nor drawn at once
 _UNTOUCHED = Recipe().digest
-AXES = (
-    {"key": "size", "label": "Size", "unit": "bytes"},
-    {"key": "macs", "label": "Effective operations", "unit": "MACs"},
-    {"key": "bit_operations", "label": "Bit operations", "unit": "bit operations"},
-    {"key": "energy", "label": "Energy", "unit": "J"},
-)
 
 
 @dataclass(frozen=True)
 class Point:
     """One recipe on one network. accuracy, low, high: shares 0..1; `exact` once all images were run.
 
-    costs: size in bytes, macs, bit_operations. energy: device -> joules, for the devices that it was visited on.
+    costs: metric -> figure, of those that an axis shows. on: device -> the same, of the metrics that depend on it, for
+    the devices that it was visited on.
     """
 
     model: str
     digest: str
     label: str
-    costs: Mapping[str, float]
-    energy: Mapping[str, float]
+    costs: Mapping[str, Figure]
+    on: Mapping[str, Mapping[str, Figure]]
     accuracy: float
     low: float
     high: float
@@ -45,28 +42,36 @@ class Point:
 
     def after(self, earlier: Point | None) -> Point:
         """This visit, with what an earlier one to the same recipe knew of other devices."""
-        return self if earlier is None else replace(self, energy={**earlier.energy, **self.energy})
+        return self if earlier is None else replace(self, on={**earlier.on, **self.on})
 
     def to_row(self, device: str) -> dict[str, Any]:
-        """What the page draws and lists; energy is None where it is not known on `device`."""
-        energy = self.energy.get(device)
+        """What the page draws and lists; a figure is None where it is not known, or not on `device`."""
+        figures = {**self.costs, **self.on.get(device, {})}
+        row: dict[str, Any] = {"digest": self.digest, "label": self.label}
+        texts = {}
+        for metric in axes():
+            figure = figures.get(metric.name)
+            unknown = "not on this device yet" if metric.by_device and self.on else "not known"
+            row[metric.name] = figure and figure.value
+            texts[metric.name] = unknown if figure is None else numbers.written(figure.value, metric.unit)
         return {
-            "digest": self.digest,
-            "label": self.label,
-            **self.costs,
-            "energy": energy,
+            **row,
             "accuracy": self.accuracy,
             "low": self.low,
             "high": self.high,
             "exact": self.exact,
-            "texts": {
-                "size": numbers.bytes_(int(self.costs["size"])),
-                "macs": numbers.counted(self.costs["macs"], "MACs"),
-                "bit_operations": numbers.counted(self.costs["bit_operations"], "bit operations"),
-                "energy": "not on this device yet" if energy is None else numbers.joules(energy),
-                "accuracy": numbers.percent(self.accuracy),
-            },
+            "texts": {**texts, "accuracy": numbers.percent(self.accuracy)},
         }
+
+
+def axes() -> tuple[Metric, ...]:
+    """The metrics that accuracy can be drawn over."""
+    return tuple(cost.metric for cost in costs() if cost.metric.axis)
+
+
+def described() -> list[dict[str, Any]]:
+    """The axes as the page is told of them."""
+    return [{"key": metric.name, "label": metric.title, "unit": metric.unit} for metric in axes()]
 
 
 def visit(points: dict[tuple[str, str], Point], point: Point, most: int | None = None) -> None:
@@ -98,7 +103,7 @@ def tradeoff(points: Iterable[Point], report: Report) -> dict[str, Any]:
         "title": report.model,
         "original": original and original.to_row(report.device),
         "current": report.recipe["digest"],
-        "points": [one.to_row(report.device) for one in points if one.model == report.model],
+        "points": [point.to_row(report.device) for point in points if point.model == report.model],
     }
 
 
@@ -106,16 +111,13 @@ def _point(report: Report, figures: Figures | None, digest: str, label: str) -> 
     if figures is None or figures.accuracy is None:
         return None
     accuracy = figures.accuracy
+    drawn = {name: figure for name, figure in figures.costs.items() if figure.metric.axis}
     return Point(
         model=report.model,
         digest=digest,
         label=label,
-        costs={
-            "size": figures.size.value,
-            "macs": figures.effective_macs,
-            "bit_operations": figures.bit_operations.value,
-        },
-        energy={report.device: figures.energy.value},
+        costs={name: figure for name, figure in drawn.items() if not figure.metric.by_device},
+        on={report.device: {name: figure for name, figure in drawn.items() if figure.metric.by_device}},
         accuracy=accuracy.value,
         low=accuracy.low,
         high=accuracy.high,

@@ -15,7 +15,7 @@ from workbench.cache import Cache
 from workbench.errors import DataError, Stopped
 from workbench.network.encoded import EncodedModel
 from workbench.network.model import Model
-from workbench.report.report import Accuracy, Badge
+from workbench.report.figures import Accuracy, Badge
 
 CATALOGUE = ("ME-01",)
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.compression.steps import Cancelled, Walk
-from workbench.costs.size import measure
+from workbench.costs.size import Size
 from workbench.exporters.packed import write
 from workbench.importers import packed
 from workbench.network.encoded import EncodedModel
 from workbench.network.model import Model
 from workbench.network.state import State
 from workbench.recipe import Recipe
-from workbench.report.report import Size
+from workbench.report.figures import Figure
 from workbench.store import Store
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ class CompressedModel(EncodedModel):
     """An encoded model that knows its size and can be saved."""
 
     @cached_property
-    def size(self) -> Size:
+    def size(self) -> Figure:
         """Exact bytes of the file that `save` writes."""
-        return measure(self)
+        return Size.of(self)
 
     def save(self, path: str | Path) -> Path:
         """Write the packed file (`.cwb`): temporary file, fsync, replace."""

@@ -30,11 +30,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from workbench.cache import Cache
+from workbench.costs import Cost
 from workbench.network.geometry import Use, uses
-from workbench.report.report import Energy
+from workbench.report.figures import Figure
 
 if TYPE_CHECKING:
     from workbench.devices.device import Components, Device, Gains
@@ -51,11 +52,28 @@ _NAMES = ("arithmetic", "on_chip", "dram")
 _bias_bits: Cache[tuple[int, ...]] = Cache(ceiling=2**22)
 
 
-def model(compressed: EncodedModel, device: Device) -> Energy:
-    """Energy per inference of a compressed network on `device`, in joules. Given the empty recipe, the original's."""
-    if device.components is None:
-        return _per_mac(compressed, device)
-    return _per_component(compressed, device, device.components)
+class Energy(Cost):
+    """Joules per inference on a device.
+
+    split: "arithmetic", "on_chip" and "dram", or "device" alone where only the whole board was ever measured. by_layer:
+    what each layer adds to the value, with the work that no layer owns under `BETWEEN_LAYERS`.
+    """
+
+    title, unit, by_device = "Energy", "J", True
+    column, tile, place = "energy", "Energy", 30
+    parts: ClassVar = {
+        "arithmetic": "arithmetic",
+        "on_chip": "on-chip memory",
+        "dram": "DRAM",
+        "device": "whole device",
+    }
+    json = ("low", "value", "high", "split", "badge", "note")
+
+    @classmethod
+    def of(cls, compressed: EncodedModel, device: Device) -> Figure:
+        if device.components is None:
+            return _per_mac(compressed, device)
+        return _per_component(compressed, device, device.components)
 
 
 def _note(compressed: EncodedModel, device: Device) -> str:
@@ -64,7 +82,7 @@ def _note(compressed: EncodedModel, device: Device) -> str:
     return f"{device.note} At least this much: {', '.join(compressed.model.uncounted)} could not be counted."
 
 
-def _per_mac(compressed: EncodedModel, device: Device) -> Energy:
+def _per_mac(compressed: EncodedModel, device: Device) -> Figure:
     network, price = compressed.model, device.joules_per_mac
     macs = {
         layer.name: sum([use.macs for use in uses(layer, compressed.stored[layer.name])]) for layer in network.layers
@@ -72,9 +90,9 @@ def _per_mac(compressed: EncodedModel, device: Device) -> Energy:
     if network.other_macs:
         macs[BETWEEN_LAYERS] = network.other_macs
     total = sum(macs.values())
-    return Energy(
+    return Energy.figure(
+        total * price.value,
         low=total * price.low,
-        value=total * price.value,
         high=total * price.high,
         split={"device": total * price.value},
         note=_note(compressed, device),
@@ -112,7 +130,7 @@ class _Work:
     busiest: int
 
 
-def _per_component(compressed: EncodedModel, device: Device, prices: Components) -> Energy:
+def _per_component(compressed: EncodedModel, device: Device, prices: Components) -> Figure:
     network = compressed.model
     biases = _bias_bits.get("bits", lambda: tuple(_bits_of_bias(network, layer) for layer in network.layers), network)
     works = {
@@ -125,9 +143,9 @@ def _per_component(compressed: EncodedModel, device: Device, prices: Components)
     if network.other_macs:
         bills[BETWEEN_LAYERS] = (*_between_layers(network.other_macs, prices), _Bill())
     by_layer = {name: sum([one.value for one in kinds]) for name, kinds in bills.items()}
-    return Energy(
+    return Energy.figure(
+        sum(by_layer.values()),
         low=sum([sum([one.low for one in kinds]) for kinds in bills.values()]),
-        value=sum(by_layer.values()),
         high=sum([sum([one.high for one in kinds]) for kinds in bills.values()]),
         split={name: sum([kinds[place].value for kinds in bills.values()]) for place, name in enumerate(_NAMES)},
         note=_note(compressed, device),

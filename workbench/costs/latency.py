@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from workbench.costs import Cost
 from workbench.errors import Stopped
 from workbench.kernels.lowbit import products as lowbit
 from workbench.kernels.lowbit.convolution import LowBitConvolution
@@ -25,12 +26,13 @@ from workbench.kernels.sparse.convolution import SparseConvolution
 from workbench.kernels.sparse.stream import SparseStream
 from workbench.kernels.sparse.survivors import Survivors
 from workbench.network.packed import PackedConv2d, PackedLinear
-from workbench.report.report import Latency
+from workbench.report.figures import Figure, Latency
 from workbench.weights.encoding import Convolution, Kernel
 from workbench.weights.form import Form
 from workbench.weights.products import PackedMatrix
 
 if TYPE_CHECKING:
+    from workbench.devices.device import Device
     from workbench.network.encoded import EncodedModel
 
 CATALOGUE = ("ME-08",)
@@ -39,6 +41,18 @@ BUDGET = 0.3  # seconds of measuring
 _WHOLE = 1 / 3  # of them for the network as a whole, the rest for its layers
 _FEWEST = 5  # timings of each candidate, whatever the budget
 _SKIP_ZEROS = (SparseStream, SparseConvolution)
+
+
+class InferenceLatency(Cost):
+    """Median seconds of one inference on the packed kernels, and its quartiles. The device is this machine."""
+
+    title, unit, badge, words = "Latency", "s", "measured", ("faster", "slower")
+    at_once = False
+
+    @classmethod
+    def of(cls, compressed: EncodedModel, device: Device) -> Figure:
+        found = measure(compressed).packed
+        return cls.figure(found.median, low=found.low, high=found.high)
 
 
 @dataclass(frozen=True)

@@ -3,39 +3,55 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from workbench.cache import Cache
+from workbench.costs import Cost
 from workbench.exporters.packed import overhead
-from workbench.report.report import Size
+from workbench.report.figures import Figure
 
 if TYPE_CHECKING:
+    from workbench.devices.device import Device
     from workbench.network.encoded import EncodedModel
     from workbench.network.model import Model
 
 CATALOGUE = ("ME-04",)
 
-PARTS = ("codes", "indices", "codebooks", "scales", "biases", "batch_norm", "other", "header")
 _beside: Cache[tuple[tuple[str, str, int], ...]] = Cache(ceiling=2**22)
 
 
-def measure(compressed: EncodedModel) -> Size:
-    """Exact bytes of the file that `save` writes. A tensor beside the weights counts under the module that it is in."""
-    by_layer: dict[str, int] = {}
-    by_part = dict.fromkeys(PARTS, 0)
-    for name, (_, plan) in compressed.plans.items():
-        by_layer[name] = plan.nbytes
-        for _, part, size in plan.arrays:
+class Size(Cost):
+    """Exact bytes of the file that `save` writes.
+
+    by_layer: layer -> its bytes, bias included; other modules' tensors stand under their module's name, the file's own
+    under "header". Both that and the split sum to the value.
+    """
+
+    title, unit, badge, words = "Size", "bytes", "on disk", ("smaller", "larger")
+    column, tile, place = "bytes", "Size", 10
+    json = ("value", "by_layer", "by_part", "badge")
+    parts: ClassVar = {
+        "codes": "weights", "indices": "indices", "codebooks": "codebooks", "scales": "scales", "biases": "biases",
+        "batch_norm": "batch norm", "other": "other", "header": "header",
+    }  # fmt: skip
+
+    @classmethod
+    def of(cls, compressed: EncodedModel, device: Device | None = None) -> Figure:
+        by_layer: dict[str, int] = {}
+        by_part = dict.fromkeys(cls.parts, 0)
+        for name, (_, plan) in compressed.plans.items():
+            by_layer[name] = plan.nbytes
+            for _, part, size in plan.arrays:
+                by_part[part] += size
+            for table in compressed.entering.get(name, ()):
+                by_layer[name] += table.data.size
+                by_part[table.part] += table.data.size
+        for owner, part, size in _beside.get("rest", partial(_rest, compressed.model), compressed.model):
+            by_layer[owner] = by_layer.get(owner, 0) + size
             by_part[part] += size
-        for table in compressed.entering.get(name, ()):
-            by_layer[name] += table.data.size
-            by_part[table.part] += table.data.size
-    for owner, part, size in _beside.get("rest", partial(_rest, compressed.model), compressed.model):
-        by_layer[owner] = by_layer.get(owner, 0) + size
-        by_part[part] += size
-    by_part["header"] = overhead(compressed)
-    by_layer["header"] = by_layer.get("header", 0) + by_part["header"]  # a layer may be called so
-    return Size(sum(by_part.values()), by_layer, by_part)
+        by_part["header"] = overhead(compressed)
+        by_layer["header"] = by_layer.get("header", 0) + by_part["header"]  # a layer may be called so
+        return cls.figure(sum(by_part.values()), split=by_part, by_layer=by_layer)
 
 
 def _rest(model: Model) -> tuple[tuple[str, str, int], ...]:

@@ -10,11 +10,12 @@ from workbench.accuracy.examiner import Examiner, Standing, image_count
 from workbench.accuracy.reference import original
 from workbench.cache import Cache
 from workbench.compression.compressed import CompressedModel
-from workbench.costs import energy, operations
+from workbench.costs import figures
 from workbench.costs import latency as latencies
 from workbench.devices.device import Device
 from workbench.network.model import Layer, Model
-from workbench.report.report import Figures, LayerRow, Report
+from workbench.report.figures import Figures
+from workbench.report.report import LayerRow, Report
 from workbench.weights.form import Form
 
 DEFAULT_DEVICE = "horowitz-45nm"
@@ -50,15 +51,15 @@ def assess(
 def costs(compressed: CompressedModel, device: str = DEFAULT_DEVICE) -> Report:
     """The report but for its accuracy: what needs no image, exact and at once. Raises DeviceError."""
     model, on = compressed.model, Device.load(device)
-    figures, rows = _figures(compressed, on)
+    found = _figures(compressed, on)
     return Report(
         model=model.name,
         data=_about_data(model),
         device=on.name,
         recipe={**compressed.recipe.to_object(), "digest": compressed.recipe.digest},
         original=_original_figures(compressed, on),
-        compressed=figures,
-        layers=rows,
+        compressed=found,
+        layers=_rows(compressed, found),
         notes=(),
         kind="faithful" if compressed.faithful else "preview",
         input_shape=model.input_shape,
@@ -99,17 +100,21 @@ def _original_figures(compressed: CompressedModel, device: Device) -> Figures | 
     """Computed once for each network and device."""
     if not compressed.from_file:
         empty = CompressedModel.of(compressed.original)
-        return _originals.get(device, lambda: _figures(empty, device)[0], compressed.original)
+        return _originals.get(device, lambda: _figures(empty, device), compressed.original)
     reference = original(compressed)
     return None if reference is None else _original_figures(CompressedModel.of(reference.model), device)
 
 
-def _figures(compressed: CompressedModel, device: Device) -> tuple[Figures, tuple[LayerRow, ...]]:
-    counted, joules, size = operations.count(compressed), energy.model(compressed, device), compressed.size
+def _figures(compressed: CompressedModel, device: Device) -> Figures:
+    return Figures(None, figures(compressed, device))
+
+
+def _rows(compressed: CompressedModel, found: Figures) -> tuple[LayerRow, ...]:
     notes: dict[str, list[str]] = {}
     for note in compressed.notes:
         notes.setdefault(note.layer, []).append(note.text)
-    rows = tuple(
+    columns = [figure for figure in found.costs.values() if figure.metric.column]
+    return tuple(
         LayerRow(
             name=layer.name,
             kind=layer.kind,
@@ -121,19 +126,12 @@ def _figures(compressed: CompressedModel, device: Device) -> tuple[Figures, tupl
             rank=form.rank,
             break_even_rank=_break_even(compressed.model, layer, form),
             encoding=encoding,
-            bytes=size.by_layer[layer.name],
-            macs=counted.by_layer[layer.name].macs,
-            effective_macs=counted.by_layer[layer.name].effective_macs,
-            energy=joules.by_layer[layer.name],
+            costs={figure.metric.column: figure.by_layer[layer.name] for figure in columns},
             note=" ".join(notes.get(layer.name, ())),
         )
         for layer, form, (encoding, _) in zip(
             compressed.model.layers, compressed.stored.values(), compressed.plans.values(), strict=True
         )
-    )
-    return (
-        Figures(None, size, counted.macs, counted.effective_macs, counted.bit_operations, joules),
-        rows,
     )
 
 

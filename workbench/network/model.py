@@ -20,6 +20,7 @@ from workbench.data.datasets import load as load_dataset
 from workbench.errors import ModelError
 from workbench.evidence import Layout
 from workbench.models import zoo
+from workbench.network.liveness import Activity
 from workbench.network.trace import Call, trace
 from workbench.weights.arrays import Floats
 from workbench.weights.form import Form
@@ -68,7 +69,8 @@ class Model:
     module: in eval mode; never changed in place. architecture: the zoo's name for it, by which a packed file is rebuilt
     without code; None for a user's own module. input_shape: without the batch. rest: every other tensor that inference
     needs, and `rest_part` what the size counts it under. uncounted: operators whose MACs could not be counted.
-    other_macs: MACs of counted operators outside the layers, per image.
+    other_macs: MACs of counted operators outside the layers, per image. activity: what a pass makes and when it is
+    needed last, per image.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Model:
     rest_part: Mapping[str, RestPart]
     uncounted: tuple[str, ...]
     other_macs: int
+    activity: Activity = field(repr=False)
     digest: str = field(repr=False)
 
     @classmethod
@@ -123,6 +126,7 @@ class Model:
             rest_part=MappingProxyType({path: _rest_part(modules, path) for path in rest}),
             uncounted=traced.uncounted,
             other_macs=traced.macs - sum(_macs(layer) for layer in layers),
+            activity=traced.activity,
             digest=fingerprint(architecture, *((one.name, one.weight, one.calls) for one in layers), *rest.items()),
         )
 

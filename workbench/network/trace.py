@@ -8,10 +8,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from workbench.errors import ModelError
+from workbench.network.liveness import Activity, Recorder
 
 # Operators, without their underscores, that no tag calls pointwise or a view and that do no multiply-accumulates.
 _WITHOUT_MACS = frozenset(
@@ -30,6 +33,10 @@ _WITHOUT_MACS = frozenset(
 )  # fmt: skip
 
 
+# Those that no tag calls pointwise and that, in evaluation mode, change each number on its own.
+_POINTWISE = frozenset(("batch_norm", "cudnn_batch_norm", "native_batch_norm", "native_batch_norm_legit_no_training"))
+
+
 @dataclass(frozen=True)
 class Call:
     """One use of a layer on one image; shapes include the batch of one."""
@@ -40,11 +47,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Trace:
-    """calls: by layer, in order of first use. macs: of the whole pass. uncounted: operators left out of `macs`."""
+    """calls: by layer, in order of first use. macs: of the whole pass. uncounted: operators left out of `macs`.
+
+    activity: its operations, and the activations that they make.
+    """
 
     calls: Mapping[str, tuple[Call, ...]]
     macs: int
     uncounted: tuple[str, ...]
+    activity: Activity
 
 
 class _Watch(TorchDispatchMode):
@@ -56,11 +67,18 @@ class _Watch(TorchDispatchMode):
 
 
 class _Operators(_Watch):
-    """Collects the operators that may multiply but that no counting rule covers."""
+    """Collects the operators that may multiply but that no counting rule covers, and what all of them read and write.
 
-    def __init__(self) -> None:
+    entered: the layers that are being called, the innermost last. calls: those that have been, with their number.
+    """
+
+    def __init__(self, example: torch.Tensor, entered: list[str], calls: Mapping[str, list[Call]]) -> None:
         super().__init__()
         self.uncounted: dict[str, None] = {}
+        self.recorder = Recorder()
+        self._entered, self._calls = entered, calls
+        self._kept: list[StorageWeakRef] = []  # so that no address is given out again while it is looked up
+        self.recorder.begin(self._memory(example), _nbytes(example))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         packet = func._overloadpacket
@@ -72,7 +90,38 @@ class _Operators(_Watch):
         )
         if not harmless:
             self.uncounted[str(packet)] = None
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        self._record(func, args, kwargs or {}, result)
+        return result
+
+    def _record(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
+        if func.is_view:
+            return
+        reads = [self._memory(one) for one in _tensors((args, kwargs))]
+        writes = [(self._memory(one), _nbytes(one)) for one in _tensors(result)]
+        changed = [memory for memory, _ in writes if memory in reads] if func._schema.is_mutable else []
+        layer = self._entered[-1] if self._entered else ""
+        call = len(self._calls.get(layer, ()))
+        name = func._overloadpacket.__name__.strip("_")
+        pointwise = torch.Tag.pointwise in func.tags or name in _POINTWISE
+        self.recorder.see(reads, writes, changed, pointwise, layer, call)
+
+    def _memory(self, tensor: torch.Tensor) -> int:
+        """What tells the tensor's memory from any other's, views of it sharing it."""
+        held = StorageWeakRef(tensor.untyped_storage())
+        self._kept.append(held)
+        return held.cdata
+
+    def activity(self, result: Any) -> Activity:
+        return self.recorder.activity([self._memory(one) for one in _tensors(result)])
+
+
+def _tensors(tree: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor) and leaf.layout is torch.strided]
+
+
+def _nbytes(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().nbytes()
 
 
 class _Macs(_Watch):
@@ -113,10 +162,10 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
     hooks = [
         hook for one in watched for hook in (one.register_forward_pre_hook(enter), one.register_forward_hook(leave))
     ]
-    counter, operators = _Macs(), _Operators()
+    counter, operators = _Macs(), _Operators(example, entered, calls)
     try:
         with torch.no_grad(), counter, operators:
-            module(example)
+            result = module(example)
     except Exception as error:  # a user's module may fail in any way; the sentence says where and why
         where = f"layer {entered[-1]!r} stopped it" if entered else "it stopped outside the layers"
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -126,4 +175,5 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
     finally:
         for hook in hooks:
             hook.remove()
-    return Trace({path: tuple(one) for path, one in calls.items()}, counter.macs, tuple(operators.uncounted))
+    by_layer = {path: tuple(found) for path, found in calls.items()}
+    return Trace(by_layer, counter.macs, tuple(operators.uncounted), operators.activity(result))

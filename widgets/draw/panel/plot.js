@@ -43,12 +43,13 @@ function askForPlotly(model) {
 function createPlot(model, link, root, signal) {
   const drawing = make("div", { className: "cwb-plot", role: "img" });
   const body = make("tbody");
-  const heads = ["Recipe", "Size", "Effective MACs", "Bit operations", "Energy", "Accuracy", "Known"];
+  const axes = model.get("catalogue").axes;
+  const heads = ["Recipe", ...axes.map((one) => one.label), "Accuracy", "Known"];
   const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col", text })))), body);
   const count = make("summary");
   const list = make("details", { className: "cwb-points", ontoggle: () => draw() }, count, make("div", { className: "cwb-scroll" }, table));
   let axis = "size";
-  const chooser = makeSelect("Across", model.get("catalogue").axes.map((one) => [one.key, one.label]), (key) => {
+  const chooser = makeSelect("Across", axes.map((one) => [one.key, one.label]), (key) => {
     axis = key;
     draw();
   });
@@ -82,7 +83,7 @@ function createPlot(model, link, root, signal) {
         again = false;
         const points = model.get("points");
         if (!points.points || signal.aborted) break;
-        const about = model.get("catalogue").axes.find((one) => one.key === axis);
+        const about = axes.find((one) => one.key === axis);
         describe(points, about);
         await plotly.react(drawing, traces(points), layout(points, about), { displayModeBar: false, responsive: true });
         await new Promise((resolve) => setTimeout(resolve, 70)); // never more than 15 drawings a second
@@ -111,7 +112,7 @@ function createPlot(model, link, root, signal) {
           "tr",
           one.digest === points.current ? { "aria-current": "true" } : {},
           make("th", { scope: "row", text: one.label }),
-          ...["size", "macs", "bit_operations", "energy", "accuracy"].map((key) => make("td", { text: one.texts[key] })),
+          ...[...axes.map((about) => about.key), "accuracy"].map((key) => make("td", { text: one.texts[key] })),
           make("td", { text: one.exact ? "exact" : "estimate" }),
         ),
       ),
@@ -217,6 +218,7 @@ function costScale(values, about) {
 }
 
 function withPrefix(value, unit) {
+  if (value < 1 && unit !== "J") return String(Number(value.toPrecision(2)));
   const power = Math.floor(Math.log10(value) / 3 + 1e-9);
   const prefix = { "-4": "p", "-3": "n", "-2": "µ", "-1": "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T" }[power];
   if (prefix === undefined) return value.toExponential(0);

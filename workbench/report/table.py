@@ -1,0 +1,188 @@
+"""A report as aligned text for a terminal: plain ASCII, original | compressed | change | badge, then the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from workbench.report.figures import Accuracy, Figure, Latency, Metric
+
+if TYPE_CHECKING:
+    from workbench.report.report import LayerRow, Report
+
+Row = tuple[str, ...]
+_LAYER = ("layer", "kind", "shape", "non-zero", "bits", "rank", "encoding")
+_LEFT = (0, 1, 2, 6)  # columns of the layers that are flush left
+
+
+def table(report: Report) -> str:
+    """The figures, the layers, and what there is to say of them."""
+    blocks = [_head(report), _align([("", "original", "compressed", "change", "badge"), *_figures(report)], (0, 4))]
+    layers = [(*_LAYER, *(_column(metric) for metric in report.columns))]
+    layers += [(*_layer(row), *_costs(report, row)) for row in report.layers]
+    if any(row.latency for row in report.layers):
+        times = [("dense time", "packed time")]
+        times += [(_time(row.dense_latency), _time(row.latency)) for row in report.layers]
+        layers = [cells + pair for cells, pair in zip(layers, times, strict=True)]
+    remarks = [f"{row.name}: {text}" for row in report.layers for text in (row.note, row.latency_note) if text]
+    remarks += report.notes
+    remarks += [f"{_title(figure.metric)}: {figure.note}" for figure in report.compressed.costs.values() if figure.note]
+    return "\n\n".join([*blocks, _align(layers, _LEFT), "\n".join(f"- {text}" for text in remarks)])
+
+
+def _head(report: Report) -> str:
+    size = " x ".join(str(n) for n in report.input_shape)
+    images = f"{report.data['name']} {report.data['split']} images" if report.data else "no test images"
+    return (
+        f"{report.model} on {images}, device {report.device}, recipe {report.recipe['digest'][:12]} ({report.kind})\n"
+        f"one inference = one input of {size}; 1 MAC = 2 FLOPs; 1 kB = 1,000 bytes"
+    )
+
+
+def _figures(report: Report) -> Iterator[Row]:
+    was, now = report.original, report.compressed
+    yield from _accuracy(was.accuracy if was else None, now.accuracy)
+    for name, figure in now.costs.items():
+        yield from _cost(was.costs.get(name) if was else None, figure)
+    if now.latency is not None and (was is None or was.latency is not None):
+        yield from _latency(was.latency if was else None, now.latency)
+
+
+def _accuracy(was: Accuracy | None, now: Accuracy | None) -> Iterator[Row]:
+    if now is None:
+        yield "accuracy", "-", "not known", "", ""
+        return
+    sides = [side and (f"{100 * side.value:.2f}", f"{100 * side.low:.2f} to {100 * side.high:.2f}", f"{side.images:,}")
+             for side in (was, now)]  # fmt: skip
+    before, after = (side or ("-", "-", "-") for side in sides)
+    change = f"{100 * (now.value - was.value):+.2f} points" if was else ""
+    yield "accuracy (%)", before[0], after[0], change, f"{was.badge} | {now.badge}" if was else now.badge
+    yield "  95 % interval", before[1], after[1], "", ""
+    yield "  images", before[2], after[2], "", ""
+
+
+def _cost(was: Figure | None, now: Figure) -> Iterator[Row]:
+    """One row, its range below it, and one for each part of several that is not nothing on both sides."""
+
+    def row(title: str, read: Callable[[Figure], float], badge: str) -> Row:
+        before, after = (None if figure is None else read(figure) for figure in (was, now))
+        assert after is not None
+        return title, _said(was, before), _said(now, after), "" if before is None else _ratio(before, after), badge
+
+    yield row(_named(now.metric), lambda figure: figure.value, now.badge)
+    if now.low is not None:
+        yield "  low to high", _range(was), _range(now), "", ""
+    parts = [part for part in now.split if now.split[part] or (was and was.split.get(part))]
+    if len(parts) > 1:
+        for part in parts:
+            yield row(f"  {part.replace('_', '-')}", lambda figure, part=part: figure.split.get(part, 0), "")  # type: ignore[misc]
+
+
+def _latency(was: Latency | None, now: Latency) -> Iterator[Row]:
+    change = _ratio(was.median, now.median) if was else ""
+    yield "latency", _seconds(was.median) if was else "-", _seconds(now.median), change, now.badge
+    if now.low is not None:
+        yield "  middle half", _middle(was), _middle(now), "", ""
+
+
+def _layer(row: LayerRow) -> Row:
+    return (
+        row.name,
+        row.kind,
+        "x".join(str(n) for n in row.shape),
+        f"{row.nonzeros:,} of {row.weights:,}",
+        str(row.bits) if row.input_bits == 32 else f"{row.bits} x {row.input_bits}",
+        "-" if row.rank is None else str(row.rank),
+        row.encoding,
+    )
+
+
+def _costs(report: Report, row: LayerRow) -> Row:
+    return tuple(
+        f"{row.costs[metric.column]:,}" if metric.unit == "bytes" else _text(metric.unit, row.costs[metric.column])
+        for metric in report.columns
+    )
+
+
+def _title(metric: Metric) -> str:
+    """Inside a sentence or a row: "energy", "MACs"."""
+    return metric.title if metric.title[1:2].isupper() else metric.title[:1].lower() + metric.title[1:]
+
+
+def _named(metric: Metric) -> str:
+    """With the unit, where neither the title nor the numbers say it."""
+    title, unit = _title(metric), "kB" if metric.unit == "bytes" else metric.unit
+    return title if unit in _WRITTEN or unit.lower() in title.lower() else f"{title} ({unit})"
+
+
+def _column(metric: Metric) -> str:
+    """Bytes of a layer are written in full."""
+    return "bytes" if metric.unit == "bytes" else _named(metric)
+
+
+def _said(figure: Figure | None, value: float | None) -> str:
+    if figure is None or value is None:
+        return "-"
+    return f"{'at least ' if figure.at_least else ''}{_text(figure.unit, value)}"
+
+
+def _range(figure: Figure | None) -> str:
+    if figure is None or figure.low is None or figure.high is None:
+        return "-"
+    return f"{_text(figure.unit, figure.low)} to {_text(figure.unit, figure.high)}"
+
+
+def _text(unit: str, value: float) -> str:
+    if unit == "bytes":
+        return f"{value / 1000:,.1f}"
+    if unit in _WRITTEN:
+        return _WRITTEN[unit](value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.3g}"
+
+
+def _joules(value: float) -> str:
+    if value == 0:
+        return "0 J"
+    for factor, unit in ((1.0, "J"), (1e3, "mJ"), (1e6, "uJ"), (1e9, "nJ")):
+        if abs(value) * factor >= 1:
+            return f"{value * factor:.3g} {unit}" if value * factor < 999.5 else f"{value * factor:,.0f} {unit}"
+    return f"{value * 1e12:.3g} pJ"
+
+
+def _seconds(value: float) -> str:
+    return f"{1000 * value:.3f} ms"
+
+
+_WRITTEN: dict[str, Callable[[float], str]] = {"J": _joules, "s": _seconds}  # units that go with every number
+
+
+def _ratio(was: float, now: float) -> str:
+    """How the compressed figure compares, as a reader would say it: "12.3x less"."""
+    if was == now:
+        return "same"
+    if was <= 0 or now <= 0:
+        return "none left" if now <= 0 else ""
+    return f"{was / now:.3g}x less" if now < was else f"{now / was:.3g}x more"
+
+
+def _middle(latency: Latency | None) -> str:
+    if latency is None or latency.low is None or latency.high is None:
+        return "-"
+    return f"{_seconds(latency.low)} to {_seconds(latency.high)}"
+
+
+def _time(latency: Latency | None) -> str:
+    return "-" if latency is None else f"{1e6 * latency.median:,.0f} us"
+
+
+def _align(rows: Sequence[Row], left: tuple[int, ...]) -> str:
+    """Rows as columns two spaces apart; the columns in `left` are flush left, the others flush right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = (
+        "  ".join(
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
