@@ -11,7 +11,8 @@ from workbench.costs.energy import Energy
 from workbench.costs.macs import Macs
 from workbench.costs.size import Size
 from workbench.report.figures import Accuracy, Figures, Latency
-from workbench.report.report import LayerRow, Report
+from workbench.report.layers import LayerRow
+from workbench.report.report import Report
 
 SPLIT = {"arithmetic": 2e-6, "on_chip": 3e-6, "dram": 5e-6}
 

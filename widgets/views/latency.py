@@ -6,7 +6,8 @@ from typing import Any
 
 from widgets.views import numbers
 from workbench.report.figures import Latency
-from workbench.report.report import LayerRow, Report
+from workbench.report.layers import LayerRow
+from workbench.report.report import Report
 
 
 def latency(report: Report) -> dict[str, Any] | None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from widgets.views import numbers
 from widgets.views.latency import of_layer
-from workbench.report.report import LayerRow, Report
+from workbench.report.layers import LayerRow
+from workbench.report.report import Report
 
 _KINDS = {"linear": "linear", "conv2d": "convolution"}
 

@@ -15,7 +15,8 @@ from workbench.costs import latency as latencies
 from workbench.devices.device import Device
 from workbench.network.model import Layer, Model
 from workbench.report.figures import Figures
-from workbench.report.report import LayerRow, Report
+from workbench.report.layers import LayerRow
+from workbench.report.report import Report
 from workbench.weights.form import Form
 
 DEFAULT_DEVICE = "horowitz-45nm"

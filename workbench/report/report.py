@@ -7,57 +7,16 @@ data: nothing here computes a figure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from workbench.report.figures import Figures, Latency, Metric
+from workbench.report.figures import Figures
+from workbench.report.layers import LayerRow
 from workbench.report.table import table
 
 CATALOGUE = ("ME-09",)
 
 Kind = Literal["preview", "faithful"]
-
-
-@dataclass(frozen=True)
-class LayerRow:
-    """One compressed layer.
-
-    shape: of the uncompressed weight. weights, nonzeros: stored weights (of all factors), and those that are not zero.
-    bits: width of a stored weight, the widest where factors differ. input_bits: of a number of the layer's input. rank:
-    inner dimension, None without factors. break_even_rank: the largest rank at which factors hold no more weights than
-    the layer, None for a layer that cannot be factored. costs: by the metrics' columns ("bytes" in the packed file,
-    bias included, "macs", "energy" in joules per inference ...), which can be asked for as attributes, too. note: a
-    sentence on this layer, or "". dense_latency, latency: of the layer as it came in torch, and on its packed kernel;
-    None where not measured. latency_note: why the kernel brings nothing, or "".
-    """
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]
-    weights: int
-    nonzeros: int
-    bits: int
-    input_bits: int
-    rank: int | None
-    break_even_rank: int | None
-    encoding: str
-    costs: Mapping[str, float]
-    note: str = ""
-    dense_latency: Latency | None = None
-    latency: Latency | None = None
-    latency_note: str = ""
-
-    def __getattr__(self, name: str) -> Any:
-        costs = self.__dict__.get("costs", {})
-        if name not in costs:
-            raise AttributeError(f"a layer has no {name!r}; it has {', '.join(costs)}")
-        return costs[name]
-
-    def to_object(self) -> dict[str, Any]:
-        content: dict[str, Any] = {}
-        for key, value in asdict(self).items():
-            content |= value if key == "costs" else {key: list(value) if key == "shape" else value}
-        return content
 
 
 @dataclass(frozen=True)
@@ -82,11 +41,6 @@ class Report:
     kind: Kind
     input_shape: tuple[int, ...]
 
-    @property
-    def columns(self) -> tuple[Metric, ...]:
-        """The metrics that a layer has a figure of, in the order in which they are shown."""
-        return tuple(figure.metric for figure in self.compressed.costs.values() if figure.metric.column)
-
     def to_dict(self) -> dict[str, Any]:
         """The object that `workbench measure --json` prints: numbers, strings, lists and dicts only."""
         return {
@@ -104,4 +58,10 @@ class Report:
 
     def table(self) -> str:
         """The report as aligned text for a terminal: original | compressed | change | badge, then the layers."""
-        return table(self)
+        size = " x ".join(str(n) for n in self.input_shape)
+        images = f"{self.data['name']} {self.data['split']} images" if self.data else "no test images"
+        head = (
+            f"{self.model} on {images}, device {self.device}, recipe {self.recipe['digest'][:12]} ({self.kind})\n"
+            f"one inference = one input of {size}; 1 MAC = 2 FLOPs; 1 kB = 1,000 bytes"
+        )
+        return table(head, self.original, self.compressed, self.layers, self.notes)

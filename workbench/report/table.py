@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from workbench.report.figures import Accuracy, Figure, Latency, Metric
-
-if TYPE_CHECKING:
-    from workbench.report.report import LayerRow, Report
+from workbench.report.figures import Accuracy, Figure, Figures, Latency, Metric
+from workbench.report.layers import LayerRow
 
 Row = tuple[str, ...]
 _LAYER = ("layer", "kind", "shape", "non-zero", "bits", "rank", "encoding")
 _LEFT = (0, 1, 2, 6)  # columns of the layers that are flush left
 
 
-def table(report: Report) -> str:
-    """The figures, the layers, and what there is to say of them."""
-    blocks = [_head(report), _align([("", "original", "compressed", "change", "badge"), *_figures(report)], (0, 4))]
-    layers = [(*_LAYER, *(_column(metric) for metric in report.columns))]
-    layers += [(*_layer(row), *_costs(report, row)) for row in report.layers]
-    if any(row.latency for row in report.layers):
+def table(
+    head: str, original: Figures | None, compressed: Figures, layers: Sequence[LayerRow], notes: Sequence[str]
+) -> str:
+    """`head`, the figures, the layers, and what there is to say of them."""
+    metrics = [figure.metric for figure in compressed.costs.values() if figure.metric.column]
+    rows = [(*_LAYER, *(_column(metric) for metric in metrics))]
+    rows += [(*_layer(layer), *_costs(layer, metrics)) for layer in layers]
+    if any(layer.latency for layer in layers):
         times = [("dense time", "packed time")]
-        times += [(_time(row.dense_latency), _time(row.latency)) for row in report.layers]
-        layers = [cells + pair for cells, pair in zip(layers, times, strict=True)]
-    remarks = [f"{row.name}: {text}" for row in report.layers for text in (row.note, row.latency_note) if text]
-    remarks += report.notes
-    remarks += [f"{_title(figure.metric)}: {figure.note}" for figure in report.compressed.costs.values() if figure.note]
-    return "\n\n".join([*blocks, _align(layers, _LEFT), "\n".join(f"- {text}" for text in remarks)])
+        times += [(_time(layer.dense_latency), _time(layer.latency)) for layer in layers]
+        rows = [cells + pair for cells, pair in zip(rows, times, strict=True)]
+    remarks = [f"{layer.name}: {text}" for layer in layers for text in (layer.note, layer.latency_note) if text]
+    remarks += notes
+    remarks += [f"{_title(figure.metric)}: {figure.note}" for figure in compressed.costs.values() if figure.note]
+    figures = [("", "original", "compressed", "change", "badge"), *_figures(original, compressed)]
+    blocks = head, _align(figures, (0, 4)), _align(rows, _LEFT), "\n".join(f"- {text}" for text in remarks)
+    return "\n\n".join(blocks)
 
 
-def _head(report: Report) -> str:
-    size = " x ".join(str(n) for n in report.input_shape)
-    images = f"{report.data['name']} {report.data['split']} images" if report.data else "no test images"
-    return (
-        f"{report.model} on {images}, device {report.device}, recipe {report.recipe['digest'][:12]} ({report.kind})\n"
-        f"one inference = one input of {size}; 1 MAC = 2 FLOPs; 1 kB = 1,000 bytes"
-    )
-
-
-def _figures(report: Report) -> Iterator[Row]:
-    was, now = report.original, report.compressed
+def _figures(was: Figures | None, now: Figures) -> Iterator[Row]:
     yield from _accuracy(was.accuracy if was else None, now.accuracy)
     for name, figure in now.costs.items():
         yield from _cost(was.costs.get(name) if was else None, figure)
@@ -97,11 +88,9 @@ def _layer(row: LayerRow) -> Row:
     )
 
 
-def _costs(report: Report, row: LayerRow) -> Row:
-    return tuple(
-        f"{row.costs[metric.column]:,}" if metric.unit == "bytes" else _text(metric.unit, row.costs[metric.column])
-        for metric in report.columns
-    )
+def _costs(row: LayerRow, metrics: Sequence[Metric]) -> Row:
+    figures = ((metric.unit, row.costs[metric.column]) for metric in metrics)
+    return tuple(f"{value:,}" if unit == "bytes" else _text(unit, value) for unit, value in figures)
 
 
 def _title(metric: Metric) -> str:
