@@ -195,7 +195,9 @@ class Part:
             threshold, boundary = self.cut.threshold, _boundary(self.source, self.cut)
         zones = None if self._grid is None else self._grid.dead_zones(self.shape)
         if zones is None:  # of the values themselves
-            values = self.source if self._grid is None else self.values
+            values = self.source
+            if self._grid is not None:  # cut before it was rounded: what is small now is no zero
+                values, threshold, boundary = self.values, 0.0, None
             nothing = np.zeros(1, np.float32)
             nonzeros, fillers = zero_runs.count(_rows(values), nothing, nothing, None, threshold, boundary)
         else:
