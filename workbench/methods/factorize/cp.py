@@ -79,6 +79,11 @@ class CP(Layerwise):
 
 def decompose(kernel: Matrix, rank: int, rounds: int = _ROUNDS) -> tuple[list[Matrix], list[float]]:
     """One matrix [side, rank] for each axis, and the error's Frobenius norm after each round, which never grows."""
+    largest = float(np.abs(kernel).max(initial=0.0))
+    if largest == 0.0:
+        return [np.zeros((side, rank)) for side in kernel.shape], [0.0]
+    scale = 2.0 ** math.frexp(largest)[1]  # squares of very small weights would be lost
+    kernel = kernel / scale
     random = np.random.default_rng(0)
     sides = [_start(kernel, axis, rank, random) for axis in range(kernel.ndim)]
     unfolded = [np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1) for axis in range(kernel.ndim)]
@@ -94,7 +99,8 @@ def decompose(kernel: Matrix, rank: int, rounds: int = _ROUNDS) -> tuple[list[Ma
         errors.append(math.sqrt(max(whole - explained, 0.0)))
         if len(errors) > 1 and errors[-2] - errors[-1] <= _STILL * errors[-2]:
             break
-    return sides, errors
+    sides[-1] = sides[-1] * scale
+    return sides, [error * scale for error in errors]
 
 
 def _start(kernel: Matrix, axis: int, rank: int, random: np.random.Generator) -> Matrix:
