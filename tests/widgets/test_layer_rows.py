@@ -4,8 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+import workbench
 from tests.widgets.reports import assessed
 from widgets.views.layers import layers
+from workbench.methods.quantize.activations import Activations
+from workbench.methods.quantize.uniform import Uniform
+from workbench.recipe import Recipe, Step
 
 
 def test_one_row_a_layer_in_order(squeezed):
@@ -29,6 +33,12 @@ def test_bars_compare_across_layers_and_with_the_original(squeezed):
 def test_an_unchanged_layer_has_no_change(untouched):
     assert {row["change"] for row in layers(untouched)} == {""}
     assert {row["bits"] for row in layers(untouched)} == {"32 (float)"}
+
+
+def test_where_inputs_are_rounded_both_widths_are_shown_and_elsewhere_the_weights_alone(lenet):
+    recipe = Recipe((Step(Activations(bits=8), layers=("fc1",)), Step(Uniform(bits=4))))
+    rows = layers(workbench.assess(workbench.compress(lenet, recipe), images=20))
+    assert [row["bits"].replace("\u00a0", " ") for row in rows] == ["4 × 8 bits", "4", "4"]
 
 
 def test_rank_above_break_even_is_flagged_and_below_is_not(lenet):

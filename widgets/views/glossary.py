@@ -16,7 +16,8 @@ KINDS = {
 
 TERMS = {
     "Non-zero": "Weights that are still stored and multiplied, out of all weights of the layer as it is stored.",
-    "Bits": "Width of one stored weight. 32 means that it is kept as a floating-point number.",
+    "Bits": "Width of one stored weight. 32 means that it is kept as a floating-point number. Where a layer's inputs "
+    "are rounded, too, their width stands behind it: 4 × 8 bits is a weight of 4 bits times an input of 8.",
     "Rank": "Inner size of the two thin factors that replace the layer. Above the break-even rank they hold more "
     "weights than the layer itself.",
     "Encoding": "How the weights lie in the file. The smallest one that loses nothing is taken.",

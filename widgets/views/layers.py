@@ -29,7 +29,7 @@ def _row(row: LayerRow, original: int, largest: int) -> dict[str, Any]:
         "nonzeros": f"{row.nonzeros:,} of {row.weights:,}",
         "density": row.nonzeros / row.weights if row.weights else 0.0,
         "density_text": numbers.percent(row.nonzeros / row.weights if row.weights else 0.0, 1),
-        "bits": "32 (float)" if row.bits == 32 else str(row.bits),
+        "bits": _bits(row),
         "rank": "full" if row.rank is None else str(row.rank),
         "break_even": "" if row.rank is None or row.break_even_rank is None else f"break-even {row.break_even_rank}",
         "above_break_even": _above_break_even(row),
@@ -43,6 +43,13 @@ def _row(row: LayerRow, original: int, largest: int) -> dict[str, Any]:
         "note": row.note,
         **of_layer(row),
     }
+
+
+def _bits(row: LayerRow) -> str:
+    """Width of a stored weight, and of a number of the input where inputs are rounded, too: "4 × 8 bits"."""
+    if row.input_bits != 32:
+        return f"{row.bits}{numbers.NBSP}{numbers.TIMES}{numbers.NBSP}{row.input_bits}{numbers.NBSP}bits"
+    return "32 (float)" if row.bits == 32 else str(row.bits)
 
 
 def _above_break_even(row: LayerRow) -> bool:
