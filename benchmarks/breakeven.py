@@ -13,7 +13,7 @@ from benchmarks.kernels import machine
 from benchmarks.measure import interleaved
 from benchmarks.sparse import breakeven
 from workbench.models import zoo
-from workbench.network.model import INPUT, Layer, Model
+from workbench.network.model import Layer, Model
 
 Case = tuple[tuple[int, int], int]  # the matrix [out, in · kh · kw], and how many columns it multiplies with
 
@@ -74,7 +74,9 @@ def _cases(names: tuple[str, ...]) -> dict[Case, list[str]]:
     cases: dict[Case, list[str]] = {}
     architectures = dict.fromkeys(zoo.entry(name).architecture for name in names)
     for architecture in architectures:
-        model = Model.from_module(zoo.build(architecture), torch.zeros(1, *INPUT), name=architecture)
+        model = Model.from_module(
+            zoo.build(architecture), torch.zeros(1, *zoo.facts(architecture)["input_shape"]), name=architecture
+        )
         for layer in model.layers:
             for case in _uses(layer):
                 label = f"{architecture}: {layer.name}"

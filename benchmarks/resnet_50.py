@@ -74,7 +74,7 @@ def rows(moves: int = MOVES) -> list[dict[str, Any]]:
         "bits": [Recipe.sliders(bits=bits) for bits in range(1, 9)],
         "bits at 80 % sparsity": [Recipe.sliders(sparsity=0.8, bits=bits) for bits in range(1, 9)],
     }
-    weights = sum(layer.weight.size for layer in model.layers)
+    weights = sum(layer.size for layer in model.layers)
     return [
         {"model": model.name, "weights": weights, "move": kind, "moves": len(recipes), "prepare": prepare}
         | _spread([_seconds(model, recipe) for recipe in recipes])

@@ -62,8 +62,8 @@ def main() -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models(as_json: bool) -> None:
-    """The networks that come with the workbench."""
-    entries = [zoo.entry(name) for name in zoo.names()]
+    """The networks that come with the workbench; without weights those that are named by their architecture alone."""
+    entries = [zoo.entry(name) for name in zoo.listed()]
     rows = [
         {
             "name": one.name,

@@ -9,6 +9,10 @@ class ModelError(WorkbenchError):
     """A model that is unknown, or that cannot be traced, loaded or compressed."""
 
 
+class BlankError(WorkbenchError):
+    """What needs weights was asked of a network that is known by its shapes alone."""
+
+
 class DataError(WorkbenchError):
     """Images or labels that are missing, damaged or of the wrong shape."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from numpy.typing import NDArray
 
-from workbench.errors import RecipeError
+from workbench.errors import BlankError, RecipeError
 from workbench.evidence import Evidence, Layout
 from workbench.shelf import Shelf
 from workbench.weights.form import Form
@@ -68,7 +68,8 @@ class Method(ABC):
 
     catalogue: its number(s) in the catalogue of methods (docs/methods.md). paper: where it was published. mode: what it
     needs to be applied, which follows from its base. faithful: whether applying it is all that the paper asks, or a
-    preview of a trained method.
+    preview of a trained method. outlines: whether counts and sizes that it leads to follow from shapes and settings, so
+    that it can be applied to a blank network (see `Layerwise.outline`).
     """
 
     catalogue: ClassVar[tuple[str, ...]]
@@ -76,6 +77,7 @@ class Method(ABC):
     paper: ClassVar[str]
     mode: ClassVar[Mode]
     faithful: ClassVar[bool]
+    outlines: ClassVar[bool] = False
     name: ClassVar[str]  # its path on the shelf: "prune.magnitude"
 
     def __init_subclass__(cls) -> None:
@@ -124,6 +126,10 @@ class Layerwise(Method):
     @abstractmethod
     def compress(self, form: Form, decision: Hashable) -> Form:
         """The new form of a layer; `decision` is what `settle` said about it. `form` itself where nothing changes."""
+
+    def outline(self, form: Form) -> Form:
+        """What becomes of a layer whose weights are not known (`workbench.weights.blank`): shapes, counts, levels."""
+        raise BlankError(f"{self.title} needs weights, and those of this network are not known.")
 
     def apply(self, forms: Mapping[str, Form]) -> dict[str, Form]:
         """New forms for all of `forms` together."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workbench.accuracy.order import class_balanced_order, selection
-from workbench.data.datasets import Split
+from workbench.data.split import Split
 from workbench.errors import DataError
 
 

@@ -40,7 +40,7 @@ def test_every_place_is_a_method_or_a_file_and_every_number_known():
     carried = catalogue.places()
     assert set(carried) <= known
     names = {place.name for places in carried.values() for place in places}
-    assert {"prune.magnitude", "workbench/models/lenet_5.py", "workbench/costs/size.py"} <= names
+    assert {"prune.magnitude", "workbench/models/architectures/lenet_5.py", "workbench/costs/size.py"} <= names
     assert all(name in METHODS or (ROOT / name).is_file() for name in names)
 
 

@@ -13,7 +13,7 @@ from workbench.costs.energy import BETWEEN_LAYERS, Energy
 from workbench.costs.macs import Macs
 from workbench.devices.device import Device
 from workbench.models import zoo
-from workbench.models.resnet_8 import Block
+from workbench.models.architectures.resnet_8 import Block
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.figures import Figure

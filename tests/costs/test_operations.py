@@ -136,7 +136,7 @@ def test_effective_macs_leave_out_exact_zeros_and_bits_weigh_them() -> None:
     assert found.bit_operations.value == 10 * 8 * 7 * 6 * 3 * 3 * 4 * 32 + linear * 32 * 32
 
 
-@pytest.mark.parametrize("architecture", zoo.architectures())
+@pytest.mark.parametrize("architecture", [name for name in zoo.architectures() if name not in zoo.listed()])
 @pytest.mark.parametrize("method", [None, "factorize.svd", "factorize.spatial-svd"])
 def test_macs_equal_torchs_counter_on_the_zoo(architecture: str, method: str | None) -> None:
     example = torch.zeros(1, 1, 28, 28)

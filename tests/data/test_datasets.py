@@ -8,8 +8,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from workbench.data import datasets, embed
-from workbench.data.datasets import SPLITS, Dataset, Split
+from workbench.data import datasets, embed, idx
+from workbench.data.datasets import Dataset
+from workbench.data.sets._embedded import EMBEDDED
+from workbench.data.split import SPLITS, Split
 from workbench.errors import DataError
 
 NAMES = ["mnist", "fashion-mnist"]
@@ -64,8 +66,8 @@ def test_inputs_lie_between_zero_and_one():
 
 def test_only_the_split_that_is_asked_for_is_read(monkeypatch):
     read = []
-    real = datasets.idx.read
-    monkeypatch.setattr(datasets.idx, "read", lambda path, dimensions: read.append(path.name) or real(path, dimensions))
+    real = idx.read
+    monkeypatch.setattr(idx, "read", lambda path, dimensions: read.append(path.name) or real(path, dimensions))
     monkeypatch.setattr(datasets, "_loaded", {})
     dataset = datasets.load("mnist")
     assert read == []
@@ -82,7 +84,7 @@ def test_names_and_provenance():
         dataset = datasets.load(name)
         assert len(dataset.classes) == 10
         assert dataset.licence
-        assert dataset.licence in (datasets.EMBEDDED / name / "README.md").read_text()
+        assert dataset.licence in (EMBEDDED / name / "README.md").read_text()
         assert dataset.source
 
 

@@ -49,7 +49,7 @@ def test_a_build_can_be_repeated(small, monkeypatch, tmp_path):
             idx.write(tmp_path / "full" / name / f"{part}-labels-idx1-ubyte.gz", labels)
     built = []
     for attempt in ("first", "second"):
-        monkeypatch.setattr(datasets, "EMBEDDED", tmp_path / attempt)
+        monkeypatch.setattr(embed, "EMBEDDED", tmp_path / attempt)
         monkeypatch.setattr(embed, "DIGESTS", tmp_path / attempt / "splits.json")
         embed.embed(tmp_path / "full")
         built.append({

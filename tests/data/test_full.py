@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from workbench.data import datasets, full, idx
+from workbench.data.sets.mnist import Mnist
 from workbench.errors import DataError
 
 
@@ -59,7 +60,9 @@ def test_training_images_without_those_held_out(published, monkeypatch):
 
 def test_fetched_once_on_request(published, monkeypatch, user_cache):
     folder, url = published
-    monkeypatch.setitem(full.SOURCES, "mnist", source_of(folder, url))
+    source = source_of(folder, url)
+    monkeypatch.setattr(Mnist, "url", source.url)
+    monkeypatch.setattr(Mnist, "sha256", source.sha256)
     with pytest.raises(DataError, match=r"WORKBENCH_DATA.*fetch=True"):
         full.load("mnist")
     assert len(full.load("mnist", fetch=True).split("train")) == 5

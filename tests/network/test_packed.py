@@ -22,7 +22,7 @@ from workbench.methods.quantize.kmeans import KMeans
 from workbench.methods.quantize.uniform import Uniform
 from workbench.models import zoo
 from workbench.network import packed as runtime
-from workbench.network.model import INPUT, Model, load
+from workbench.network.model import Model, load
 from workbench.recipe import Recipe, Step
 from workbench.weights.choice import named
 from workbench.weights.encoding import Convolution
@@ -64,7 +64,7 @@ def network(name: str) -> Model:
     if entry.weights.exists():
         return load(name)
     return Model.from_module(
-        zoo.build(entry.architecture), torch.zeros(1, *INPUT), entry.data, name, entry.architecture
+        zoo.build(entry.architecture), torch.zeros(1, *entry.input_shape), entry.data, name, entry.architecture
     )
 
 

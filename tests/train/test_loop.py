@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from workbench.data import datasets
-from workbench.data.datasets import Split
+from workbench.data.split import Split
 from workbench.errors import DataError, ModelError
 from workbench.models import zoo
 from workbench.train.loop import Settings, accuracy, fit

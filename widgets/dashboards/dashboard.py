@@ -43,7 +43,7 @@ class Dashboard:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._lock = RLock()
-        self._own = None if session.model.name in zoo.names() else session.model
+        self._own = None if session.model.name in zoo.listed() else session.model
         self._models: dict[str, Model] = {session.model.name: session.model}
         self._seq = self._answered = self._cancelled = self._exported = self._timed = 0
         self._asked: dict[int, int] = {}  # the session's number of a move -> the page's, until it is answered
@@ -195,7 +195,7 @@ class Dashboard:
             self.panel.show(points=tradeoff(self._points.values(), update.report))
 
     def _names(self) -> dict[str, None]:
-        return dict.fromkeys([*([self._own.name] if self._own else []), *zoo.names()])
+        return dict.fromkeys([*([self._own.name] if self._own else []), *zoo.listed()])
 
     def _model(self, name: str) -> Model:
         if name not in self._models:

@@ -26,7 +26,7 @@ FOREIGN = (
 
 def catalogue(own: Model | None) -> dict[str, Any]:
     """What never changes on one page. own: a network that is not in the zoo, listed first."""
-    entries = [zoo.entry(name) for name in zoo.names()]
+    entries = [zoo.entry(name) for name in zoo.listed()]
     listed = [{"name": one.name, "summary": f"{one.summary} {one.paper}."} for one in entries]
     if own is not None:
         listed.insert(0, {"name": own.name, "summary": "The network that this page was opened with."})

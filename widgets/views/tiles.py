@@ -37,7 +37,7 @@ def _accuracy(report: Report) -> dict[str, Any]:
     was = was if was and was.exact else None  # half-counted, it is nothing to compare with
     now = report.compressed.accuracy
     if report.data is None:
-        note = "No test images came with this network, so its accuracy is not known."
+        note = " ".join(report.notes) or "No test images came with this network, so its accuracy is not known."
         return _tile("accuracy", "Accuracy", badge="simulated", note=note)
     original = was and {"value": numbers.percent(was.value), "badge": was.badge}
     if now is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data.datasets import Split
+from workbench.data.split import Split
 from workbench.errors import DataError
 
 if TYPE_CHECKING:

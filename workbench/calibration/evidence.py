@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from workbench.cache import Cache
-from workbench.data.datasets import Split
+from workbench.data.split import Split
 from workbench.errors import DataError, ModelError, Stopped
 from workbench.evidence import Channels, Evidence, Floats, Inputs
 from workbench.network.couplings import couplings

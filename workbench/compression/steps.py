@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from workbench.cache import Cache, fingerprint
 from workbench.calibration.evidence import Calibration
-from workbench.data.datasets import SplitName
+from workbench.data.split import SplitName
 from workbench.errors import RecipeError, Stopped
 from workbench.exporters.packed import write
 from workbench.importers.packed import read
@@ -61,7 +61,10 @@ class Walk:
     @_take.register
     def _(self, method: Layerwise, step: Step) -> None:
         methods = self._for(step)
-        self._formwise(step, methods, lambda chosen, forms: cast(Layerwise, chosen).settle(forms))
+        if self.state.model.blank:
+            self._outline(methods)
+        else:
+            self._formwise(step, methods, lambda chosen, forms: cast(Layerwise, chosen).settle(forms))
 
     @_take.register
     def _(self, method: Calibrated, step: Step) -> None:
@@ -131,11 +134,21 @@ class Walk:
             if reason and by_name:
                 raise RecipeError(f"{method.name} cannot be applied to layer {layer.name!r}: it {reason}.")
             reason = reason or (None if by_name else method.exemption(layout))
+            if not reason and self.state.model.blank and not method.outlines:
+                reason = "has no weights here, and what it would become follows from them"
+                if by_name:
+                    raise RecipeError(f"{method.name} cannot be applied to layer {layer.name!r}: it {reason}.")
             if reason:
                 self.notes.append(Note(layer.name, f"{method.title} left it alone: it {reason}."))
             else:
                 methods[layer.name] = method
         return methods
+
+    def _outline(self, methods: Mapping[str, Method]) -> None:
+        """What follows from shapes and settings, of a network without weights."""
+        self.state = self.state.with_forms(
+            {name: cast(Layerwise, method).outline(self.state.forms[name]) for name, method in methods.items()}
+        )
 
     def _formwise(
         self,

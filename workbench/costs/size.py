@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -51,7 +52,8 @@ class Size(Cost):
             by_part[part] += size
         by_part["header"] = overhead(compressed)
         by_layer["header"] = by_layer.get("header", 0) + by_part["header"]  # a layer may be called so
-        return cls.figure(sum(by_part.values()), split=by_part, by_layer=by_layer)
+        found = cls.figure(sum(by_part.values()), split=by_part, by_layer=by_layer)
+        return replace(found, badge="modelled") if compressed.model.blank else found  # there is nothing to write
 
 
 def _rest(model: Model) -> tuple[tuple[str, str, int], ...]:

@@ -19,8 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data import datasets, idx
-from workbench.data.datasets import Split, SplitName
+from workbench.data import idx
+from workbench.data.sets import SETS
+from workbench.data.sets._embedded import EMBEDDED, Embedded
+from workbench.data.split import SPLITS, Split, SplitName
 
 SEED = 20170828
 PER_CLASS: dict[SplitName, int] = {"validation": 500, "calibration": 100, "train": 900}
@@ -55,19 +57,22 @@ def draw(train: Arrays, test: Arrays) -> dict[SplitName, Arrays]:
     return splits
 
 
+def published() -> list[str]:
+    """The sets whose splits are drawn from published files."""
+    return [name for name, source in SETS.items() if issubclass(source, Embedded)]
+
+
 def embed(folder: Path) -> None:
     """Write all embedded splits and their digests. Raises `DataError` where a published file is missing or damaged."""
     found: dict[str, dict[str, str]] = {}
-    for name in datasets.names():
+    for name in published():
         splits = draw(read_published(folder / name, "train"), read_published(folder / name, "t10k"))
-        target = datasets.EMBEDDED / name
+        target = EMBEDDED / name
         target.mkdir(parents=True, exist_ok=True)
         for split, (images, labels) in splits.items():
             idx.write(target / f"{split}-images-idx3-ubyte.gz", images)
             idx.write(target / f"{split}-labels-idx1-ubyte.gz", labels)
-        found[name] = {
-            split: Split(split, splits[split][0][:, None], splits[split][1]).digest for split in datasets.SPLITS
-        }
+        found[name] = {split: Split(split, splits[split][0][:, None], splits[split][1]).digest for split in SPLITS}
         print(name, {split: len(labels) for split, (_, labels) in splits.items()})
     DIGESTS.write_text(json.dumps(found, indent=2) + "\n")
 

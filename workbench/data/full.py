@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.data import datasets, idx
-from workbench.data.datasets import Dataset, Split, SplitName
+from workbench.data.datasets import Dataset
+from workbench.data.sets import SETS
+from workbench.data.sets._embedded import Embedded
+from workbench.data.split import Split, SplitName
 from workbench.errors import DataError
 
 FOLDER_VARIABLE = "WORKBENCH_DATA"
@@ -31,24 +34,6 @@ class Source:
     sha256: Mapping[str, str]
 
 
-SOURCES = {
-    "mnist": Source(
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        {
-            IMAGES: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            LABELS: "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-        },
-    ),
-    "fashion-mnist": Source(
-        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-        {
-            IMAGES: "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            LABELS: "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-        },
-    ),
-}
-
-
 def load(name: str, *, fetch: bool = False) -> Dataset:
     """The data set with its full split "train"; the other splits are those of `datasets.load(name)`.
 
@@ -56,6 +41,7 @@ def load(name: str, *, fetch: bool = False) -> Dataset:
     Raises `DataError` for an unknown name, where the files are found nowhere, and where one is damaged.
     """
     embedded = datasets.load(name)
+    source_of(name)
     folder = _folder(name, fetch)
 
     def train() -> Split:
@@ -70,7 +56,7 @@ def load(name: str, *, fetch: bool = False) -> Dataset:
     def shared(split: SplitName) -> Callable[[], Split]:
         return lambda: embedded.split(split)
 
-    return datasets.published(name, {"train": train, **{split: shared(split) for split in HELD_OUT}})
+    return datasets.described(name, {"train": train, **{split: shared(split) for split in HELD_OUT}})
 
 
 def _folder(name: str, fetch: bool) -> Path:
@@ -81,13 +67,21 @@ def _folder(name: str, fetch: bool) -> Path:
 
     folder = user_cache_path("compression-workbench") / "data" / name
     if fetch:
-        download(SOURCES[name], folder)
+        download(source_of(name), folder)
     elif not all((folder / file).exists() for file in (IMAGES, LABELS)):
         raise DataError(
             f"The full set of {name} is not here: set {FOLDER_VARIABLE} to a folder that holds {name}/, or load it "
             "with fetch=True."
         )
     return folder
+
+
+def source_of(name: str) -> Source:
+    """Of an embedded set. Raises `DataError` for another one."""
+    about = SETS[name]
+    if not issubclass(about, Embedded):
+        raise DataError(f"Of {name} there is no larger set than the one that is here.")
+    return Source(about.url, about.sha256)
 
 
 def download(source: Source, folder: Path) -> None:

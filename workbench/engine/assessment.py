@@ -20,6 +20,11 @@ from workbench.report.report import Report
 from workbench.weights.form import Form
 
 DEFAULT_DEVICE = "horowitz-45nm"
+BLANK = (
+    "This network has no weights here: what follows from its shapes and the settings is modelled. Its accuracy, its "
+    "latency and whatever follows from values, as codebooks and the content of factors do, are not known; rounding is "
+    "taken to make no zeros, and pruning to take the same share of every layer."
+)
 _originals: Cache[Figures] = Cache(ceiling=2**22)
 
 
@@ -46,7 +51,9 @@ def assess(
         progress(standing.share)
     if standing is not None:
         report = with_accuracy(report, standing)
-    return with_latency(report, latencies.measure(compressed, cancelled=cancelled)) if latency else report
+    if not latency or compressed.model.blank:  # which cannot be run
+        return report
+    return with_latency(report, latencies.measure(compressed, cancelled=cancelled))
 
 
 def costs(compressed: CompressedModel, device: str = DEFAULT_DEVICE) -> Report:
@@ -61,7 +68,7 @@ def costs(compressed: CompressedModel, device: str = DEFAULT_DEVICE) -> Report:
         original=_original_figures(compressed, on),
         compressed=found,
         layers=_rows(compressed, found),
-        notes=(),
+        notes=(BLANK,) if model.blank else (),
         kind="faithful" if compressed.faithful else "preview",
         input_shape=model.input_shape,
     )
@@ -142,5 +149,4 @@ def _break_even(model: Model, layer: Layer, form: Form) -> int | None:
         return int(form.break_even)
     if model.layout(layer).unfactorable:
         return None
-    columns = layer.weight.size // layer.shape[0]
-    return layer.weight.size // (layer.shape[0] + columns)
+    return layer.size // (layer.shape[0] + layer.size // layer.shape[0])

@@ -15,7 +15,8 @@ from typing import Any, get_args
 
 import torch
 
-from workbench.data.datasets import Dataset, SplitName
+from workbench.data.datasets import Dataset
+from workbench.data.split import SplitName
 from workbench.errors import ModelError, WorkbenchError
 from workbench.method import Progress
 from workbench.models import zoo

@@ -18,7 +18,7 @@ from workbench.errors import FormatError, ModelError, RecipeError
 from workbench.exporters.header import Header, StoredLayer, StoredTensor
 from workbench.models import zoo
 from workbench.network.encoded import ENTERING, EncodedModel
-from workbench.network.model import INPUT, Model
+from workbench.network.model import Model
 from workbench.weights.arrays import Floats
 from workbench.weights.encoding import Encoding
 from workbench.weights.form import Form
@@ -44,8 +44,8 @@ def network(header: Header, module: nn.Module | None) -> nn.Module:
     elif header.architecture not in zoo.architectures():
         known = ", ".join(zoo.architectures())
         raise FormatError(f"its architecture {header.architecture!r} is unknown; known are {known}")
-    elif header.input_shape != INPUT:
-        raise FormatError(f"the input of {header.architecture} has shape {INPUT}, not {header.input_shape}")
+    elif header.input_shape != (shape := zoo.facts(header.architecture)["input_shape"]):
+        raise FormatError(f"the input of {header.architecture} has shape {shape}, not {header.input_shape}")
     else:
         module = zoo.build(header.architecture)
     state = module.state_dict()

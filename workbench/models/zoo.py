@@ -1,13 +1,23 @@
-"""The zoo: which networks there are, and their trained weights.
+"""The zoo: which networks there are, with trained weights or without.
 
-Listing it imports no torch; `build` and `module` do.
+An architecture is a file in `workbench/models/architectures`; its trained weights are found in `weights` by its name
+and that of a data set, `lenet-5-mnist.safetensors` with the log `lenet-5-mnist.json`. A folder of one's own (`Shelf`)
+may hold both. An architecture without trained weights is *blank*: it is known by its shapes alone. Listing the zoo
+imports no torch; `build`, `blank` and `module` do.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.data import datasets
 from workbench.errors import ModelError
+from workbench.models.architectures import ARCHITECTURES
+from workbench.shelf import VARIABLE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,112 +27,96 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """One trained network: `architecture` and `data` are names, `paper` and `summary` are for people."""
+    """One network: `architecture` and `data` are names, `paper` and `summary` are for people.
+
+    data: None for a blank network, whose name is the architecture's. input_shape: without the batch.
+    """
 
     name: str
     architecture: str
-    data: str
+    data: str | None
     paper: str
     summary: str
+    input_shape: tuple[int, ...]
+    folder: Path
 
     @property
     def weights(self) -> Path:
         """The safetensors file with the trained weights."""
-        return WEIGHTS / f"{self.architecture}-{self.data}.safetensors"
+        return self.folder / f"{self.architecture}-{self.data}.safetensors"
 
     @property
     def log(self) -> Path:
         """The JSON file with the settings and the course of the training."""
-        return WEIGHTS / f"{self.architecture}-{self.data}.json"
-
-
-@dataclass(frozen=True)
-class _Architecture:
-    file: str
-    symbol: str
-    paper: str
-    summary: str
-
-
-_ARCHITECTURES = {
-    "lenet-300-100": _Architecture(
-        "lenet_300_100", "LeNet300100", "LeCun et al. 1998, Proc. IEEE 86(11)", "Two hidden layers, 784-300-100-10."
-    ),
-    "lenet-5": _Architecture(
-        "lenet_5", "LeNet5", "LeCun et al. 1998, Proc. IEEE 86(11)", "Two 5x5 convolutions and two linear layers."
-    ),
-    "resnet-8": _Architecture(
-        "resnet_8", "ResNet8", "He et al. 2015, arXiv 1512.03385", "Three residual blocks of 16, 32 and 64 channels."
-    ),
-    "mobilenet-v2": _Architecture(
-        "mobilenet_v2", "MobileNetV2", "Sandler et al. 2018, arXiv 1801.04381", "Seven small inverted residuals."
-    ),
-    "squeezenet": _Architecture(
-        "squeezenet", "SqueezeNet", "Iandola et al. 2016, arXiv 1602.07360", "Four small Fire modules, no linear layer."
-    ),
-}
-
-_ENTRIES = {
-    f"{architecture}/{data}": ZooEntry(
-        f"{architecture}/{data}",
-        architecture,
-        data,
-        _ARCHITECTURES[architecture].paper,
-        _ARCHITECTURES[architecture].summary,
-    )
-    for architecture, data in (
-        ("lenet-300-100", "mnist"),
-        ("lenet-5", "mnist"),
-        ("lenet-300-100", "fashion-mnist"),
-        ("lenet-5", "fashion-mnist"),
-        ("resnet-8", "fashion-mnist"),
-        ("mobilenet-v2", "fashion-mnist"),
-        ("squeezenet", "fashion-mnist"),
-    )
-}
+        return self.folder / f"{self.architecture}-{self.data}.json"
 
 
 def names() -> list[str]:
-    """The names of the trained networks, each "architecture/data"."""
-    return list(_ENTRIES)
+    """The names of the trained networks, each "architecture/data", by their data sets."""
+    return [name for name, entry in _entries(_folders()).items() if entry.data is not None]
+
+
+def listed() -> list[str]:
+    """The names of all networks: the trained ones, then the blank ones."""
+    return list(_entries(_folders()))
 
 
 def architectures() -> list[str]:
     """The names of the architectures."""
-    return list(_ARCHITECTURES)
+    return list(ARCHITECTURES)
+
+
+def facts(architecture: str) -> dict[str, Any]:
+    """What an architecture says of itself (see `Architecture`). Raises `ModelError` for an unknown one."""
+    if architecture not in ARCHITECTURES:
+        raise ModelError(f"There is no architecture {architecture!r}; the known ones are: {', '.join(ARCHITECTURES)}.")
+    return ARCHITECTURES.facts(architecture)
 
 
 def entry(name: str) -> ZooEntry:
     """What is known of a network. Raises `ModelError` for an unknown name, naming the known ones."""
-    if name not in _ENTRIES:
-        raise ModelError(f"There is no model {name!r}; the known ones are: {', '.join(_ENTRIES)}.")
-    return _ENTRIES[name]
+    found = _entries(_folders())
+    if name in found:
+        return found[name]
+    architecture, _, data = name.partition("/")
+    if architecture in ARCHITECTURES and data in datasets.names():  # it may be trained yet
+        return _entry(architecture, data, _folders()[0])
+    raise ModelError(f"There is no model {name!r}; the known ones are: {', '.join(found)}.")
 
 
-def build(architecture: str, seed: int = 0) -> "nn.Module":
+def build(architecture: str, seed: int = 0) -> nn.Module:
     """An untrained network in evaluation mode, its weights drawn from `seed`; torch's global generator is left alone.
 
     Raises `ModelError` for an unknown architecture, naming the known ones.
     """
-    if architecture not in _ARCHITECTURES:
-        raise ModelError(f"There is no architecture {architecture!r}; the known ones are: {', '.join(_ARCHITECTURES)}.")
-    from importlib import import_module
-
+    facts(architecture)
     import torch
 
-    about = _ARCHITECTURES[architecture]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module: nn.Module = getattr(import_module(f"workbench.models.{about.file}"), about.symbol)()
-    return module.eval()
+        return _module(architecture)
 
 
-def module(name: str) -> "nn.Module":
-    """A trained network in evaluation mode, new at every call.
+def blank(architecture: str) -> nn.Module:
+    """The network without weights, on torch's device "meta", which knows shapes and takes no memory.
+
+    Raises `ModelError` for an unknown architecture, naming the known ones.
+    """
+    facts(architecture)
+    import torch
+
+    with torch.device("meta"):
+        return _module(architecture)
+
+
+def module(name: str) -> nn.Module:
+    """A trained network in evaluation mode, new at every call; a blank one where its name is an architecture's.
 
     Raises `ModelError` for an unknown name, and for weights that are missing, damaged or of another network.
     """
     about = entry(name)
+    if about.data is None:
+        return blank(about.architecture)
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -134,3 +128,36 @@ def module(name: str) -> "nn.Module":
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(f"The weights of {name} cannot be read from {about.weights}: {error}") from error
     return network
+
+
+def _module(architecture: str) -> nn.Module:
+    kind: Any = ARCHITECTURES[architecture]
+    network: nn.Module = kind().eval()
+    return network
+
+
+def _folders() -> tuple[Path, ...]:
+    """Where trained weights lie: the workbench's own, and the user's."""
+    own = os.environ.get(VARIABLE)
+    return (WEIGHTS, Path(own).absolute() / "models" / "weights") if own else (WEIGHTS,)
+
+
+@cache
+def _entries(folders: tuple[Path, ...]) -> dict[str, ZooEntry]:
+    """By name. Looked for once: a session asks at every move."""
+    trained = [
+        _entry(architecture, data, folder)
+        for data in datasets.names()
+        for architecture in ARCHITECTURES
+        for folder in folders
+        if (folder / f"{architecture}-{data}.safetensors").exists()
+    ]
+    known = {one.architecture for one in trained}
+    blanks = [_entry(architecture, None, folders[0]) for architecture in ARCHITECTURES if architecture not in known]
+    return {one.name: one for one in (*trained, *blanks)}
+
+
+def _entry(architecture: str, data: str | None, folder: Path) -> ZooEntry:
+    about = facts(architecture)
+    name = architecture if data is None else f"{architecture}/{data}"
+    return ZooEntry(name, architecture, data, about["paper"], about["summary"], about["input_shape"], folder)

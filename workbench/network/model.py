@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,10 +24,10 @@ from workbench.models import zoo
 from workbench.network.liveness import Activity
 from workbench.network.trace import Call, trace
 from workbench.weights.arrays import Floats
+from workbench.weights.blank import Blank
 from workbench.weights.form import Form
 
 RestPart = Literal["biases", "batch_norm", "other"]
-INPUT = (1, 28, 28)  # of every network in the zoo: grey images, channels first
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _Compressible = nn.Linear | nn.Conv2d
 _COMPRESSIBLE = get_args(_Compressible)
@@ -37,13 +38,14 @@ class Layer:
     """A linear layer or 2-D convolution. Pairs are (vertical, horizontal).
 
     name: qualified module name, the first one where several modules share the weight; `aliases` are the others.
-    weight: [out, in] or [out, in/groups, kh, kw], float32, read-only.
+    weight: [out, in] or [out, in/groups, kh, kw], float32, read-only; None of a blank network. shape: the weight's.
     calls: one per use in a forward pass, so a layer used twice counts its operations twice.
     """
 
     name: str
     kind: Literal["linear", "conv2d"]
-    weight: Floats
+    weight: Floats | None
+    shape: tuple[int, ...]
     has_bias: bool
     stride: tuple[int, int]
     padding: tuple[int, int]
@@ -55,18 +57,20 @@ class Layer:
     @cached_property
     def form(self) -> Form:
         """The form of its weights as they came."""
-        return Form.of(self.weight)
+        return Form.whole(Blank(self.shape)) if self.weight is None else Form.of(self.weight)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return self.weight.shape
+    def size(self) -> int:
+        """Number of weights."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
     """A network, its layers in order of first use, and the images that judge it.
 
-    module: in eval mode; never changed in place. architecture: the zoo's name for it, by which a packed file is rebuilt
+    module: in eval mode; never changed in place; on torch's device "meta" where the network is *blank*, known by its
+    shapes alone. architecture: the zoo's name for it, by which a packed file is rebuilt
     without code; None for a user's own module. input_shape: without the batch. rest: every other tensor that inference
     needs, and `rest_part` what the size counts it under. uncounted: operators whose MACs could not be counted.
     other_macs: MACs of counted operators outside the layers, per image. activity: what a pass makes and when it is
@@ -106,6 +110,8 @@ class Model:
             if isinstance(one, _COMPRESSIBLE):
                 _check_weight(path, one)
         module = copy.deepcopy(module).eval().requires_grad_(False).float()
+        if any(parameter.is_meta for parameter in module.parameters()):
+            example_input = torch.empty(example_input.shape, device="meta")
         modules = dict(module.named_modules(remove_duplicate=False))
         found = {path: one for path, one in modules.items() if isinstance(one, _COMPRESSIBLE)}
         first_paths = {id(one): path for path, one in reversed(found.items())}
@@ -127,8 +133,13 @@ class Model:
             uncounted=traced.uncounted,
             other_macs=traced.macs - sum(_macs(layer) for layer in layers),
             activity=traced.activity,
-            digest=fingerprint(architecture, *((one.name, one.weight, one.calls) for one in layers), *rest.items()),
+            digest=fingerprint(architecture, *map(_content, layers), *rest.items()),
         )
+
+    @property
+    def blank(self) -> bool:
+        """Whether it is known by its shapes alone."""
+        return any(layer.weight is None for layer in self.layers)
 
     def with_rest(self, tensors: Mapping[str, NDArray[Any]]) -> Model:
         """The same network with other values for some tensors beside the layers' weights."""
@@ -163,10 +174,13 @@ class Model:
 
 
 def load(name: str) -> Model:
-    """A trained network of the zoo with its data set: "lenet-5/mnist". Raises ModelError listing the known names."""
+    """A network of the zoo: a trained one with its data set, "lenet-5/mnist", or a blank one, "vgg-16".
+
+    Raises ModelError listing the known names.
+    """
     entry = zoo.entry(name)
-    data = load_dataset(entry.data)
-    return Model.from_module(zoo.module(name), torch.zeros(1, *INPUT), data, name, entry.architecture)
+    data = None if entry.data is None else load_dataset(entry.data)
+    return Model.from_module(zoo.module(name), torch.zeros(1, *entry.input_shape), data, name, entry.architecture)
 
 
 def _check_weight(path: str, layer: _Compressible) -> None:
@@ -179,7 +193,7 @@ def _check_weight(path: str, layer: _Compressible) -> None:
     if layer.weight.numel() == 0:
         raise ModelError(f"Layer {path!r} is empty: its weight has shape {tuple(layer.weight.shape)}.")
     for kind, tensor in (("weights", layer.weight), ("biases", layer.bias)):
-        bad = 0 if tensor is None else int((~torch.isfinite(tensor)).sum())
+        bad = 0 if tensor is None or tensor.is_meta else int((~torch.isfinite(tensor)).sum())
         if bad:
             raise ModelError(f"Layer {path!r} has {bad} {kind} that are NaN or infinite; it cannot be compressed.")
 
@@ -203,11 +217,13 @@ def _layers(
 
 
 def _layer(path: str, layer: _Compressible, calls: tuple[Call, ...], aliases: tuple[str, ...]) -> Layer:
-    weight = layer.weight.detach().numpy().astype(np.float32)
-    weight.flags.writeable = False
+    weight, shape = None, tuple(layer.weight.shape)
+    if not layer.weight.is_meta:
+        weight = layer.weight.detach().numpy().astype(np.float32)
+        weight.flags.writeable = False
     bias = layer.bias is not None
     if isinstance(layer, nn.Linear):
-        return Layer(path, "linear", weight, bias, (1, 1), (0, 0), (1, 1), 1, calls, aliases)
+        return Layer(path, "linear", weight, shape, bias, (1, 1), (0, 0), (1, 1), 1, calls, aliases)
     kernel, dilation = _pair(layer.kernel_size), _pair(layer.dilation)
     padding = (
         _pair(layer.padding)
@@ -216,7 +232,8 @@ def _layer(path: str, layer: _Compressible, calls: tuple[Call, ...], aliases: tu
         if layer.padding == "valid"
         else (dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2)
     )
-    return Layer(path, "conv2d", weight, bias, _pair(layer.stride), padding, dilation, layer.groups, calls, aliases)
+    stride = _pair(layer.stride)
+    return Layer(path, "conv2d", weight, shape, bias, stride, padding, dilation, layer.groups, calls, aliases)
 
 
 def _pair(values: tuple[int, ...]) -> tuple[int, int]:
@@ -225,22 +242,41 @@ def _pair(values: tuple[int, ...]) -> tuple[int, int]:
 
 def _macs(layer: Layer) -> int:
     """Dense MACs of the layer's calls: every weight once per output position."""
-    return sum(int(np.prod(call.output_shape)) // layer.shape[0] * layer.weight.size for call in layer.calls)
+    return sum(int(np.prod(call.output_shape)) // layer.shape[0] * layer.size for call in layer.calls)
 
 
 def _rest(module: nn.Module, layers: tuple[Layer, ...]) -> dict[str, NDArray[Any]]:
-    """Every tensor of the state dict but the layers' weights and training's counters; shared ones once."""
+    """Every tensor of the state dict but the layers' weights and training's counters; shared ones once.
+
+    Of a blank network they are zeros: nobody looks at more than their shapes.
+    """
     state = module.state_dict()
-    taken = {state[f"{layer.name}.weight"].data_ptr() for layer in layers}
+    taken = {_memory(state[f"{layer.name}.weight"]) for layer in layers}
     rest: dict[str, NDArray[Any]] = {}
     for path, tensor in state.items():
-        if path.endswith("num_batches_tracked") or (tensor.numel() and tensor.data_ptr() in taken):
+        if path.endswith("num_batches_tracked") or (tensor.numel() and _memory(tensor) in taken):
             continue
-        taken.add(tensor.data_ptr())
-        rest[path] = tensor.detach().numpy().copy()
+        taken.add(_memory(tensor))
+        rest[path] = _array(tensor)
         if tensor.is_floating_point() and not np.isfinite(rest[path]).all():
             raise ModelError(f"Tensor {path!r} has values that are NaN or infinite; the network cannot be compressed.")
     return rest
+
+
+def _content(layer: Layer) -> tuple[Any, ...]:
+    """What tells a layer from others."""
+    return layer.name, layer.shape if layer.weight is None else layer.weight, layer.calls
+
+
+def _array(tensor: torch.Tensor) -> NDArray[Any]:
+    if tensor.is_meta:
+        return torch.zeros(tuple(tensor.shape), dtype=tensor.dtype).numpy()
+    return tensor.detach().numpy().copy()
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    """What two tensors that share their numbers have in common."""
+    return tensor.untyped_storage()._cdata if tensor.is_meta else tensor.data_ptr()
 
 
 def _rest_part(modules: Mapping[str, nn.Module], path: str) -> RestPart:

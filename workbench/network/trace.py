@@ -15,6 +15,7 @@ from torch.utils.flop_counter import flop_registry
 
 from workbench.errors import ModelError
 from workbench.network.liveness import Activity, Recorder
+from workbench.network.outlines import OUTLINES
 
 # Operators, without their underscores, that no tag calls pointwise or a view and that do no multiply-accumulates.
 _WITHOUT_MACS = frozenset(
@@ -134,6 +135,10 @@ class _Macs(_Watch):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         rule = flop_registry.get(func._overloadpacket)
+        if func in OUTLINES and args[0].is_meta:
+            outlined = OUTLINES[func](*args, **kwargs)
+            self.macs += 0 if rule is None else rule(*args, **kwargs, out_val=outlined) // 2
+            return outlined
         if rule is None:
             with self:
                 result = func.decompose(*args, **kwargs)

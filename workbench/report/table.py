@@ -105,8 +105,8 @@ def _named(metric: Metric) -> str:
 
 
 def _column(metric: Metric) -> str:
-    """Bytes of a layer are written in full."""
-    return "bytes" if metric.unit == "bytes" else _named(metric)
+    """Short: the unit where it says enough. Bytes of a layer are written in full."""
+    return metric.unit if metric.unit == "bytes" or _named(metric).endswith(")") else _named(metric)
 
 
 def _said(figure: Figure | None, value: float | None) -> str:

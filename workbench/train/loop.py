@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workbench.data.datasets import Split
+from workbench.data.split import Split
 from workbench.errors import DataError, ModelError
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from workbench.data import full
-from workbench.data.datasets import Split
+from workbench.data.split import Split
 from workbench.errors import WorkbenchError
 from workbench.models import zoo
 from workbench.models.normalize import Normalize
@@ -57,6 +57,7 @@ def train(name: str, seed: int) -> float:
     Raises `ModelError` for an unknown name and `DataError` where the full data set is missing.
     """
     entry, settings = zoo.entry(name), SETTINGS[name]
+    assert entry.data is not None  # it has settings
     data = full.load(entry.data)
     module = zoo.build(entry.architecture, seed)
     _set_normalisation(module, data.split("train"))
@@ -112,7 +113,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 @click.command()
-@click.argument("name", type=click.Choice(zoo.names()))
+@click.argument("name", type=click.Choice(list(SETTINGS)))
 @click.option("--seed", default=0, show_default=True, help="Seed of the first weights, the order and the augmentation.")
 def main(name: str, seed: int) -> None:
     """Train NAME and write its weights and log into the zoo."""

@@ -108,6 +108,11 @@ class Form:
         return self if levels is self.entering else Form(self.factors, levels)
 
     @property
+    def known(self) -> bool:
+        """Whether the weights' values are known, or their shapes alone."""
+        return all(part.known for part in self.parts)
+
+    @property
     def entering_bits(self) -> int:
         """Width of one number of the layer's input."""
         return 32 if self.entering is None else self.entering.bits

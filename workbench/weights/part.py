@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,11 @@ class Part:
     A part is what became of its `source`: `cut`, then rounded to levels. Its zeros are counted, and the range of its
     values is known, without making these values; they are made when they are asked for, and kept only as long as
     somebody holds them.
+
+    known: whether the values are; of a blank network, only counts are (`workbench.weights.blank`).
     """
+
+    known: ClassVar[bool] = True
 
     def __init__(self, source: Floats, levels: Levels | None = None, codes: Codes | None = None) -> None:
         """source: the values themselves, float32 in C order."""

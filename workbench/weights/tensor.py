@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import FormatError, RecipeError
+from workbench.weights.blank import Blank
 from workbench.weights.encoding import Convolution, Encoding, Kernel, Plan, Scheme
 from workbench.weights.form import Form
 from workbench.weights.levels import LEVELS
@@ -125,7 +126,8 @@ class TensorScheme(Scheme):
         """The placing and the values that take the fewest bytes together, the first of those that take the same."""
         best: tuple[Placing, ValuesPlan] | None = None
         fewest = 0
-        for placing in PLACES[self.places].placings(part):
+        places = PLACES[self.places]
+        for placing in places.outlined(part) if isinstance(part, Blank) else places.placings(part):
             values = self._values(part, placing)
             if values is None:
                 continue

@@ -11,6 +11,7 @@ from workbench.evidence import Layout
 from workbench.method import Layerwise, setting
 from workbench.methods.factorize._spectrum import factors
 from workbench.weights.arrays import Floats
+from workbench.weights.blank import Blank
 from workbench.weights.form import POINT, Factor, Form, Passage
 from workbench.weights.part import Part
 
@@ -30,6 +31,7 @@ class SpatialSVD(Layerwise):
         "Tai, Xiao, Zhang, Wang, E, Convolutional neural networks with low-rank regularization, ICLR 2016, section 2"
     )
     faithful = False
+    outlines = True
 
     rank: float = setting(
         1.0, "Share of the singular values kept in each layer.", unit="share", low=0.0, high=1.0, step=0.01, axis="rank"
@@ -43,9 +45,23 @@ class SpatialSVD(Layerwise):
             "gives the class scores, which fewer directions than classes cannot tell apart" if layout.output else None
         )
 
+    def outline(self, form: Form) -> Form:
+        """Factors of the shapes that they have; what is left of the layer in them would follow from its values."""
+        out, channels, height, width = (*form.shape, 1, 1)[:4]
+        rank = self._kept(form.shape)
+        if len(form.shape) == 2:
+            return Form((Factor(Blank((rank, channels))), Factor(Blank((out, rank)), POINT)), form.entering)
+        vertical = Factor(Blank((rank, channels, height, 1)), Passage(columns=False))
+        return Form((vertical, Factor(Blank((out, rank, 1, width)), Passage(rows=False))), form.entering)
+
+    def _kept(self, shape: tuple[int, ...]) -> int:
+        """Singular values that stay."""
+        out, channels, height, width = (*shape, 1, 1)[:4]
+        return max(1, round(self.rank * min(out * width, channels * height)))
+
     def compress(self, form: Form, decision: Hashable) -> Form:
         out, channels, height, width = (*form.shape, 1, 1)[:4]
-        rank = max(1, round(self.rank * min(out * width, channels * height)))
+        rank = self._kept(form.shape)
 
         def matrix() -> Floats:
             weight = form.compose().reshape(out, channels, height, width)

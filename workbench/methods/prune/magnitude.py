@@ -12,6 +12,7 @@ from workbench.cache import Cache
 from workbench.kernels.statistics.magnitudes import ascending, smallest_of_all
 from workbench.method import Layerwise, setting
 from workbench.weights.arrays import Floats
+from workbench.weights.blank import blanks
 from workbench.weights.form import Form
 from workbench.weights.part import Cut
 
@@ -30,6 +31,7 @@ class Magnitude(Layerwise):
     title = "Magnitude pruning"
     paper = "baseline of Han, Pool, Tran, Dally, Learning both Weights and Connections, NeurIPS 2015, section 3"
     faithful = False
+    outlines = True
 
     sparsity: float = setting(
         0.0, "Share of the weights set to zero.", unit="share", low=0.0, high=1.0, step=0.01, axis="sparsity"
@@ -56,6 +58,10 @@ class Magnitude(Layerwise):
             return form
         pairs = zip(form.parts, cuts, strict=True)
         return form.with_parts([part if cut is None else part.without(cut) for part, cut in pairs])
+
+    def outline(self, form: Form) -> Form:
+        """Which layers lose more than others would follow from the values, so each loses the same share."""
+        return form.with_parts([part.thinned(round(self.sparsity * part.size)) for part in blanks(form)])
 
 
 def _cut(magnitudes: Floats, count: int) -> Cut | None:

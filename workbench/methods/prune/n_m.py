@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.method import Layerwise, setting
 from workbench.weights.arrays import Floats
+from workbench.weights.blank import blanks
 from workbench.weights.form import Form
 
 
@@ -27,6 +28,7 @@ class NofM(Layerwise):
     title = "N:M pruning"
     paper = "Mishra et al., Accelerating Sparse Deep Neural Networks, 2021, section 4 (2:4, without retraining)"
     faithful = False
+    outlines = True
 
     pattern: Literal["1:4", "2:4", "2:8", "4:8"] = setting(
         "2:4", "How many weights of how many neighbours stay.", choices=("1:4", "2:4", "2:8", "4:8")
@@ -35,6 +37,11 @@ class NofM(Layerwise):
     def compress(self, form: Form, decision: Hashable) -> Form:
         n, m = map(int, self.pattern.split(":"))
         return form.with_parts([part.kept(kept(part.values, n, m)) for part in form.parts])
+
+    def outline(self, form: Form) -> Form:
+        """As many zeros as the pattern makes."""
+        n, m = map(int, self.pattern.split(":"))
+        return form.with_parts([part.patterned(n, m) for part in blanks(form)])
 
 
 def kept(weights: Floats, n: int, m: int) -> NDArray[np.bool_]:

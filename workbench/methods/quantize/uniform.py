@@ -32,6 +32,7 @@ class Uniform(Layerwise):
     title = "Uniform quantisation"
     paper = "Krishnamoorthi, Quantizing deep convolutional networks for efficient inference, 2018, section 2"
     faithful = True
+    outlines = True
 
     bits: int = setting(8, "Width of one stored weight.", unit="bits", low=1, high=8, step=1, axis="bits")
     per: Literal["tensor", "channel", "group"] = setting(
@@ -47,6 +48,10 @@ class Uniform(Layerwise):
 
     def compress(self, form: Form, decision: Hashable) -> Form:
         return form.with_parts([part.rounded(self._levels(part)) for part in form.parts])
+
+    def outline(self, form: Form) -> Form:
+        """Grids of so many levels and scales, whatever the scales are."""
+        return self.compress(form, None)
 
     def _levels(self, part: Part) -> Affine:
         grouping = Grouping(self.per)

@@ -15,6 +15,7 @@ from workbench.shelf import Shelf
 if TYPE_CHECKING:
     from workbench.kernels.sparse.stream import Listed
     from workbench.weights.arrays import Planned, Positions
+    from workbench.weights.blank import Blank
     from workbench.weights.part import Part
     from workbench.weights.reading import Reading
     from workbench.weights.stored import Stored
@@ -62,6 +63,11 @@ class Places(ABC):
     def placings(cls, part: Part) -> Iterable[Placing]:
         """The ways to place the part's weights, of which the one is taken that makes the fewest bytes; the simplest
         first. None where the part cannot be placed so."""
+
+    @classmethod
+    def outlined(cls, part: Blank) -> Iterable[Placing]:
+        """The same of a part that is known by its counts alone; none where what the places take follows from values."""
+        return ()
 
     @classmethod
     def least(cls, part: Part) -> int:

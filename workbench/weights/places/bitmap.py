@@ -18,6 +18,7 @@ from workbench.weights.stored import Stored
 
 if TYPE_CHECKING:
     from workbench.weights.arrays import Positions
+    from workbench.weights.blank import Blank
     from workbench.weights.part import Part
     from workbench.weights.reading import Reading
 
@@ -35,6 +36,10 @@ class Bitmap(Places):
     @classmethod
     def least(cls, part: Part) -> int:
         return packed_size(part.size, 1)
+
+    @classmethod
+    def outlined(cls, part: Blank) -> Iterable[Placing]:
+        return cls.placings(part)
 
     @classmethod
     def of(cls, part: Part, placing: Placing) -> Bitmap:

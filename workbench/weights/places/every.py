@@ -13,6 +13,7 @@ from workbench.kernels.sparse.stream import EVERY
 from workbench.weights.places import Places, Placing
 
 if TYPE_CHECKING:
+    from workbench.weights.blank import Blank
     from workbench.weights.part import Part
     from workbench.weights.reading import Reading
     from workbench.weights.stored import Stored
@@ -25,6 +26,10 @@ class Every(Places):
     @classmethod
     def placings(cls, part: Part) -> Iterable[Placing]:
         return (Placing({}, (), part.size, part.nonzeros < part.size, every=True),)
+
+    @classmethod
+    def outlined(cls, part: Blank) -> Iterable[Placing]:
+        return cls.placings(part)
 
     @classmethod
     def of(cls, part: Part, placing: Placing) -> Every:

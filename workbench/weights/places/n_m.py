@@ -22,6 +22,7 @@ from workbench.weights.stored import Stored
 
 if TYPE_CHECKING:
     from workbench.weights.arrays import Positions
+    from workbench.weights.blank import Blank
     from workbench.weights.part import Part
     from workbench.weights.reading import Reading
 
@@ -47,6 +48,10 @@ class NofM(Places):
     @classmethod
     def placings(cls, part: Part) -> Iterable[Placing]:
         return _placings(part)
+
+    @classmethod
+    def outlined(cls, part: Blank) -> Iterable[Placing]:
+        return () if part.pattern is None else (_placing(part, *part.pattern),)
 
     @classmethod
     def of(cls, part: Part, placing: Placing) -> NofM:
@@ -129,9 +134,15 @@ def _placings(part: Part) -> Iterator[Placing]:
         n = max(most_in_a_run(_rows(part.values), m, 0.0, most), 1)
         if n > most:  # levels of several weights at once may fill zeros
             continue
-        entries = rows * (whole * n + rest)
-        choices = packed_size(rows * whole, _width(n, m))
-        yield Placing({"n": n, "m": m}, (("choices", "indices", choices),), entries, entries > part.nonzeros)
+        yield _placing(part, n, m)
+
+
+def _placing(part: Part, n: int, m: int) -> Placing:
+    rows = part.shape[0]
+    whole, rest = divmod(math.prod(part.shape[1:]), m)
+    entries = rows * (whole * n + rest)
+    choices = packed_size(rows * whole, _width(n, m))
+    return Placing({"n": n, "m": m}, (("choices", "indices", choices),), entries, entries > part.nonzeros)
 
 
 def _rows(values: NDArray[Any]) -> NDArray[Any]:

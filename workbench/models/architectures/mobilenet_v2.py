@@ -6,6 +6,7 @@ section 3; fewer and narrower blocks, with the strides set for images of 28 x 28
 
 from torch import Tensor, nn
 
+from workbench.models.architectures import Architecture
 from workbench.models.normalize import Normalize
 
 CATALOGUE = {"CA-16": "small form for 28×28 images"}
@@ -50,8 +51,15 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-class MobileNetV2(nn.Module):
+class MobileNetV2(nn.Module, Architecture):
     """Images N x 1 x 28 x 28 in 0..1 to scores N x 10; seven inverted residuals of 16 to 64 channels."""
+
+    title = "MobileNetV2, small"
+    paper = "Sandler et al. 2018, arXiv 1801.04381"
+    summary = "Seven small inverted residuals."
+    input_shape = (1, 28, 28)
+    parameter_count = 99_658
+    mac_count = 6_366_112
 
     def __init__(self) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ Iandola, Han, Moskewicz, Ashraf, Dally, Keutzer, "SqueezeNet: AlexNet-level accu
 import torch
 from torch import Tensor, nn
 
+from workbench.models.architectures import Architecture
 from workbench.models.normalize import Normalize
 
 CATALOGUE = {"CA-08": "Fire modules, small form for 28×28 images"}
@@ -29,8 +30,15 @@ class Fire(nn.Module):
         return torch.cat([self.expand1x1_relu(self.expand1x1(x)), self.expand3x3_relu(self.expand3x3(x))], dim=1)
 
 
-class SqueezeNet(nn.Module):
+class SqueezeNet(nn.Module, Architecture):
     """Images N x 1 x 28 x 28 in 0..1 to scores N x 10; Fire modules of 128, 128, 256 and 256 channels."""
+
+    title = "SqueezeNet, small"
+    paper = "Iandola et al. 2016, arXiv 1602.07360"
+    summary = "Four small Fire modules, no linear layer."
+    input_shape = (1, 28, 28)
+    parameter_count = 121_002
+    mac_count = 9_483_264
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,13 +6,21 @@ LeCun et al., Proc. IEEE 86(11), 1998, section II; the form with 431,080 paramet
 
 from torch import Tensor, nn
 
+from workbench.models.architectures import Architecture
 from workbench.models.normalize import Normalize
 
 CATALOGUE = ("CA-01",)
 
 
-class LeNet5(nn.Module):
+class LeNet5(nn.Module, Architecture):
     """Images N x 1 x 28 x 28 in 0..1 to scores N x 10; 431,080 parameters, 2.293 M multiply-accumulates."""
+
+    title = "LeNet-5"
+    paper = "LeCun et al. 1998, Proc. IEEE 86(11)"
+    summary = "Two 5x5 convolutions and two linear layers."
+    input_shape = (1, 28, 28)
+    parameter_count = 431_080
+    mac_count = 2_293_000
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ stack as in MLPerf Tiny's image classification (Banbury et al., arXiv 2106.07597
 
 from torch import Tensor, nn
 
+from workbench.models.architectures import Architecture
 from workbench.models.normalize import Normalize
 
 CATALOGUE = {"CA-06": "ResNet-8 for 28×28 images"}
@@ -31,8 +32,15 @@ class Block(nn.Module):
         return self.relu2(y + self.shortcut(x))
 
 
-class ResNet8(nn.Module):
+class ResNet8(nn.Module, Architecture):
     """Images N x 1 x 28 x 28 in 0..1 to scores N x 10; stacks of 16, 32 and 64 channels."""
+
+    title = "ResNet-8"
+    paper = "He et al. 2015, arXiv 1512.03385"
+    summary = "Three residual blocks of 16, 32 and 64 channels."
+    input_shape = (1, 28, 28)
+    parameter_count = 77_658
+    mac_count = 9_345_920
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,0 +1,85 @@
+"""One part of a data set: images in one fixed order, with what is to be answered for each."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+SplitName = Literal["train", "calibration", "validation", "test"]
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images with their labels, in one fixed order.
+
+    `images`: unsigned bytes (grey values 0-255, N x 1 x 28 x 28 in the embedded sets) or any other numbers, which are
+    kept as float32 of any input shape, N first. `labels`: int64, from 0, one per image. Both are read-only.
+    Two splits are equal only where they are the same object; compare `digest` for their content.
+    Raises `DataError`, naming the split, where the two do not fit each other.
+    """
+
+    name: str
+    images: NDArray[Any]
+    labels: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        images, labels = np.asarray(self.images), np.asarray(self.labels)
+        if images.dtype != np.uint8:
+            if images.dtype.kind not in "fiu":
+                raise DataError(f"Split {self.name}: images must be numbers, and these are {images.dtype}.")
+            images = images.astype(np.float32)
+            if not np.isfinite(images).all():
+                raise DataError(f"Split {self.name}: images hold values that are not finite.")
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise DataError(f"Split {self.name}: labels must be one list of whole numbers.")
+        if images.ndim < 2 or len(images) != len(labels):
+            raise DataError(f"Split {self.name}: {len(labels):,} labels do not fit images of shape {images.shape}.")
+        if len(images) == 0:
+            raise DataError(f"Split {self.name}: holds no images.")
+        if labels.min() < 0:
+            raise DataError(f"Split {self.name}: labels must be 0 or more.")
+        object.__setattr__(self, "images", _frozen(images))
+        object.__setattr__(self, "labels", _frozen(labels.astype(np.int64)))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the images' type and shape, the images and the labels."""
+        sha = hashlib.sha256(f"{self.images.dtype.name} {self.images.shape}\n".encode())
+        sha.update(np.ascontiguousarray(self.images).data)
+        sha.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
+        return sha.hexdigest()
+
+    def inputs(self, which: "slice | NDArray[np.int64]" = slice(None)) -> "torch.Tensor":
+        """Some of the images as a new float32 tensor; grey values 0-255 become 0..1, floats stay as they are."""
+        import torch
+
+        images = self.images[which]
+        if images.dtype == np.uint8:
+            return torch.from_numpy(images.astype(np.float32)).div_(255.0)
+        return torch.from_numpy(images.copy())
+
+    def targets(self) -> "torch.Tensor":
+        """The labels as a new int64 tensor of shape (N,)."""
+        import torch
+
+        return torch.from_numpy(self.labels.copy())
+
+
+def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+    """The same values, read-only; copied where somebody else could still change them."""
+    if values.flags.writeable:
+        values = values.copy()
+        values.flags.writeable = False
+    return values
