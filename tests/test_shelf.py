@@ -1,4 +1,4 @@
-"""A folder of one's own on the shelf: a method, levels, places and a metric, each one file, work end to end."""
+"""A folder of one's own on the shelf: a method, levels, places, a metric, a network, a data set: one file each, and used."""
 
 import json
 import os
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from workbench.errors import WorkbenchError
 from workbench.method import METHODS, mode_of
@@ -14,6 +16,35 @@ from workbench.shelf import VARIABLE, Shelf
 
 ROOT = Path(__file__).parents[1]
 FILES = {
+    "models/architectures/two_layers.py": """
+from torch import nn
+from workbench.models.architectures import Architecture
+
+class TwoLayers(nn.Sequential, Architecture):
+    title, paper, summary = "Two layers", "nobody's", "A hidden layer of 7."
+    input_shape, parameter_count, mac_count = (6,), 73, 63
+
+    def __init__(self):
+        super().__init__(nn.Linear(6, 7), nn.ReLU(), nn.Linear(7, 3))
+""",
+    "data/sets/thirds.py": """
+from functools import partial
+import numpy as np
+from workbench.data.sets import DataSource
+from workbench.data.split import SPLITS, Split
+
+class Thirds(DataSource):
+    title, classes = "Which of three numbers is the largest", ("first", "second", "third")
+
+    @classmethod
+    def splits(cls):
+        return {split: partial(cls.read, seed, split) for seed, split in enumerate(SPLITS)}
+
+    @staticmethod
+    def read(seed, split):
+        x = np.random.default_rng(seed).random((300, 6)).astype(np.float32)
+        return Split(split, x, x[:, :3].argmax(1))
+""",
     "costs/biggest_layer.py": """
 from workbench.costs import Cost
 
@@ -196,6 +227,21 @@ def test_facts_are_read_without_importing_and_are_those_of_the_class():
         assert facts["catalogue"] == method.catalogue
         assert facts["paper"] == method.paper
         assert mode_of(facts) == method.mode
+
+
+def test_a_network_and_a_data_set_of_ones_own_are_measured_with_weights_and_without(folder: Path):
+    blank = json.loads(run(folder, "measure", "two-layers", "--json"))
+    assert blank["compressed"]["accuracy"] is None and blank["compressed"]["macs"] == 63
+    weights = folder / "models/weights/two-layers-thirds.safetensors"
+    weights.parent.mkdir()
+    choose = torch.cat([torch.eye(3), torch.zeros(3, 3)], 1)  # the first three inputs, through and out again
+    wide = {"0.weight": torch.cat([choose, torch.zeros(4, 6)]), "0.bias": torch.zeros(7)}
+    save_file({**wide, "2.weight": torch.eye(3, 7), "2.bias": torch.zeros(3)}, weights)
+    assert "two-layers/thirds" in run(folder, "models")
+    known = json.loads(run(folder, "measure", "two-layers/thirds", "--bits", "8", "--json"))
+    assert known["data"]["title"] == "Which of three numbers is the largest"
+    assert known["original"]["accuracy"]["value"] == known["compressed"]["accuracy"]["value"] == 1.0
+    assert known["original"]["accuracy"]["images"] == 300
 
 
 def test_a_metric_of_ones_own_is_an_axis_of_the_plot_and_a_tile(folder: Path):

@@ -47,10 +47,7 @@ def test_every_rule_gives_torchs_shapes():
 def test_a_network_is_traced_alike_with_weights_and_without(name):
     shape = zoo.facts(name)["input_shape"]
     found = []
-    for module, x in (
-        (zoo.build(name), torch.zeros(1, *shape)),
-        (zoo.blank(name), torch.zeros(1, *shape, device="meta")),
-    ):
+    for module, device in ((zoo.build(name), "cpu"), (zoo.blank(name), "meta")):
         paths = {id(part): path for path, part in module.named_modules() if isinstance(part, (nn.Linear, nn.Conv2d))}
         found.append(trace(module, paths, torch.zeros(1, *shape, device=device)))
     known, blank = found

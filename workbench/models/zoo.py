@@ -67,10 +67,17 @@ def architectures() -> list[str]:
 
 
 def facts(architecture: str) -> dict[str, Any]:
-    """What an architecture says of itself (see `Architecture`). Raises `ModelError` for an unknown one."""
+    """What an architecture says of itself (see `Architecture`).
+
+    Raises `ModelError` for an unknown one, and for one whose file lacks a fact.
+    """
     if architecture not in ARCHITECTURES:
         raise ModelError(f"There is no architecture {architecture!r}; the known ones are: {', '.join(ARCHITECTURES)}.")
-    return ARCHITECTURES.facts(architecture)
+    found = ARCHITECTURES.facts(architecture)
+    for fact in ("title", "paper", "summary", "input_shape"):
+        if fact not in found:
+            raise ModelError(f"{ARCHITECTURES.files[architecture]} does not say its {fact}, as a literal of its class.")
+    return found
 
 
 def entry(name: str) -> ZooEntry:
@@ -145,16 +152,25 @@ def _folders() -> tuple[Path, ...]:
 @cache
 def _entries(folders: tuple[Path, ...]) -> dict[str, ZooEntry]:
     """By name. Looked for once: a session asks at every move."""
+    usable = [architecture for architecture in ARCHITECTURES if _complete(architecture)]
     trained = [
         _entry(architecture, data, folder)
         for data in datasets.names()
-        for architecture in ARCHITECTURES
+        for architecture in usable
         for folder in folders
         if (folder / f"{architecture}-{data}.safetensors").exists()
     ]
     known = {one.architecture for one in trained}
-    blanks = [_entry(architecture, None, folders[0]) for architecture in ARCHITECTURES if architecture not in known]
+    blanks = [_entry(architecture, None, folders[0]) for architecture in usable if architecture not in known]
     return {one.name: one for one in (*trained, *blanks)}
+
+
+def _complete(architecture: str) -> bool:
+    """A file that lacks a fact takes no other one down."""
+    try:
+        return bool(facts(architecture))
+    except (ModelError, SyntaxError):
+        return False
 
 
 def _entry(architecture: str, data: str | None, folder: Path) -> ZooEntry:
