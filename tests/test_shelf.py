@@ -1,4 +1,4 @@
-"""A folder of one's own on the shelf: a method, levels, places, a metric, a network, a data set: one file each, and used."""
+"""A folder of one's own on the shelf: a method, levels, places, a metric, a network and a data set, one file each."""
 
 import json
 import os
