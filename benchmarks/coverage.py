@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from workbench.accuracy.examiner import Examiner, Standing, answers_so_far, selected_images
+from workbench.accuracy.examiner import Examiner, Standing, answers_so_far, selected_images, task_of
 from workbench.accuracy.intervals import Interval, binomial
-from workbench.accuracy.order import class_balanced_order
+from workbench.accuracy.order import Selection, class_balanced_order
 from workbench.compression.compressed import CompressedModel, compress
 from workbench.network.model import load
 from workbench.recipe import Recipe
@@ -85,12 +85,14 @@ def summary(trials: list[Trial]) -> dict[str, Any]:
 def _trial(examiner: Examiner, compressed: CompressedModel, images: int, random: np.random.Generator) -> Trial:
     """The product's own figure after the first images of an order drawn for this recipe."""
     final = _finish(examiner, compressed)
-    labels = selected_images(compressed.model).labels
+    judged, task = selected_images(compressed.model), task_of(compressed.model)
+    labels = judged.labels
     mixed = random.permutation(len(labels))
     order = mixed[class_balanced_order(labels[mixed])]
     found, known = answers_so_far(compressed)[order], answers_so_far(compress(compressed.model, Recipe()))[order]
-    early = Standing(found, known, labels[order], "simulated", images).compressed
-    hits = int(np.count_nonzero(found[:images] == labels[order[:images]]))
+    shuffled = Selection(judged.split, judged.order[order], labels[order], judged.truth[order])
+    early = Standing(task, found, known, shuffled, "simulated", images).compressed
+    hits = int(np.count_nonzero(task.right(found[:images], shuffled.truth[:images])))
     paired = Interval(early.low, early.value, early.high)
     return Trial(compressed.model.name, compressed.recipe, paired, _counted(hits, images, len(labels)), final)
 

@@ -139,7 +139,7 @@ def test_effective_macs_leave_out_exact_zeros_and_bits_weigh_them() -> None:
 @pytest.mark.parametrize("architecture", [name for name in zoo.architectures() if name not in zoo.listed()])
 @pytest.mark.parametrize("method", [None, "factorize.svd", "factorize.spatial-svd"])
 def test_macs_equal_torchs_counter_on_the_zoo(architecture: str, method: str | None) -> None:
-    example = torch.zeros(1, 1, 28, 28)
+    example = torch.zeros(1, *zoo.facts(architecture)["input_shape"])
     recipe = Recipe() if method is None else Recipe.sliders(rank=0.4, methods={"rank": method})
     compressed = compress(Model.from_module(zoo.build(architecture), example), recipe)
     found = counted(compressed)

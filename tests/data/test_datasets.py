@@ -78,7 +78,7 @@ def test_only_the_split_that_is_asked_for_is_read(monkeypatch):
 
 
 def test_names_and_provenance():
-    assert datasets.names() == NAMES
+    assert datasets.names() == [*NAMES, "located-mnist"]
     assert datasets.load("fashion-mnist").title == "Fashion-MNIST (early release, own split)"
     for name in NAMES:
         dataset = datasets.load(name)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.data import datasets, embed, idx
+from workbench.data import embed, idx
 
 
 def made_up_set(seed, per_class):
@@ -42,7 +42,7 @@ def test_labels_stay_with_their_images(small):
 
 
 def test_a_build_can_be_repeated(small, monkeypatch, tmp_path):
-    for name in datasets.names():
+    for name in embed.published():
         (tmp_path / "full" / name).mkdir(parents=True)
         for part, (images, labels) in {"train": made_up_set(2, 8), "t10k": made_up_set(3, 2)}.items():
             idx.write(tmp_path / "full" / name / f"{part}-images-idx3-ubyte.gz", images)

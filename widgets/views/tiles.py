@@ -39,16 +39,17 @@ def _accuracy(report: Report) -> dict[str, Any]:
     if report.data is None:
         note = " ".join(report.notes) or "No test images came with this network, so its accuracy is not known."
         return _tile("accuracy", "Accuracy", badge="simulated", note=note)
+    label = str(report.data.get("score", "Accuracy"))
     original = was and {"value": numbers.percent(was.value), "badge": was.badge}
     if now is None:
-        return _tile("accuracy", "Accuracy", badge="simulated", original=original)
+        return _tile("accuracy", label, badge="simulated", original=original)
     return _tile(
         "accuracy",
-        "Accuracy",
+        label,
         value=numbers.percent(now.value),
         change=numbers.points(now.value - was.value) if was else "",
         badge=now.badge,
-        details=[_interval(now), _images(now, report.data["split"])],
+        details=[_interval(now), _images(now, report.data["split"]), *map(_graded, now.beside)],
         bar=_bar(_hits(now), _ANSWERS, lambda count: f"{count:,}") if now.exact else [],
         original=original,
         interim=not now.exact,
@@ -58,6 +59,13 @@ def _accuracy(report: Report) -> dict[str, Any]:
 def _hits(now: Accuracy) -> dict[str, int]:
     right = round(now.value * now.images)
     return {"right": right, "wrong": now.images - right}
+
+
+def _graded(figure: Figure) -> str:
+    """Another score of the task: "mean IoU 81.2 %, 80.9 to 81.5 %"."""
+    low, high = figure.low or 0.0, figure.high or 0.0
+    title = figure.metric.title[:1].lower() + figure.metric.title[1:]
+    return f"{title} {numbers.percent(figure.value)}, {100 * low:.2f} to {numbers.percent(high)}"
 
 
 def _interval(now: Accuracy) -> str:

@@ -97,10 +97,11 @@ def original_point(report: Report) -> Point | None:
 
 
 def tradeoff(points: Iterable[Point], report: Report) -> dict[str, Any]:
-    """{"title", "original", "current" (digest), "points"}: those of `points` that are of the report's network."""
+    """{"title", "score", "original", "current" (digest), "points"}: those of `points` of the report's network."""
     original = original_point(report)
     return {
         "title": report.model,
+        "score": report.data.get("score", "Accuracy") if report.data else "Accuracy",
         "original": original and original.to_row(report.device),
         "current": report.recipe["digest"],
         "points": [point.to_row(report.device) for point in points if point.model == report.model],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.accuracy.intervals import binomial, paired
+from workbench.accuracy.intervals import Interval, binomial, mean, paired, paired_mean
 from workbench.accuracy.order import Selection, selection
 from workbench.accuracy.reference import original
 from workbench.accuracy.restart import BUDGET, Evaluator
@@ -15,11 +15,11 @@ from workbench.cache import Cache
 from workbench.errors import DataError, Stopped
 from workbench.network.encoded import EncodedModel
 from workbench.network.model import Model
-from workbench.report.figures import Accuracy, Badge
+from workbench.report.figures import Accuracy, Badge, Figure, Metric
+from workbench.tasks import TASKS, Answers, Task, Truth
 
 CATALOGUE = ("ME-01",)
 
-Answers = NDArray[np.int16]
 _Identity = tuple[Hashable, str]
 _LEAST = 100  # images between two looks: fewer say little
 _chosen: Cache[Selection] = Cache(ceiling=2**26)
@@ -33,20 +33,23 @@ class Standing:
     """
 
     def __init__(
-        self, found: Answers, known: Answers | None, labels: NDArray[np.int64], badge: Badge, done: int
+        self, task: type[Task], found: Answers, known: Answers | None, judged: Selection, badge: Badge, done: int
     ) -> None:
-        self.share = done / len(labels)
-        self._found, self._known, self._labels, self._badge = found[:done], known, labels, badge
+        self.share = done / len(judged)
+        self._task, self._found, self._known, self._judged, self._badge = task, found[:done], known, judged, badge
 
     @property
     def original(self) -> Accuracy | None:
         """The plain count over the images that the original has answered; None where there is no original."""
         if self._known is None:
             return None
-        seen = self._known >= 0
+        seen = ~self._task.missing(self._known)
+        known, truth = self._known[seen], self._judged.truth[seen]
         images = int(np.count_nonzero(seen))
-        interval = binomial(int(np.count_nonzero(self._known[seen] == self._labels[seen])), images)
-        return Accuracy(interval.value, interval.low, interval.high, images, "measured", images == len(seen))
+        interval = binomial(int(np.count_nonzero(self._task.right(known, truth))), images)
+        return self._accuracy(
+            interval, images, "measured", images == len(seen), lambda: mean(self._grades(known, truth))
+        )
 
     @property
     def compressed(self) -> Accuracy:
@@ -55,17 +58,41 @@ class Standing:
         That is the original's accuracy plus the mean difference so far, or the plain count where the original's answers
         are not all known yet. In the end it is the exact count, with the 95 % interval for unseen images.
         """
-        found, known, labels = self._found, self._known, self._labels
+        found, known, labels, truth = self._found, self._known, self._judged.labels, self._judged.truth
         seen = len(found)
-        right = found == labels[:seen]
-        if seen == len(labels) or known is None or (known < 0).any():
+        right = self._task.right(found, truth[:seen])
+        if seen == len(labels) or known is None or self._task.missing(known).any():
             interval = binomial(int(np.count_nonzero(right)), seen)
-        else:
-            change = right.astype(np.int8) - (known[:seen] == labels[:seen])
-            classes = [labels[:seen], labels[:seen][change > 0], labels[:seen][change < 0]]
-            counts = [np.bincount(one, minlength=int(labels.max()) + 1) for one in classes]
-            interval = paired(int(np.count_nonzero(known == labels)), len(labels), *counts)
-        return Accuracy(interval.value, interval.low, interval.high, seen, self._badge, seen == len(labels))
+            return self._accuracy(
+                interval, seen, self._badge, seen == len(labels), lambda: mean(self._grades(found, truth[:seen]))
+            )
+        before = self._task.right(known, truth)
+        change = right.astype(np.int8) - before[:seen]
+        classes = [labels[:seen], labels[:seen][change > 0], labels[:seen][change < 0]]
+        counts = [np.bincount(chosen, minlength=int(labels.max()) + 1) for chosen in classes]
+        interval = paired(int(np.count_nonzero(before)), len(labels), *counts)
+        return self._accuracy(
+            interval, seen, self._badge, False,
+            lambda: paired_mean(self._grades(known, truth), self._grades(found, truth[:seen])),
+        )  # fmt: skip
+
+    def _grades(self, answers: Answers, truth: Truth) -> NDArray[np.float64]:
+        return self._task.grades(answers, truth)
+
+    def _accuracy(
+        self, interval: Interval, images: int, badge: Badge, exact: bool, graded: Callable[[], Interval]
+    ) -> Accuracy:
+        """graded: interval of the mean grade, asked for where the task has one."""
+        beside: tuple[Figure, ...] = ()
+        if self._task.graded:
+            found = graded()
+            metric = Metric(
+                self._task.graded.lower().replace(" ", "_"), self._task.graded, "share", less_is_better=False
+            )
+            beside = (Figure(metric, found.value, badge, found.low, found.high),)
+        return Accuracy(
+            interval.value, interval.low, interval.high, images, badge, exact, title=self._task.score, beside=beside
+        )
 
 
 class Examiner:
@@ -92,31 +119,31 @@ class Examiner:
         count = image_count(compressed.model, images)
         if count == 0:
             return
-        labels = selected_images(compressed.model, images).labels
+        judged, task = selected_images(compressed.model, images), task_of(compressed.model)
         reference = original(compressed)
         known = None if reference is None else answers_so_far(reference)[:count]
         unchanged = reference is not None and not compressed.from_file and not compressed.recipe.steps
         found = known if unchanged and known is not None else answers_so_far(compressed)[:count]
         uncompressed: Evaluator | None = None
-        done = told = _answered(found, known)
+        done = told = _answered(task, found, known)
         while True:
             if done and (done == told or done >= min(told + _LEAST, count)):
                 told = done
-                yield Standing(found, known, labels, "measured" if unchanged else "simulated", done)
+                yield Standing(task, found, known, judged, "measured" if unchanged else "simulated", done)
                 if done == count:
                     return
             if cancelled():
                 raise Stopped
-            if known is not None and reference is not None and known[done] < 0:
+            if known is not None and reference is not None and task.missing(known[done : done + 1])[0]:
                 if uncompressed is None:
                     uncompressed = _evaluator(reference.model, budget=0)
                     uncompressed.load(reference.forms)
                 _answer(known, uncompressed, done)
-            if found[done] < 0:
+            if task.missing(found[done : done + 1])[0]:
                 evaluator = self._evaluator_of(compressed.model)
                 evaluator.load(compressed.forms)
                 _answer(found, evaluator, done)
-            done = _answered(found, known)
+            done = _answered(task, found, known)
 
     @property
     def nbytes(self) -> int:
@@ -151,6 +178,12 @@ def image_count(model: Model, images: int | None) -> int:
     return len(selected_images(model, images))
 
 
+def task_of(model: Model) -> type[Task]:
+    """What the model's images ask."""
+    assert model.data is not None
+    return TASKS[model.data.task]
+
+
 def selected_images(model: Model, images: int | None = None) -> Selection:
     """The first `images` of the test images in class-balanced order. Raises DataError for more than there are."""
     assert model.data is not None
@@ -159,12 +192,12 @@ def selected_images(model: Model, images: int | None = None) -> Selection:
 
 
 def answers_so_far(compressed: EncodedModel) -> Answers:
-    """Answers to all test images in class-balanced order, −1 where not given yet; filled in place."""
-    images = len(selected_images(compressed.model))
+    """Answers to all test images in class-balanced order, those not given yet missing; filled in place."""
+    images, task = len(selected_images(compressed.model)), task_of(compressed.model)
     if compressed.from_file:
-        return np.full(images, -1, np.int16)
+        return task.unanswered(images)
     key = *_identity(compressed.original), compressed.recipe.digest, compressed.trained_from
-    return _given.get(key, lambda: np.full(images, -1, np.int16))
+    return _given.get(key, lambda: task.unanswered(images))
 
 
 def _identity(model: Model) -> _Identity:
@@ -173,7 +206,7 @@ def _identity(model: Model) -> _Identity:
     return model.digest if model.architecture else model, model.data.split("test").digest
 
 
-def _answered(found: Answers, known: Answers | None) -> int:
+def _answered(task: type[Task], found: Answers, known: Answers | None) -> int:
     """How many of the first images both networks have answered."""
-    missing = found < 0 if known is None else (found < 0) | (known < 0)
+    missing = task.missing(found) if known is None else task.missing(found) | task.missing(known)
     return int(missing.argmax()) if missing.any() else len(found)

@@ -73,3 +73,33 @@ def paired(original_hits: int, images: int, seen: ArrayLike, gained: ArrayLike, 
     low, high = (value, value) if count == images else (centre - half, centre + half)
     value = min(1.0, max(0.0, value))
     return Interval(min(value, max(0.0, low)), value, max(value, min(1.0, high)))
+
+
+def mean(grades: ArrayLike) -> Interval:
+    """Mean of grades within 0..1 of one image each, and how far it may lie from the mean over all images of their kind.
+
+    By the central limit theorem, with the spread of the grades themselves. Raises ValueError where there are none.
+    """
+    marks = np.asarray(grades, np.float64)
+    if not marks.size:
+        raise ValueError("0 grades have no mean.")
+    value = float(marks.mean())
+    half = Z * float(marks.std(ddof=1)) / math.sqrt(marks.size) if marks.size > 1 else 1.0
+    return Interval(max(0.0, value - half), value, min(1.0, value + half))
+
+
+def paired_mean(known: ArrayLike, seen: ArrayLike) -> Interval:
+    """Mean grade over all images, from those of the first ones and the grades of another network on every one.
+
+    The other network's mean plus the mean paired difference; how far that may lie from what the unseen images will give
+    (Cochran 1977, section 2.9, with the finite population correction). Raises ValueError for more seen than known.
+    """
+    whole, some = np.asarray(known, np.float64), np.asarray(seen, np.float64)
+    if not 0 < some.size <= whole.size:
+        raise ValueError(f"{some.size} grades seen of {whole.size}.")
+    difference = some - whole[: some.size]
+    value = float(min(1.0, max(0.0, whole.mean() + difference.mean())))
+    unseen = (whole.size - some.size) / whole.size
+    spread = float(difference.std(ddof=1)) if some.size > 1 else 1.0
+    half = Z * spread * math.sqrt(unseen / some.size)
+    return Interval(max(0.0, value - half), value, min(1.0, value + half))

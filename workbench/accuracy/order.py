@@ -8,7 +8,7 @@ dropped), and an image stands at the same place of the same batch whether it is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def _hash(count: int) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Images of `split` in another order, which stay where they are; labels, int64, in that order.
+    """Images of `split` in another order, which stay where they are; labels, int64, and truth in that order.
 
     order: numbers of the images, int64.
     """
@@ -54,6 +54,7 @@ class Selection:
     split: Split
     order: NDArray[np.int64]
     labels: NDArray[np.int64]
+    truth: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.order)
@@ -71,4 +72,5 @@ def selection(split: Split, images: int | None = None) -> Selection:
     if images is not None and not 1 <= images <= len(split):
         raise DataError(f"The {split.name} split has {len(split):,} images; {images:,} of them cannot be used.")
     order = class_balanced_order(split.labels)[:images]
-    return Selection(split, order, split.labels[order])
+    labels = split.labels[order]
+    return Selection(split, order, labels, labels if split.truth is split.labels else split.truth[order])

@@ -10,15 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from workbench.accuracy.memory import keep_freed
 from workbench.accuracy.network import Live, Network
 from workbench.accuracy.ways import gives, ways
 from workbench.errors import ModelError
 from workbench.network.model import Layer, Model
+from workbench.tasks import TASKS, Answers
 from workbench.weights.form import Form
 
 BUDGET = 512 * 2**20
@@ -90,6 +89,7 @@ class Evaluator:
         self._inputs = inputs
         self._layers = {layer.name: layer for layer in model.layers}
         self._model = model
+        self._task = TASKS[model.data.task if model.data else "classification"]
         self._ways = [_Way.of(network, images, budget) for network in ways(model)]
         self._way = self._ways[-1]
         self._way.tried = True
@@ -125,10 +125,10 @@ class Evaluator:
                 return self._fitting(forms)
         return way
 
-    def answers(self, batch: int) -> NDArray[np.int64]:
-        """Predicted labels of the images in one batch.
+    def answers(self, batch: int) -> Answers:
+        """What the network answers to the images in one batch.
 
-        Raises ModelError where the network fails on the images or does not give one row of class scores an image.
+        Raises ModelError where the network fails on the images or gives no answers to its task.
         """
         wanted = min(self.batch, self._images - batch * self.batch)
         try:
@@ -137,13 +137,7 @@ class Evaluator:
         except (RuntimeError, ValueError) as error:
             shape, why = tuple(self._inputs(0, 1).shape[1:]), str(error).splitlines()[0]
             raise ModelError(f"The network cannot run on images of shape {shape}: {why}") from error
-        if not isinstance(scores, torch.Tensor) or scores.ndim != 2 or len(scores) != self.batch:
-            got = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
-            raise ModelError(
-                f"The network must give one row of class scores an image; for {self.batch} images it gave {got}."
-            )
-        found: NDArray[np.int64] = scores.argmax(1)[:wanted].numpy()
-        return found
+        return self._task.answers(scores, self.batch)[:wanted]
 
     def _scores(self, batch: int) -> Any:
         network, kept = self._way.network, self._kept.get(batch)

@@ -14,11 +14,14 @@ from workbench.data.sets import SETS
 from workbench.data.split import SPLITS, Split, SplitName
 from workbench.errors import DataError
 
+Arrays = tuple[NDArray[Any], ...]
+
 
 class Dataset:
     """A named data set whose splits are read from disk only when they are asked for, each at most once.
 
-    `classes`: the names of the labels, in order. `title`, `licence`, `source`: what to print beside a result.
+    `classes`: the names of the labels, in order. `title`, `licence`, `source`: what to print beside a result. `task`:
+    what its images ask, by its name on the shelf (`workbench.tasks`).
     """
 
     def __init__(
@@ -30,12 +33,14 @@ class Dataset:
         classes: tuple[str, ...] = (),
         licence: str = "",
         source: str = "",
+        task: str = "classification",
     ) -> None:
         self.name = name
         self.title = title or name
         self.classes = classes
         self.licence = licence
         self.source = source
+        self.task = task
         self._readers = dict(readers)
         self._splits: dict[str, Split] = {}
 
@@ -44,18 +49,21 @@ class Dataset:
         cls,
         name: str,
         *,
-        test: tuple[NDArray[Any], NDArray[Any]],
-        validation: tuple[NDArray[Any], NDArray[Any]] | None = None,
-        calibration: tuple[NDArray[Any], NDArray[Any]] | None = None,
-        train: tuple[NDArray[Any], NDArray[Any]] | None = None,
+        test: Arrays,
+        validation: Arrays | None = None,
+        calibration: Arrays | None = None,
+        train: Arrays | None = None,
         classes: tuple[str, ...] = (),
+        task: str = "classification",
     ) -> "Dataset":
         """A user's own data: (images, labels) per split, images of any input shape, N first.
+
+        Of another task than classification, (images, labels, truth): see `Split`.
 
         Raises `DataError` where images and labels of a split do not fit.
         """
         given = {"test": test, "validation": validation, "calibration": calibration, "train": train}
-        dataset = cls(name, {}, classes=classes)
+        dataset = cls(name, {}, classes=classes, task=task)
         dataset._splits = {split: Split(split, *arrays) for split, arrays in given.items() if arrays is not None}
         return dataset
 
@@ -100,4 +108,7 @@ def load(name: str) -> Dataset:
 def described(name: str, readers: Mapping[SplitName, Callable[[], Split]]) -> Dataset:
     """The data set of that name on the shelf with the given readers (its own, or those of the full set)."""
     about = SETS[name]
-    return Dataset(name, readers, title=about.title, classes=about.classes, licence=about.licence, source=about.source)
+    return Dataset(
+        name, readers, title=about.title, classes=about.classes, licence=about.licence, source=about.source,
+        task=about.task,
+    )  # fmt: skip

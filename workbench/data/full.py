@@ -76,10 +76,15 @@ def _folder(name: str, fetch: bool) -> Path:
     return folder
 
 
+def published(name: str) -> bool:
+    """Whether a larger set than the embedded one is published. Raises KeyError for an unknown name."""
+    return issubclass(SETS[name], Embedded)
+
+
 def source_of(name: str) -> Source:
     """Of an embedded set. Raises `DataError` for another one."""
     about = SETS[name]
-    if not issubclass(about, Embedded):
+    if not issubclass(about, Embedded):  # as `published`, which narrows no type
         raise DataError(f"Of {name} there is no larger set than the one that is here.")
     return Source(about.url, about.sha256)
 

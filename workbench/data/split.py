@@ -1,7 +1,7 @@
 """One part of a data set: images in one fixed order, with what is to be answered for each."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -22,14 +22,16 @@ class Split:
     """Images with their labels, in one fixed order.
 
     `images`: unsigned bytes (grey values 0-255, N x 1 x 28 x 28 in the embedded sets) or any other numbers, which are
-    kept as float32 of any input shape, N first. `labels`: int64, from 0, one per image. Both are read-only.
+    kept as float32 of any input shape, N first. `labels`: int64, from 0, one per image: what the image is of. `truth`:
+    what is to be answered for each image, float32, N first; the labels where nothing is given. All are read-only.
     Two splits are equal only where they are the same object; compare `digest` for their content.
-    Raises `DataError`, naming the split, where the two do not fit each other.
+    Raises `DataError`, naming the split, where they do not fit each other.
     """
 
     name: str
     images: NDArray[Any]
     labels: NDArray[Any]
+    truth: NDArray[Any] = field(default=None)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         images, labels = np.asarray(self.images), np.asarray(self.labels)
@@ -49,16 +51,25 @@ class Split:
             raise DataError(f"Split {self.name}: labels must be 0 or more.")
         object.__setattr__(self, "images", _frozen(images))
         object.__setattr__(self, "labels", _frozen(labels.astype(np.int64)))
+        object.__setattr__(self, "truth", self.labels if self.truth is None else self._truth())
+
+    def _truth(self) -> NDArray[Any]:
+        truth = np.asarray(self.truth)
+        if truth.dtype.kind not in "fiu" or len(truth) != len(self.images) or not np.isfinite(truth).all():
+            raise DataError(f"Split {self.name}: what is to be answered must be one row of finite numbers an image.")
+        return _frozen(truth.astype(np.float32))
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of the images' type and shape, the images and the labels."""
+        """SHA-256 (hex) of the images' type and shape, the images, the labels, and the truth where it is another."""
         sha = hashlib.sha256(f"{self.images.dtype.name} {self.images.shape}\n".encode())
         sha.update(np.ascontiguousarray(self.images).data)
         sha.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
+        if self.truth is not self.labels:
+            sha.update(np.ascontiguousarray(self.truth, dtype="<f4").data)
         return sha.hexdigest()
 
     def inputs(self, which: "slice | NDArray[np.int64]" = slice(None)) -> "torch.Tensor":
@@ -71,10 +82,10 @@ class Split:
         return torch.from_numpy(images.copy())
 
     def targets(self) -> "torch.Tensor":
-        """The labels as a new int64 tensor of shape (N,)."""
+        """What is to be answered, as a new tensor: the labels, int64 of shape (N,), or the float32 truth."""
         import torch
 
-        return torch.from_numpy(self.labels.copy())
+        return torch.from_numpy(self.truth.copy())
 
 
 def _frozen(values: NDArray[Any]) -> NDArray[Any]:

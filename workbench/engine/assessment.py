@@ -17,6 +17,7 @@ from workbench.network.model import Layer, Model
 from workbench.report.figures import Figures
 from workbench.report.layers import LayerRow
 from workbench.report.report import Report
+from workbench.tasks import TASKS
 from workbench.weights.form import Form
 
 DEFAULT_DEVICE = "horowitz-45nm"
@@ -101,6 +102,8 @@ def _about_data(model: Model) -> dict[str, Any] | None:
         "split": "test",
         "images": len(test),
         "digest": test.digest,
+        "task": model.data.task,
+        "score": TASKS[model.data.task].score,
     }
 
 

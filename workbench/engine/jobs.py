@@ -123,8 +123,12 @@ def _write(folder: Path, model: Model, recipe: Recipe, store: Store) -> None:
 
 def _splits(data: Dataset) -> dict[str, Any]:
     names: tuple[SplitName, ...] = get_args(SplitName)
-    arrays = {name: (data.split(name).images, data.split(name).labels) for name in names if data.has(name)}
-    return {"name": data.name, "splits": arrays, "classes": data.classes}
+    splits = {name: data.split(name) for name in names if data.has(name)}
+    arrays = {
+        name: (split.images, split.labels) if split.truth is split.labels else (split.images, split.labels, split.truth)
+        for name, split in splits.items()
+    }
+    return {"name": data.name, "splits": arrays, "classes": data.classes, "task": data.task}
 
 
 def ordered(folder: Path) -> tuple[Model, Recipe, Store]:
@@ -137,7 +141,10 @@ def ordered(folder: Path) -> tuple[Model, Recipe, Store]:
         return load(order["zoo"]), recipe, store
     content = pickle.loads((folder / MODEL).read_bytes())
     data = content["data"] and Dataset.from_arrays(
-        content["data"]["name"], classes=content["data"]["classes"], **content["data"]["splits"]
+        content["data"]["name"],
+        classes=content["data"]["classes"],
+        task=content["data"]["task"],
+        **content["data"]["splits"],
     )
     example = torch.zeros(1, *content["input_shape"])
     return Model.from_module(content["module"], example, data, content["name"]), recipe, store

@@ -88,6 +88,7 @@ class Accuracy:
 
     images: how many test images have been run. exact: whether those are all that were asked for; while it is False,
     `value` is an estimate. badge: "measured" for the original, "simulated" for decoded compressed weights run in torch.
+    title: what the images' task calls this share. beside: its other scores, each with its own interval.
     """
 
     value: float
@@ -96,6 +97,8 @@ class Accuracy:
     images: int
     badge: Badge
     exact: bool
+    title: str = "Accuracy"
+    beside: tuple[Figure, ...] = ()
 
     def to_object(self) -> dict[str, Any]:
         return {
@@ -104,6 +107,8 @@ class Accuracy:
             "high": self.high,
             "images": self.images,
             "badge": self.badge,
+            **({} if self.title == "Accuracy" else {"title": self.title}),
+            **{figure.metric.name: figure.to_object() for figure in self.beside},
         }
 
 

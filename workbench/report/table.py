@@ -43,13 +43,25 @@ def _accuracy(was: Accuracy | None, now: Accuracy | None) -> Iterator[Row]:
     if now is None:
         yield "accuracy", "-", "not known", "", ""
         return
-    sides = [side and (f"{100 * side.value:.2f}", f"{100 * side.low:.2f} to {100 * side.high:.2f}", f"{side.images:,}")
-             for side in (was, now)]  # fmt: skip
-    before, after = (side or ("-", "-", "-") for side in sides)
+    badge = f"{was.badge} | {now.badge}" if was else now.badge
     change = f"{100 * (now.value - was.value):+.2f} points" if was else ""
-    yield "accuracy (%)", before[0], after[0], change, f"{was.badge} | {now.badge}" if was else now.badge
-    yield "  95 % interval", before[1], after[1], "", ""
-    yield "  images", before[2], after[2], "", ""
+    yield f"{now.title.lower()} (%)", *_sides(was, now, lambda side: f"{100 * side.value:.2f}"), change, badge
+    yield "  95 % interval", *_sides(was, now, lambda side: _shares(side.low, side.high)), "", ""
+    yield "  images", *_sides(was, now, lambda side: f"{side.images:,}"), "", ""
+    for place, figure in enumerate(now.beside):
+        change = f"{100 * (figure.value - was.beside[place].value):+.2f} points" if was else ""
+        texts = _sides(was, now, lambda side, place=place: f"{100 * side.beside[place].value:.2f}")  # type: ignore[misc]
+        yield f"{_title(figure.metric)} (%)", *texts, change, badge
+        spans = _sides(was, now, lambda side, place=place: _shares(side.beside[place].low, side.beside[place].high))  # type: ignore[misc]
+        yield "  95 % interval", *spans, "", ""
+
+
+def _sides(was: Accuracy | None, now: Accuracy, text: Callable[[Accuracy], str]) -> tuple[str, str]:
+    return "-" if was is None else text(was), text(now)
+
+
+def _shares(low: float | None, high: float | None) -> str:
+    return "-" if low is None or high is None else f"{100 * low:.2f} to {100 * high:.2f}"
 
 
 def _cost(was: Figure | None, now: Figure) -> Iterator[Row]:

@@ -25,7 +25,7 @@ class TrainingCourse:
     def __init__(
         self, data: Dataset, progress: Callable[[Progress], None], cancelled: Callable[[], bool] = lambda: False
     ) -> None:
-        self._train, self._validation = data.split("train"), data.split("validation")
+        self._train, self._validation, self._task = data.split("train"), data.split("validation"), data.task
         self._progress, self._cancelled = progress, cancelled
         self._begun = perf_counter()
 
@@ -53,6 +53,7 @@ class TrainingCourse:
             self._train,
             self._validation,
             settings,
+            task=self._task,
             seed=seed,
             cancelled=self._cancelled,
             loss_of=loss_of,

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from workbench.data.split import Split
-from workbench.errors import DataError, ModelError
+from workbench.errors import ModelError
+from workbench.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def fit(
     validation: Split,
     settings: Settings,
     *,
+    task: str = "classification",
     seed: int = 0,
     cancelled: Callable[[], bool] = lambda: False,
     loss_of: LossOf | None = None,
@@ -68,9 +70,10 @@ def fit(
 ) -> Iterator[Epoch]:
     """Train `module` in place and yield after every epoch.
 
-    loss_of: the loss of (module, inputs, labels); cross entropy by default. before_step: called when the gradients are
-    there and before the optimiser uses them. after_step: called with the number of the step and how many there are when
-    the optimiser has changed the weights, which is where masks are kept, whatever its momentum wants.
+    task: what the images ask (`workbench.tasks`). loss_of: the loss of (module, inputs, truth); the task's by default.
+    before_step: called when the gradients are there and before the optimiser uses them. after_step: called with the
+    number of the step and how many there are when the optimiser has changed the weights, which is where masks are kept,
+    whatever its momentum wants.
 
     When the iteration ends, by itself, by `cancelled()` turning true (asked before every batch), or because the caller
     stops iterating and closes it, the module is in evaluation mode and holds the weights of the finished epoch with the
@@ -80,7 +83,8 @@ def fit(
     `settings.dropout`.
     """
     generator = torch.Generator().manual_seed(seed)
-    images, labels = train.inputs(), train.targets()
+    asked = TASKS[task]
+    images, truth = train.inputs(), train.targets()
     hooks = _dropout_hooks(module, settings.dropout, generator)
     # Convolutions are about twice as fast on a CPU with the channels innermost; it changes the layout, not the values.
     _lay_out(module, torch.channels_last)
@@ -90,14 +94,14 @@ def fit(
     for layer in slow:
         _compute_in_float32(layer)
     optimiser = _optimiser(module, settings)
-    steps_per_epoch = math.ceil(len(labels) / settings.batch)
+    steps_per_epoch = math.ceil(len(truth) / settings.batch)
     step = 0
     try:
         for number in range(1, settings.epochs + 1):
             started = time.perf_counter()
             module.train()
             total = 0.0
-            for chosen in torch.randperm(len(labels), generator=generator).split(settings.batch):
+            for chosen in torch.randperm(len(truth), generator=generator).split(settings.batch):
                 if cancelled():
                     return
                 for group in optimiser.param_groups:
@@ -105,9 +109,9 @@ def fit(
                 batch = _augment(images[chosen], settings, generator)
                 with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.bfloat16):
                     if loss_of is None:
-                        loss = _loss(module(batch).float(), labels[chosen], settings)
+                        loss = asked.loss(module(batch).float(), truth[chosen], settings.label_smoothing)
                     else:
-                        loss = loss_of(module, batch, labels[chosen])
+                        loss = loss_of(module, batch, truth[chosen])
                 optimiser.zero_grad()
                 loss.backward()
                 before_step()
@@ -117,10 +121,10 @@ def fit(
                 total += float(loss.detach()) * len(chosen)
                 if settings.average:
                     _average(averaged, module, min(settings.average, (1 + step) / (10 + step)))
-            reached = accuracy(averaged, validation)
+            reached = accuracy(averaged, validation, task=task)
             if reached > best_accuracy:
                 best_state, best_accuracy = copy.deepcopy(averaged.state_dict()), reached
-            yield Epoch(number, total / len(labels), reached, time.perf_counter() - started)
+            yield Epoch(number, total / len(truth), reached, time.perf_counter() - started)
     finally:
         for hook in hooks:
             hook.remove()
@@ -132,12 +136,12 @@ def fit(
 
 
 @torch.no_grad()
-def accuracy(module: nn.Module, split: Split, batch: int = 500) -> float:
-    """The share (0..1) of the split's images whose highest score is at their label, in float32 and evaluation mode."""
+def accuracy(module: nn.Module, split: Split, batch: int = 500, task: str = "classification") -> float:
+    """The share (0..1) of the split's images that are answered rightly, in float32 and evaluation mode."""
     module.eval()
-    hits = 0
-    for images, labels in zip(split.inputs().split(batch), split.targets().split(batch), strict=True):
-        hits += int((module(images).argmax(dim=1) == labels).sum())
+    asked, hits = TASKS[task], 0
+    for images, truth in zip(split.inputs().split(batch), split.targets().split(batch), strict=True):
+        hits += int(asked.right(asked.answers(module(images), len(images)), truth.numpy()).sum())
     return hits / len(split)
 
 
@@ -182,12 +186,6 @@ def _optimiser(module: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     if settings.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=settings.learning_rate)
     return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, nesterov=True)
-
-
-def _loss(scores: Tensor, labels: Tensor, settings: Settings) -> Tensor:
-    if int(labels.max()) >= scores.shape[1]:
-        raise DataError(f"Label {int(labels.max())} has no score: the network gives {scores.shape[1]} of them.")
-    return functional.cross_entropy(scores, labels, label_smoothing=settings.label_smoothing)
 
 
 def _augment(images: Tensor, settings: Settings, generator: torch.Generator) -> Tensor:

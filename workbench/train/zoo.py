@@ -1,8 +1,8 @@
 """Train a network of the zoo: `python -m workbench.train.zoo NAME [--seed N]`.
 
-Needs the full data set (see `workbench.data.full`). Writes the weights, with their accuracy as metadata, and the log
-that names everything they were made with. The epoch is chosen by validation images; the test images are read once, at
-the end.
+Needs the full data set (see `workbench.data.full`) where there is one. Writes the weights, with their accuracy as
+metadata, and the log that names everything they were made with. The epoch is chosen by validation images; the test
+images are read once, at the end.
 """
 
 import json
@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from workbench.data import full
+from workbench.data import datasets, full
 from workbench.data.split import Split
 from workbench.errors import WorkbenchError
 from workbench.models import zoo
@@ -48,6 +48,9 @@ SETTINGS = {
     "mobilenet-v2/fashion-mnist": Settings(
         epochs=28, learning_rate=0.1, weight_decay=2e-4, average=0.999, shift=2, flip=True, bfloat16=True,
     ),
+    "locator/located-mnist": Settings(
+        epochs=12, optimiser="adamw", learning_rate=2e-3, weight_decay=0.05, average=0.999,
+    ),
 }  # fmt: skip
 
 
@@ -58,19 +61,19 @@ def train(name: str, seed: int) -> float:
     """
     entry, settings = zoo.entry(name), SETTINGS[name]
     assert entry.data is not None  # it has settings
-    data = full.load(entry.data)
+    data = full.load(entry.data) if full.published(entry.data) else datasets.load(entry.data)
     module = zoo.build(entry.architecture, seed)
     _set_normalisation(module, data.split("train"))
     course = []
-    for epoch in fit(module, data.split("train"), data.split("validation"), settings, seed=seed):
+    for epoch in fit(module, data.split("train"), data.split("validation"), settings, task=data.task, seed=seed):
         course.append(asdict(epoch))
         click.echo(
             f"{name} {epoch.number:3d}  loss {epoch.loss:.4f}  validation {epoch.accuracy:.2%}  {epoch.seconds:.1f} s"
         )
     reached = {
         "seed": seed,
-        "validation_accuracy": accuracy(module, data.split("validation")),
-        "test_accuracy": accuracy(module, data.split("test")),
+        "validation_accuracy": accuracy(module, data.split("validation"), task=data.task),
+        "test_accuracy": accuracy(module, data.split("test"), task=data.task),
     }
     weights = {key: value.contiguous() for key, value in module.state_dict().items()}
     log = {

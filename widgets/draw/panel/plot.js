@@ -161,7 +161,7 @@ function createPlot(model, link, root, signal) {
       hovermode: "closest",
       hoverlabel: { bgcolor: color.surface, bordercolor: color.grid, font: { ...font, color: color.text } },
       xaxis: { ...line, ...costScale(all.map((one) => one[axis]), about), title: { text: about.label, standoff: 10 } },
-      yaxis: { ...line, ...accuracyScale(points, all), title: { text: "Accuracy, %", standoff: 10 } },
+      yaxis: { ...line, ...accuracyScale(points, all), title: { text: `${points.score ?? "Accuracy"}, %`, standoff: 10 } },
       showlegend: true,
       legend: { orientation: "h", x: 1, xanchor: "right", y: 1.02, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" },
     };

@@ -13,14 +13,15 @@ from workbench.shelf import Shelf
 class DataSource(ABC):
     """Where the images of a data set come from. Subclasses: one a file in `workbench/data/sets`, named by its path.
 
-    title, licence, source: what to print beside a result. classes: the names of the labels, in order. place: where it
-    stands in lists; of two with the same, the names decide.
+    title, licence, source: what to print beside a result. classes: the names of the labels, in order. task: name of
+    what its images ask (`workbench.tasks`). place: where it stands in lists; of two with the same, the names decide.
     """
 
     title: ClassVar[str]
     classes: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str] = ""
     source: ClassVar[str] = ""
+    task: ClassVar[str] = "classification"
     place: ClassVar[int] = 100
     name: ClassVar[str]
 

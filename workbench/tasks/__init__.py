@@ -1,0 +1,73 @@
+"""What images ask of a network: how its outputs become answers, when these are right, and what it learns by.
+
+One task a file, found on the shelf by its name; a data set names the one that it asks.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.shelf import Shelf
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Answers = NDArray[Any]  # one an image, along the first axis
+Truth = NDArray[Any]
+
+
+class Task(ABC):
+    """Subclasses: one a file in `workbench/tasks`.
+
+    title: for people. score: what the share of images that are answered rightly is called. graded: what the mean of
+    `grades` is called, "" where a right answer cannot be more or less so.
+    """
+
+    title: ClassVar[str]
+    score: ClassVar[str]
+    graded: ClassVar[str] = ""
+    name: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.name = cls.__module__.rpartition(".")[2].replace("_", "-")
+
+    @classmethod
+    @abstractmethod
+    def unanswered(cls, images: int) -> Answers:
+        """Room for the answers to so many images, none of them given yet."""
+
+    @classmethod
+    @abstractmethod
+    def missing(cls, answers: Answers) -> NDArray[np.bool_]:
+        """[images]: which answers have not been given yet."""
+
+    @classmethod
+    @abstractmethod
+    def answers(cls, outputs: Any, images: int) -> Answers:
+        """What a network says of so many images. Raises ModelError where its outputs are no answers to them."""
+
+    @classmethod
+    @abstractmethod
+    def right(cls, answers: Answers, truth: Truth) -> NDArray[np.bool_]:
+        """[images]: which answers are right."""
+
+    @classmethod
+    def grades(cls, answers: Answers, truth: Truth) -> NDArray[np.float64]:
+        """[images]: how right each answer is, 0 to 1."""
+        return cls.right(answers, truth).astype(np.float64)
+
+    @classmethod
+    @abstractmethod
+    def loss(cls, outputs: Tensor, truth: Tensor, smoothing: float = 0.0) -> Tensor:
+        """What training lowers: a mean over images. smoothing: share of a label that is spread over all labels.
+
+        Raises DataError for what the network has no output for.
+        """
+
+
+TASKS: Shelf[Task] = Shelf("workbench.tasks", Task)  # type: ignore[type-abstract]
