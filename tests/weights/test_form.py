@@ -175,3 +175,19 @@ def test_what_follows_from_a_form_is_computed_once() -> None:
     for _ in range(3):
         assert form.once("key", lambda: calls.append(1) or 7) == 7  # type: ignore[func-returns-value]
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("bits", [None, 2, 3])
+@pytest.mark.parametrize("cut", [None, Cut(0.9), Cut(1.0, 7)], ids=["whole", "cut", "cut at ties"])
+def test_channels_that_are_left_are_those_of_the_values(bits: int | None, cut: Cut | None) -> None:
+    """Of weights many of which are just at the threshold; rounding empties further channels."""
+    rng = np.random.default_rng(3)
+    weights = rng.choice([0.1, -0.4, 1.0, -1.0, 1.3], (9, 14, 1, 2), p=[0.6, 0.28, 0.05, 0.05, 0.02]).astype(np.float32)
+    part = Part.of(weights) if cut is None else Part.of(weights).without(cut)
+    if bits is not None:
+        grid = Affine(bits, Grouping("tensor"), np.float32([0.9]), np.float32([symmetric_zero_point(bits)]), True)
+        part = part.rounded(grid)
+    rows, columns = (part.values != 0).any((1, 2, 3)), (part.values != 0).any((0, 2, 3))
+    np.testing.assert_array_equal(part.alive[0], rows)
+    np.testing.assert_array_equal(part.alive[1], columns)
+    assert part.alive_size == rows.sum() * columns.sum() * 2

@@ -144,17 +144,26 @@ class Part:
     def alive(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which output and which input channels [out], [in / groups] hold a weight that is not zero.
 
-        Told by the cut without making the values; of what is rounded after that, a channel may yet be all zero.
+        Told by the largest weights without making the values, where these tell it.
         """
         if self.nonzeros == self.size:
             return np.ones(self.shape[0], bool), np.ones(self.shape[1], bool)
-        if self._grid is not None and self._grid.code_shape(self.shape) != self.shape:  # which may fill zeros
-            return Part(self.values).alive
-        rows, columns = (self._whole or self)._reach
-        threshold = np.float32(0 if self.cut is None else self.cut.threshold)
-        if self.cut is not None and self.cut.ties is not None:
-            return rows >= threshold, columns >= threshold
-        return rows > threshold, columns > threshold
+        rows, columns = (side > self._certain for side in (self._whole or self)._reach)
+        exact = self._grid is None and (self.cut is None or self.cut.ties is None)
+        if exact or (rows.all() and columns.all()):
+            return rows, columns
+        filled = self.values.reshape(self.shape[0], self.shape[1], math.prod(self.shape[2:])) != 0
+        return filled.any((1, 2)), filled.any((0, 2))
+
+    @property
+    def _certain(self) -> np.float32:
+        """A magnitude beyond which no weight of the source is cut or rounded to zero."""
+        zones = (np.zeros(1), np.zeros(1), None) if self._grid is None else self._grid.dead_zones(self.shape)
+        if zones is None:
+            return np.float32(np.inf)
+        low, high, _ = zones
+        threshold = 0.0 if self.cut is None else self.cut.threshold
+        return np.float32(max(threshold, -float(low.min(initial=0)), float(high.max(initial=0))))
 
     @cached_property
     def alive_size(self) -> int:
