@@ -188,6 +188,12 @@ def test_one_file_each_is_all_that_a_method_levels_and_places_need(folder: Path,
     path = tmp_path / "net.cwb"
     model = "lenet-300-100/mnist"
     measured = json.loads(run(folder, "measure", model, "--recipe", str(recipe), "--images", "200", "--json"))
+    (folder / "devices").mkdir()
+    chip = (ROOT / "workbench/devices/horowitz-45nm.toml").read_text()
+    (folder / "devices/mine.toml").write_text(chip.replace("Modelled from", "Mine, from"))
+    assert (
+        json.loads(run(folder, "measure", model, "--device", "mine", "--images", "100", "--json"))["device"] == "mine"
+    )
     biggest = measured["compressed"]["biggest_layer"]
     assert biggest["unit"] == "bytes" and biggest["badge"] == "modelled"
     assert biggest["value"] < measured["original"]["biggest_layer"]["value"] == 4 * 784 * 300

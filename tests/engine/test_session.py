@@ -497,3 +497,19 @@ def test_a_step_that_takes_long_gives_way_to_a_newer_move(monkeypatch: pytest.Mo
     assert 1 <= len(layers) < len(model.layers) - 1
     assert (new, "exact") in seen
     assert all(move != old for move, _ in seen)
+
+
+def test_a_blank_network_follows_its_sliders_and_says_why_it_has_no_latency():
+    session = Session(workbench.load("mobilenet"))
+    session.wait(60)
+    before = session.report.compressed
+    session.recipe = Recipe.sliders(sparsity=0.5, bits=4)
+    session.wait(60)
+    assert session.report.compressed.accuracy is None
+    assert session.report.compressed.size.value < 0.3 * before.size.value
+    heard = []
+    session.observe(heard.append)
+    session.measure_latency()
+    session.wait(60)
+    assert "weights of this network are not known" in heard[-1].error
+    session.close()

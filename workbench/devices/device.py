@@ -7,6 +7,7 @@ A device is priced in one of two ways. `components`: every multiplication, addit
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import DeviceError
+from workbench.shelf import VARIABLE
 
 FOLDER = Path(__file__).parent
 # Units a file may use -> their value in SI (joules, joules per bit, bytes, operations).
@@ -104,14 +106,15 @@ class Device:
     @classmethod
     def names(cls) -> list[str]:
         """The devices there are, in alphabetical order."""
-        return sorted(path.stem for path in FOLDER.glob("*.toml"))
+        return sorted(_files())
 
     @classmethod
     def load(cls, name: str) -> Device:
         """The device of that name. Raises DeviceError for an unknown one, naming the known ones."""
-        if name not in cls.names():
+        path = _files().get(name)
+        if path is None:
             raise DeviceError(f"There is no device {name!r}; the known ones are: {', '.join(cls.names())}.")
-        return _shipped(name)
+        return _read(path)
 
     @classmethod
     def read(cls, path: str | Path) -> Device:
@@ -137,10 +140,22 @@ class Device:
         )
 
 
+def _files() -> dict[str, Path]:
+    """By name: those that are shipped, and those of the user's own folder (`workbench.shelf`) under other names."""
+    own = os.environ.get(VARIABLE)
+    return _found(Path(own).absolute() / "devices" if own else None)
+
+
 @cache
-def _shipped(name: str) -> Device:
+def _found(own: Path | None) -> dict[str, Path]:
+    paths = [*(own.glob("*.toml") if own else ()), *FOLDER.glob("*.toml")]
+    return {path.stem: path for path in paths}
+
+
+@cache
+def _read(path: Path) -> Device:
     """Read once: every move of a live session asks for its device."""
-    return Device.read(FOLDER / f"{name}.toml")
+    return Device.read(path)
 
 
 @dataclass(frozen=True)

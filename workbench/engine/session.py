@@ -302,6 +302,8 @@ class Session:
                 report = with_latency(report, latency.measure(compressed, cancelled=given_up))
         except Stopped:
             pass
+        except WorkbenchError as error:
+            failure = f"Latency of {move.model.name} could not be measured: {error}"
         except Exception as error:  # the figures that are known stay
             _log.exception("latency of move %d could not be measured", move.number)
             failure = f"Latency of {move.model.name} could not be measured: {type(error).__name__}: {error}"
