@@ -55,11 +55,13 @@ class Inputs:
 class Channel:
     """Output channels that live and die together: where they are added to each other, or pass through one filter each.
 
-    rows: (layer, row of its weight) of each. beside: (tensor, index) of their biases and batch norms, which must be
-    zero, too. columns: (layer, first row, row after the last, column) of the weights that meet them.
+    rows: (layer, row of its weight) of each. maps: (module, channel of its output) of each, as it leaves the layer and
+    the batch norm that it meets first. beside: (tensor, index) of their biases and batch norms, which must be zero,
+    too. columns: (layer, first row, row after the last, column) of the weights that meet them.
     """
 
     rows: tuple[tuple[str, int], ...]
+    maps: tuple[tuple[str, int], ...]
     beside: tuple[tuple[str, int], ...]
     columns: tuple[tuple[str, int, int, int], ...]
 
@@ -83,6 +85,18 @@ class Evidence(ABC):
     @abstractmethod
     def inputs(self, layer: str) -> Inputs:
         """What enters that layer."""
+
+    @abstractmethod
+    def importances(self, layer: str) -> Floats:
+        """How much each output channel of that layer matters to the loss, to first order; of the labelled images.
+
+        float64 [channels]: mean over images of |mean over positions of z · ∂C/∂z|, where C is an image's loss and z the
+        channel's map, behind the batch norm that it meets first (Molchanov et al. 2017, equation 7).
+        """
+
+    @abstractmethod
+    def macs(self, layer: str | None = None) -> int:
+        """Dense multiply-accumulates of that layer, or of all, for one image; needs no image."""
 
     @abstractmethod
     def channels(self) -> Channels:

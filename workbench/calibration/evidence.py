@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -13,7 +13,9 @@ from workbench.data.split import Split
 from workbench.errors import DataError, ModelError, Stopped
 from workbench.evidence import Channels, Evidence, Floats, Inputs
 from workbench.network.couplings import couplings
+from workbench.network.geometry import uses
 from workbench.network.state import State
+from workbench.tasks import TASKS
 
 _BATCH = 100
 _BINS = 2048
@@ -33,6 +35,20 @@ class Calibration(Evidence):
 
     def channels(self) -> Channels:
         return _coupled.get("channels", lambda: couplings(self._state.model), self._state.model)
+
+    def importances(self, layer: str) -> Floats:
+        return self._importances[layer]
+
+    def macs(self, layer: str | None = None) -> int:
+        chosen = self._state.model.layers if layer is None else (self._state.model.layer(layer),)
+        return sum(use.macs for one in chosen for use in uses(one, self._state.forms[one.name]))
+
+    @cached_property
+    def _importances(self) -> Mapping[str, Floats]:
+        key = "importances", self._digest, self._split.digest
+        return _known.get(  # type: ignore[return-value]
+            key, lambda: first_order(self._state, self.channels(), self._split, self._cancelled)
+        )
 
     @cached_property
     def _inputs(self) -> Mapping[str, Inputs]:
@@ -86,6 +102,73 @@ def measured_inputs(state: State, images: Split, cancelled: Callable[[], bool]) 
         )
         for layer in lows
     }
+
+
+def first_order(state: State, channels: Channels, images: Split, cancelled: Callable[[], bool]) -> dict[str, Floats]:
+    """Layer -> see `Evidence.importances`; one pass forward and back.
+
+    Raises ModelError where the network gives no gradients on the images, and Stopped between two batches.
+    """
+    assert state.model.data is not None
+    loss_of, gates = TASKS[state.model.data.task].loss, _Gates(state, channels)
+    totals: dict[str, Floats] = {}
+    try:
+        for batch, truth in zip(_batches(images), images.targets().split(_BATCH), strict=True):
+            if cancelled():
+                raise Stopped
+            for path, effects in gates.effects(batch, lambda y: loss_of(y, truth)).items():  # noqa: B023 (called at once)
+                totals[path] = totals.get(path, 0.0) + effects.abs().double().sum(0).numpy()
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{state.model.name} gives no gradients on its calibration images: {reason}.") from error
+    stands = {
+        row: place
+        for cluster in channels.clusters
+        for channel in cluster
+        for row, place in zip(channel.rows, channel.maps, strict=True)
+    }
+    found: dict[str, Floats] = {}
+    for layer in state.model.layers:
+        places = [stands.get((layer.name, row), (layer.name, row)) for row in range(layer.shape[0])]
+        found[layer.name] = np.array([totals[path][channel] for path, channel in places]) / len(images)
+    return found
+
+
+class _Gates:
+    """A network whose maps are multiplied by gates of 1, one for each image and channel.
+
+    The loss's gradient at a gate is the sum over positions of z · ∂C/∂z, whatever becomes of z afterwards.
+    """
+
+    def __init__(self, state: State, channels: Channels) -> None:
+        self._module = state.module()
+        self._gates: list[tuple[str, torch.Tensor, int]] = []  # module, gates, positions
+        norms = {path for cluster in channels.clusters for channel in cluster for path, _ in channel.maps}
+        owners = dict.fromkeys(norms, ("", "conv2d")) | {
+            path: (layer.name, layer.kind) for layer in state.model.layers for path in (layer.name, *layer.aliases)
+        }
+        for path, (layer, kind) in owners.items():
+            gate = partial(self._gate, layer or path, kind == "linear")
+            self._module.get_submodule(path).register_forward_hook(gate)
+
+    def _gate(self, owner: str, last: bool, module: object, inputs: object, z: torch.Tensor) -> torch.Tensor:
+        axis = z.ndim - 1 if last else 1
+        gate = torch.ones(len(z), z.shape[axis], requires_grad=True)
+        self._gates.append((owner, gate, z[0].numel() // z.shape[axis]))
+        return z * gate.reshape([size if place in (0, axis) else 1 for place, size in enumerate(z.shape)])
+
+    def effects(self, images: torch.Tensor, loss_of: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Module -> [images, channels], the mean over positions; loss_of: of outputs, a mean over images."""
+        self._gates.clear()
+        loss = loss_of(self._module(images)) * len(images)  # each image has its own loss, not a share of the mean
+        gradients = torch.autograd.grad(loss, [gate for _, gate, _ in self._gates], materialize_grads=True)
+        sums: dict[str, torch.Tensor] = {}
+        positions: dict[str, int] = {}
+        for (owner, _, spread), gradient in zip(self._gates, gradients, strict=True):  # as often as it was called
+            rows = gradient.reshape(len(images), -1, gradient.shape[-1])
+            sums[owner] = rows.sum(1) + sums.get(owner, 0.0)
+            positions[owner] = rows.shape[1] * spread + positions.get(owner, 0)
+        return {owner: total / positions[owner] for owner, total in sums.items()}
 
 
 def _watch(

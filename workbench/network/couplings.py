@@ -70,6 +70,7 @@ class _Flow:
             self._rows += [(layer.name, row) for row in range(layer.shape[0])]
         self._parent = list(range(len(self._rows)))
         self._why: dict[int, str] = {}  # root -> why it cannot be emptied
+        self._map = dict(enumerate(self._rows))  # number -> where its activations stand, finished: (module, channel)
         self._beside: dict[int, set[tuple[str, int]]] = defaultdict(set)  # by number, not by root
         self._columns: dict[int, set[tuple[str, int, int, int]]] = defaultdict(set)
         self._numbers: dict[fx.Node, Any] = {}
@@ -95,6 +96,8 @@ class _Flow:
             for index, number in enumerate(self._by_channel(numbers)):
                 if number != _NONE:
                     self._beside[number] |= {(f"{path}.weight", index), (f"{path}.bias", index)}
+                    if self._map[number] == self._rows[number]:
+                        self._map[number] = path, index
             return numbers
         if isinstance(module, _KEEP_ZERO):
             return numbers
@@ -232,7 +235,8 @@ class _Flow:
             free |= {name for name, _ in rows}
             beside = sorted(set().union(*(self._beside[number] for number in numbers)))
             columns = sorted(set().union(*(self._columns[number] for number in numbers)))
-            clusters[tuple(name for name, _ in rows)].append(Channel(rows, tuple(beside), tuple(columns)))
+            maps = tuple(self._map[number] for number in numbers)
+            clusters[tuple(name for name, _ in rows)].append(Channel(rows, maps, tuple(beside), tuple(columns)))
         kept = {name: f"has outputs that cannot be emptied: the first {why}" for name, why in reasons.items()}
         return Channels(
             tuple(tuple(cluster) for cluster in clusters.values()),
