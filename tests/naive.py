@@ -139,6 +139,30 @@ def integer_conv(
     return y
 
 
+def window_magnitudes(
+    x: NDArray[np.float32],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+) -> NDArray[np.float64]:
+    """[images, height, width]: mean |x| over what each window sees of the image itself."""
+    size = [
+        (x.shape[2 + axis] + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1) // stride[axis] + 1
+        for axis in (0, 1)
+    ]
+    found = np.zeros((len(x), *size))
+    for image, row, column in np.ndindex(*found.shape):
+        seen = []
+        for down, right in np.ndindex(*kernel):
+            i = row * stride[0] - padding[0] + down * dilation[0]
+            j = column * stride[1] - padding[1] + right * dilation[1]
+            if 0 <= i < x.shape[2] and 0 <= j < x.shape[3]:
+                seen += [abs(value) for value in x[image, :, i, j].tolist()]
+        found[image, row, column] = sum(seen) / len(seen) if seen else 0.0
+    return found
+
+
 # Magnitudes and fake-quantisation (workbench/kernels/statistics)
 
 

@@ -56,7 +56,8 @@ def test_every_method_on_the_shelf_carries_known_numbers():
     for name, method in METHODS.items():
         assert method.catalogue, name
         assert set(method.catalogue) <= set(known), name
-        assert any(method.mode in known[number].mode for number in method.catalogue), name
+        modes = {mode for number in method.catalogue for mode in known[number].mode}
+        assert method.mode in modes or ("trained" in modes and not method.faithful), name  # a preview asks for less
 
 
 def test_the_page_is_what_the_shelf_gives():

@@ -15,7 +15,7 @@ from workbench.accuracy.graph import Graph
 from workbench.accuracy.network import BATCH, Live, stand_ins
 from workbench.accuracy.pooling import sliced
 from workbench.network.model import Layer, Model
-from workbench.network.simulated import round_input
+from workbench.network.simulated import rounding
 from workbench.weights.form import Form
 
 _LARGE_BATCH = 500  # of networks whose activations are few: the calls themselves would take as long as the work
@@ -41,15 +41,32 @@ class TorchNetwork:
         slot = self.graph.slots[layer.name]
         for hook in self._roundings.pop(layer.name, ()):
             hook.remove()
-        self._roundings[layer.name] = round_input(self.graph.module, layer, form.entering)
+        levels, original = form.entering, self._model.module.get_submodule(layer.name)
         if not form.factored and layer.aliases:  # other modules use the same weight
+            if levels is not None:
+                self._roundings[layer.name] = [
+                    hook
+                    for path in (layer.name, *layer.aliases)
+                    for hook in rounding(self._body(path), self._model.module.get_submodule(path), levels)
+                ]
             with torch.no_grad():
                 cast(torch.Tensor, slot.body.weight).copy_(torch.tensor(form.parts[0].values))
             return
-        original = self._model.module.get_submodule(layer.name)
+        if levels is not None and levels.by_window:  # sums are multiplied before anything else is done to them
+            body = nn.Sequential(*(_formatted(one, self._layout) for one in stand_ins(layer, form, original)))
+            self._roundings[layer.name] = rounding(body, original, levels)
+            slot.body = nn.Sequential(body, *slot.after)
+            return
+        if levels is not None:
+            self._roundings[layer.name] = rounding(slot, original, levels)
         *first, last = (_formatted(one, self._layout) for one in stand_ins(layer, form, original))
         bodies = [*(fused(one, (), self._layout) for one in first), fused(last, slot.after, self._layout)]
         slot.body = nn.Sequential(*bodies) if first else bodies[0]
+
+    def _body(self, path: str) -> nn.Module:
+        """What stands in the place of a module of the network."""
+        slot = self.graph.slots.get(path)
+        return self.graph.module.get_submodule(path) if slot is None else slot.body
 
     def suits(self, forms: Mapping[str, Form]) -> bool:
         return True

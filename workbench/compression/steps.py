@@ -69,7 +69,7 @@ class Walk:
     @_take.register
     def _(self, method: Calibrated, step: Step) -> None:
         methods = self._for(step)
-        evidence = Calibration(self.state, self.digest, self.cancelled)
+        evidence = self._evidence()
         for name, reason in method.spared({name: self.state.forms[name] for name in methods}, evidence).items():
             if name in step.named():
                 raise RecipeError(f"{method.name} cannot be applied to layer {name!r}: it {reason}.")
@@ -116,8 +116,16 @@ class Walk:
         write(EncodedModel(state.model, state.forms), self.store.place(self.key))
 
     def layers(self) -> tuple[str, ...]:
-        """The layers that the next step is for."""
-        return tuple(self._for(self.recipe.steps[self.taken]))
+        """The layers that the next step, which is a trained one, is for: none that its stand-in spares."""
+        step = self.recipe.steps[self.taken]
+        found = {name: self.state.forms[name] for name in self._for(step)}
+        stand_in = cast(Trained, step.method).stand_in()
+        spared = stand_in.spared(found, self._evidence()) if isinstance(stand_in, Calibrated) else {}
+        return tuple(name for name in found if name not in spared)
+
+    def _evidence(self) -> Calibration:
+        """Of the network as it stands before the next step."""
+        return Calibration(self.state, self.digest, self.cancelled)
 
     def _for(self, step: Step) -> dict[str, Method]:
         """Layer -> the method with the layer's own settings, in the order of the network."""

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from workbench.errors import ModelError
 from workbench.network.model import Model
-from workbench.network.simulated import replace, round_inputs, simulated
+from workbench.network.simulated import replace, rounding, simulated
 from workbench.weights.encoding import Convolution, Encoding, Kernel
 from workbench.weights.form import Form
 
@@ -72,17 +72,28 @@ def packed(
         raise ModelError(f"The packed network runs on 1 thread or more, not {threads}.")
     module = simulated(model, {name: form.with_entering(None) for name, form in forms.items()})
     for layer in model.layers:
-        kernels: dict[tuple[Convolution | None, ...], tuple[Kernel | None, ...]] = {}  # once where weights are shared
+        entering, encoding = forms[layer.name].entering, encodings[layer.name]
+        rounding_kernels: dict[Convolution | None, Kernel | None] = {}  # once where weights are shared
+        kernels: dict[tuple[Convolution | None, ...], tuple[Kernel | None, ...]] = {}
         for name in (layer.name, *layer.aliases):
             target = module.get_submodule(name)
             tensors = list(target) if isinstance(target, nn.Sequential) else [target]
-            uses = tuple(_use(one) for one in tensors)
+            uses = tuple(_use(tensor) for tensor in tensors)
+            if entering is not None and _rounds_first(tensors):
+                (use,) = uses
+                if use not in rounding_kernels:
+                    rounding_kernels[use] = encoding.rounding_kernel(entering, use)
+                rounds = rounding_kernels[use]
+                if rounds is not None:
+                    replace(module, target, _packed_layer(target, rounds, threads))
+                    continue
             if uses not in kernels:
-                kernels[uses] = encodings[layer.name].kernels(uses)
-            for one, kernel in zip(tensors, kernels[uses], strict=True):
+                kernels[uses] = encoding.kernels(uses)
+            for tensor, kernel in zip(tensors, kernels[uses], strict=True):
                 if kernel is not None:
-                    replace(module, one, _packed_layer(one, kernel, threads))
-    round_inputs(module, model, forms)
+                    replace(module, tensor, _packed_layer(tensor, kernel, threads))
+            if entering is not None:
+                rounding(module.get_submodule(name), model.module.get_submodule(name), entering)
     return module
 
 
@@ -93,6 +104,14 @@ def nbytes(module: nn.Module) -> int:
     tensors = {one.data_ptr(): one.nbytes for one in (*module.parameters(), *module.buffers())}
     biases = sum(one.bias.nbytes for one in layers if one.bias is not None)
     return sum(kernels.values()) + sum(tensors.values()) + biases
+
+
+def _rounds_first(tensors: list[Any]) -> bool:
+    """Whether a kernel may round what enters a layer: it is one tensor, and no zeros are put around images before."""
+    if len(tensors) > 1 or isinstance(tensors[0], nn.Linear):
+        return len(tensors) == 1
+    pad, mode = _outer_padding(tensors[0])
+    return not any(pad) or mode != "constant"
 
 
 def _packed_layer(original: Any, kernel: Kernel, threads: int) -> nn.Module:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 from workbench.network.model import Layer, Model
@@ -31,42 +32,90 @@ def simulated(model: Model, forms: Mapping[str, Form]) -> nn.Module:
 
 
 def round_inputs(module: nn.Module, model: Model, forms: Mapping[str, Form]) -> None:
-    """Have every layer of `module`, whatever stands in its place, round its input to the levels of its form."""
+    """Have every layer of `module`, and whatever shares its weight, round its input to the levels of its form."""
     for layer in model.layers:
-        round_input(module, layer, forms[layer.name].entering)
+        levels = forms[layer.name].entering
+        if levels is not None:
+            places = {module.get_submodule(path): path for path in (layer.name, *layer.aliases)}
+            for place, path in places.items():
+                rounding(place, model.module.get_submodule(path), levels)
 
 
-def round_input(module: nn.Module, layer: Layer, levels: Levels | None) -> list[RemovableHandle]:
-    """Have whatever stands in the place of `layer`, and of the modules that share its weight, round its input."""
-    if levels is None:
-        return []
-    places = dict.fromkeys(module.get_submodule(path) for path in (layer.name, *layer.aliases))
-    return [place.register_forward_pre_hook(RoundedInput(levels)) for place in places]
+def rounding(place: nn.Module, original: nn.Module, levels: Levels) -> list[RemovableHandle]:
+    """Have `place`, which does what the layer `original` does or its successors, round its input to `levels`."""
+    rounded_input = RoundedInput(levels, original)
+    hooks = [place.register_forward_pre_hook(rounded_input)]
+    if levels.by_window:
+        hooks.append(place.register_forward_hook(rounded_input.weigh))
+    return hooks
 
 
 class RoundedInput:
-    """What a layer does to its input before anything else.
+    """What a layer does to its input before anything else, and to its sums where they depend on the input's magnitude.
 
     A gradient goes through as if nothing were rounded (straight-through; Bengio, Leonard, Courville, arXiv 1308.3432,
-    section 4), so that a network whose inputs are rounded can be trained.
+    section 4), where the levels let it, so that a network whose inputs are rounded can be trained.
     """
 
-    def __init__(self, levels: Levels) -> None:
-        self._levels = levels
+    def __init__(self, levels: Levels, original: nn.Module) -> None:
+        self._levels, self._original = levels, original
 
     def __call__(self, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         x, *others = inputs
-        return (_StraightThrough.apply(x, self._levels) if x.requires_grad else rounded(x, self._levels), *others)
+        found: Any = _StraightThrough.apply(x, self._levels) if x.requires_grad else rounded(x, self._levels)
+        if self._levels.by_window:
+            found.magnitudes = magnitudes(x, self._original)  # goes where the tensor goes, to `weigh`
+        return (found, *others)
+
+    def weigh(self, module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+        """The outputs with all but the bias multiplied by the magnitudes of what they saw."""
+        found = cast(Any, inputs[0]).magnitudes
+        bias = _bias(module)
+        if bias is None:
+            return output * found
+        if isinstance(self._original, nn.Conv2d):
+            bias = bias[:, None, None]
+        return (output - bias) * found + bias
+
+
+def magnitudes(x: torch.Tensor, layer: nn.Module) -> torch.Tensor:
+    """The mean magnitude of the inputs that each output of `layer` sees, laid out to broadcast against its outputs.
+
+    K of Rastegari et al. (XNOR-Net, ECCV 2016, section 3.2), but for what lies in zero padding, which is left out.
+    """
+    if not isinstance(layer, nn.Conv2d):
+        return x.abs().mean(-1, keepdim=True)
+    images = (x if x.ndim == 4 else x[None]).abs()
+    groups, channels = layer.groups, layer.in_channels // layer.groups
+    of_pixels = images.reshape(len(images), groups, channels, *images.shape[2:]).mean(2).flatten(0, 1)[:, None]
+    pad, zeros = layer._reversed_padding_repeated_twice, layer.padding_mode == "zeros"
+    inside = functional.pad(torch.ones_like(of_pixels[:1]), pad, value=0.0 if zeros else 1.0)
+    of_pixels = functional.pad(of_pixels, pad, mode="constant" if zeros else layer.padding_mode)
+    window = torch.ones(1, 1, *layer.kernel_size)
+    sums = functional.conv2d(of_pixels, window, None, layer.stride, 0, layer.dilation)
+    counts = functional.conv2d(inside, window, None, layer.stride, 0, layer.dilation)
+    means = (sums / counts.clamp(min=1))[:, 0].reshape(len(images), groups, *sums.shape[2:])
+    found = means.repeat_interleave(layer.out_channels // groups, 1) if groups > 1 else means
+    return found if x.ndim == 4 else found[0]
+
+
+def _bias(module: nn.Module) -> torch.Tensor | None:
+    """That of whatever stands in a layer's place; None where it has none."""
+    found = getattr(module[-1] if isinstance(module, nn.Sequential) else module, "bias", None)
+    return None if found is None else torch.as_tensor(found)
 
 
 class _StraightThrough(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, levels: Levels) -> torch.Tensor:
+        passing = levels.passing(x.detach().numpy())
+        ctx.passing = None if passing is None else torch.from_numpy(passing)
         return rounded(x, levels)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        return gradients[0], None
+        (gradient,) = gradients
+        return gradient if ctx.passing is None else gradient * ctx.passing, None
 
 
 def rounded(x: torch.Tensor, levels: Levels) -> torch.Tensor:
@@ -74,7 +123,7 @@ def rounded(x: torch.Tensor, levels: Levels) -> torch.Tensor:
     x = x.detach()
     last = x.ndim == 4 and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
     plain = x.permute(0, 2, 3, 1) if last else x.contiguous()
-    found = torch.from_numpy(levels.nearest(plain.numpy().reshape(len(x), -1), None)).reshape(plain.shape)
+    found = torch.from_numpy(levels.entered(plain.numpy().reshape(len(x), -1))).reshape(plain.shape)
     return found.permute(0, 3, 1, 2) if last else found
 
 

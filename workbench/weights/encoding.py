@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from workbench.weights.arrays import Floats
 from workbench.weights.form import Form
 from workbench.weights.stored import Stored
+
+if TYPE_CHECKING:
+    from workbench.weights.levels import Levels
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,13 @@ class Encoding(ABC):
         uses: how each of them is used, None for a matrix. A kernel is None where nothing is gained over torch's own
         product of float32 values, which is then left to do it.
         """
+
+    def rounding_kernel(self, entering: Levels, use: Convolution | None) -> Kernel | None:
+        """What rounds an input to `entering` and multiplies it with the one tensor of the form, all in one.
+
+        None where no kernel does: what enters is then rounded first, and multiplied by one of `kernels`.
+        """
+        return None
 
     @abstractmethod
     def arrays(self) -> tuple[Stored, ...]:

@@ -14,7 +14,7 @@ from workbench.errors import FormatError, RecipeError
 from workbench.weights.blank import Blank
 from workbench.weights.encoding import Convolution, Encoding, Kernel, Plan, Scheme
 from workbench.weights.form import Form
-from workbench.weights.levels import LEVELS
+from workbench.weights.levels import LEVELS, Levels
 from workbench.weights.part import Part
 from workbench.weights.places import PLACES, Places, Placing
 from workbench.weights.products import product
@@ -58,6 +58,11 @@ class TensorEncoding(Encoding):
     def kernels(self, uses: Sequence[Convolution | None]) -> tuple[Kernel | None, ...]:
         (use,) = uses
         return (product(self.values, self.places, self.shape, use),)
+
+    def rounding_kernel(self, entering: Levels, use: Convolution | None) -> Kernel | None:
+        if self.places.positions(self.shape) is not None:
+            return None
+        return self.values.multiplied(entering, self.shape, use)
 
     def arrays(self) -> tuple[Stored, ...]:
         return (*self.places.arrays(), *self.values.arrays())

@@ -19,6 +19,7 @@ from workbench.kernels.lowbit.bitpack import pack, packed_size, unpack
 from workbench.kernels.lowbit.weights import LowBit
 from workbench.kernels.sparse.stream import Listed
 from workbench.weights.arrays import Bytes, Codes, Floats, Planned, Positions
+from workbench.weights.encoding import Convolution, Kernel
 from workbench.weights.levels import LEVELS, Levels
 from workbench.weights.part import Part
 from workbench.weights.places import Placing
@@ -47,6 +48,10 @@ class Values(ABC):
     @abstractmethod
     def low_bit(self, shape: tuple[int, ...], positions: Positions | None) -> LowBit | None:
         """Every weight of the tensor as a code, for the kernels; None where they cannot take it so."""
+
+    def multiplied(self, entering: Levels, shape: tuple[int, ...], use: Convolution | None) -> Kernel | None:
+        """All weights of the tensor with inputs on levels of their own; see `Levels.multiplied`."""
+        return None
 
     @abstractmethod
     def arrays(self) -> tuple[Stored, ...]: ...
@@ -123,6 +128,11 @@ class CodedValues(Values):
             return None
         codes = self._everywhere(shape, positions).reshape(shape[0], math.prod(shape[1:]))
         return self.levels.low_bit(codes, zeros=positions is not None)
+
+    def multiplied(self, entering: Levels, shape: tuple[int, ...], use: Convolution | None) -> Kernel | None:
+        if not self.levels.code_per_weight or self.levels.stored_bits > 8:
+            return None
+        return entering.multiplied(self.levels, self._everywhere(shape, None), shape, use)
 
     def _everywhere(self, shape: tuple[int, ...], positions: Positions | None) -> Codes:
         """The code of every weight; where none is listed, the one of zero or nearest to it."""

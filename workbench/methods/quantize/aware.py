@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
-import torch
-from torch import nn
-from torch.nn.utils import parametrize
-
 from workbench.method import METHODS, Course, Layerwise, Trained, setting
-from workbench.weights.form import Form
+from workbench.methods._straight_through import used_as
 
 if TYPE_CHECKING:
     from workbench.network.state import State
@@ -45,32 +41,10 @@ class QuantisationAware(Trained):
     def train(self, state: State, layers: tuple[str, ...], course: Course) -> Iterator[State]:
         quantiser, module = self.stand_in(), state.module()
         hold = state.holding_zeros(module)
-        rounded = [tensor for name in layers for tensor in _layers(module, name, state.forms[name])]
-        for layer in rounded:
-            parametrize.register_parametrization(layer, "weight", _Rounded(quantiser))
+        end = used_as(module, layers, quantiser)
         course.fit(
             module, epochs=self.epochs, learning_rate=5e-4, seed=self.seed, after_step=lambda step, steps: hold()
         )
-        for layer in rounded:
-            parametrize.remove_parametrizations(layer, "weight", leave_parametrized=False)
+        end()
         state = state.trained(module)
         yield state.with_forms(quantiser.apply({name: state.forms[name] for name in layers}))
-
-
-class _Rounded(nn.Module):
-    """A weight as `quantiser` rounds it, by the very code that compresses; its gradient is the rounded one's."""
-
-    def __init__(self, quantiser: Layerwise) -> None:
-        super().__init__()
-        self._quantiser = quantiser
-
-    def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        form = Form.of(weight.detach().numpy())
-        rounded = self._quantiser.compress(form, None).compose()
-        return weight + (torch.from_numpy(rounded.copy()) - weight).detach()
-
-
-def _layers(module: nn.Module, name: str, form: Form) -> list[nn.Module]:
-    """The torch layers that hold a layer's factors."""
-    places = [f"{name}.{place}" for place in range(len(form.factors))] if form.factored else [name]
-    return [module.get_submodule(place) for place in places]

@@ -17,6 +17,7 @@ from workbench.weights.arrays import Codes, Floats, Zeros
 if TYPE_CHECKING:
     from workbench.kernels.lowbit.weights import LowBit
     from workbench.kernels.sparse.stream import Listed
+    from workbench.weights.encoding import Convolution, Kernel
     from workbench.weights.reading import Reading
     from workbench.weights.stored import Stored
 
@@ -58,10 +59,37 @@ class Levels(ABC):
     def nearest(self, weights: Floats, codes: Codes | None) -> Floats:
         """Each weight at its level; a weight that is zero stays +0.0. `codes` is filled if given."""
 
+    # What becomes of a layer's input that is rounded to them.
+
     @property
     def pointwise(self) -> bool:
         """Whether a number's level follows from it alone, so that the input of a layer may be rounded to these."""
         return False
+
+    @property
+    def by_window(self) -> bool:
+        """Whether a layer's sums are multiplied by the mean magnitude of the inputs that each of them sees."""
+        return False
+
+    def entered(self, inputs: Floats) -> Floats:
+        """float32 [rows, columns], each number at its level."""
+        return self.nearest(inputs, None)
+
+    def passing(self, inputs: Floats) -> Zeros | None:
+        """True for the numbers through which a gradient goes as if they had not been rounded; None for all."""
+        return None
+
+    def multiplied(
+        self, weights: Levels, codes: Codes, shape: tuple[int, ...], use: Convolution | None
+    ) -> Kernel | None:
+        """A kernel that rounds an input to these levels and multiplies it with a tensor of `shape` on others.
+
+        None where there is none for the two. It multiplies by the magnitudes of windows where `by_window` asks for it.
+        codes: of every weight.
+        """
+        return None
+
+    # What becomes of weights.
 
     @abstractmethod
     def decode(self, codes: Codes) -> Floats:
@@ -130,6 +158,10 @@ class Levels(ABC):
         return self, codes, None
 
     # What kernels take.
+
+    def magnitudes(self, shape: tuple[int, ...]) -> Floats | None:
+        """Where codes 0 and 1 stand for -a and a: the a of each output, [out]; None for any other levels."""
+        return None
 
     def listed(self, codes: NDArray[np.uint8], shape: tuple[int, ...]) -> Listed | None:
         """The values of packed `codes` for the kernels of sparse products; None where they cannot take them."""

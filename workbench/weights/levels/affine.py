@@ -155,6 +155,11 @@ class Affine(Levels):
     def zero_codes(self, shape: tuple[int, ...]) -> Codes:
         return self.grouping.spread(self.zero_code, shape)
 
+    def magnitudes(self, shape: tuple[int, ...]) -> Floats | None:
+        if self.bits != 1 or not self.centred or self.grouping.granularity == "group":
+            return None
+        return np.broadcast_to(self.scale / 2, (shape[0],)).astype(np.float32)
+
     def listed(self, codes: NDArray[np.uint8], shape: tuple[int, ...]) -> Listed:
         points = self.zero_point
         group = self.grouping.size if self.grouping.runs_per_row(shape) > 1 else 0
