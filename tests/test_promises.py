@@ -32,6 +32,9 @@ def random_method(name: str, rng: np.random.Generator) -> Method:
     return METHODS[name](**chosen)
 
 
+NAMED = ["dense", "bitmap", "relative-index", "bitmap+range-coder", "relative-index+huffman"]
+
+
 def random_recipe(model: Model, rng: np.random.Generator) -> Recipe:
     """Up to three steps of any kind in any order, some sparing a layer, some encodings forced."""
     names = [layer.name for layer in model.layers]
@@ -40,9 +43,7 @@ def random_recipe(model: Model, rng: np.random.Generator) -> Recipe:
         method = random_method(str(name), rng)
         spared = {} if method.mode == "trained" or rng.random() < 0.5 else {str(rng.choice(names)): None}
         steps.append(Step(method, None, spared))
-    forced = (
-        {str(rng.choice(names)): str(rng.choice(["dense", "bitmap", "relative-index"]))} if rng.random() < 0.3 else {}
-    )
+    forced = {str(rng.choice(names)): str(rng.choice(NAMED))} if rng.random() < 0.3 else {}
     return Recipe(tuple(steps), forced)
 
 

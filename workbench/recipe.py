@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ModelError, RecipeError
 from workbench.method import METHODS, Axis, Method
-from workbench.weights.choice import ENCODINGS
+from workbench.weights.choice import ENCODINGS, known
 
 if TYPE_CHECKING:
     from workbench.network.model import Model
@@ -81,8 +81,7 @@ class Recipe:
         object.__setattr__(self, "encodings", MappingProxyType(dict(self.encodings)))
         for layer, encoding in self.encodings.items():
             if encoding not in ENCODINGS:
-                known = ", ".join(ENCODINGS)
-                raise RecipeError(f"Layer {layer!r}: there is no encoding {encoding!r}; there are {known}.")
+                raise RecipeError(f"Layer {layer!r}: there is no encoding {encoding!r}; there are {known()}.")
 
     @classmethod
     def sliders(

@@ -49,6 +49,7 @@ OTHER_KINDS: tuple[Levels, ...] = (
     Vectors((20, 20), np.random.default_rng(12).normal(size=(7, 4, 3)).astype(np.float32)),
 )
 PATTERNS = ("n-m", "block", "channels")  # of zeros
+CODED = ("codebook+huffman", "relative-index+huffman", "relative-index+range-coder", "bitmap+range-coder")
 
 
 class Net(nn.Module):
@@ -69,7 +70,7 @@ class Net(nn.Module):
             self.e = nn.Linear(30, 4)
             self.again = nn.Linear(20, 20)
             self.again.weight = self.c.weight
-            self.more = nn.Sequential(*(nn.Linear(20, 20, bias=False) for _ in (*OTHER_KINDS, *PATTERNS)))
+            self.more = nn.Sequential(*(nn.Linear(20, 20, bias=False) for _ in (*OTHER_KINDS, *PATTERNS, *CODED)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.flat(torch.relu(self.wide(self.norm(self.conv(x)))))
@@ -84,6 +85,14 @@ def _patterned(pattern: str, seed: int) -> Any:
         return weights
     zero = (weights < 0) & (pattern == "block")
     return np.where(naive.in_pattern(zero, pattern), 0, weights)
+
+
+def _skewed(dense: bool, seed: int) -> Part:
+    """Codes and zeros of which some are far more frequent than others, as a coder wants them."""
+    rng = np.random.default_rng(seed)
+    levels = Codebook(6, np.sort(rng.normal(size=64)).astype(np.float32))
+    codes = np.minimum(rng.geometric(0.4, (20, 20)), 63).astype(np.uint8)
+    return Part.on_levels(levels, codes, rng.random((20, 20)) < (0 if dense else 0.9))
 
 
 def example() -> torch.Tensor:
@@ -130,6 +139,10 @@ def every_encoding() -> CompressedModel:
         **{
             f"more.{place}": (pattern, Form.of(_patterned(pattern, place)))
             for place, pattern in enumerate(PATTERNS, len(OTHER_KINDS))
+        },
+        **{
+            f"more.{place}": (name, Form.whole(_skewed("codebook" in name, place)))
+            for place, name in enumerate(CODED, len(OTHER_KINDS) + len(PATTERNS))
         },
         "e": ("bitmap", Form.whole(_in_table((4, 30), 5, 0.7, 8))),
     }

@@ -188,9 +188,7 @@ class Walk:
     ) -> Form:
         def new() -> Form | None:
             found = compress(form, decision)
-            if found is form:
-                return None
-            return found if found.entering is not None else found.with_entering(form.entering)
+            return None if found is form else found.following(form)
 
         return _made.get((method, decision), new, form, self.keep) or form
 

@@ -248,7 +248,7 @@ def _previews(value: Any) -> tuple[str, ...]:
 def _layer(value: Any) -> StoredLayer:
     reading = Reading(value, {})
     name = reading.text("name")
-    scheme = ENCODINGS[reading.choice("encoding", tuple(ENCODINGS))]
+    scheme = ENCODINGS[reading.choice("encoding", ENCODINGS)]
     fields, arrays = reading.take("fields"), _list("arrays", reading.take("arrays"))
     entering = reading.take("input") if "input" in value else None
     reading.finish()

@@ -55,7 +55,8 @@ class State:
 
     def taking(self, result: State) -> Self:
         """The same state with everything that `result` holds of the same network."""
-        return self.with_forms(result.forms).with_rest(result.model.rest)
+        forms = {name: form.following(self.forms[name]) for name, form in result.forms.items()}
+        return self.with_forms(forms).with_rest(result.model.rest)
 
     def module(self) -> nn.Module:
         """A plain torch module of its own that computes what the state does, in evaluation mode."""

@@ -5,26 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from workbench.errors import RecipeError
+from workbench.weights.coders import CODERS
 from workbench.weights.encoding import Encoding, Plan, Scheme
+from workbench.weights.entropy import TENSORS, cheapest_through
 from workbench.weights.factored import FACTORED, FactoredScheme
 from workbench.weights.form import Form
-from workbench.weights.tensor import SCHEMES, cheapest_of, simplicity
+from workbench.weights.tensor import SCHEMES, simplicity
 
 
 class _Encodings(Mapping[str, Scheme]):
     """Every scheme by its name: those of one tensor, and chains."""
 
     def __getitem__(self, name: str) -> Scheme:
-        return FactoredScheme() if name == FACTORED else SCHEMES[name]
+        return FactoredScheme() if name == FACTORED else TENSORS[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted((*SCHEMES, FACTORED)))
+        return iter(sorted((*TENSORS, FACTORED)))
 
     def __len__(self) -> int:
-        return len(SCHEMES) + 1
+        return len(TENSORS) + 1
 
 
 ENCODINGS = _Encodings()
+
+
+def known() -> str:
+    """The names of the encodings, as a message lists them."""
+    coders = " or ".join(f"+{name}" for name in CODERS)
+    return f"{', '.join(_uncoded())}; all but dense and {FACTORED} also with {coders}"
+
+
+def _uncoded() -> list[str]:
+    return sorted((*SCHEMES, FACTORED), key=simplicity)
 
 
 def smallest(form: Form) -> Encoding:
@@ -35,7 +47,7 @@ def smallest(form: Form) -> Encoding:
 def cheapest(form: Form) -> tuple[str, Plan]:
     """Name of the encoding that `smallest` takes, and what it stores."""
     if not form.factored:
-        scheme, plan = cheapest_of(form.parts[0])
+        scheme, plan = cheapest_through(form.parts[0], form.coders)
         return scheme.name, plan
     return planned(FACTORED, form)
 
@@ -45,7 +57,7 @@ def planned(name: str, form: Form) -> tuple[str, Plan]:
     scheme = _scheme(name, form)
     plan = scheme.plan(form)
     if plan is None:
-        able = [other for other in sorted(ENCODINGS, key=simplicity) if _scheme(other, form).plan(form) is not None]
+        able = [other for other in _uncoded() if _scheme(other, form).plan(form) is not None]
         raise RecipeError(
             f"Encoding {name!r} cannot hold these weights without loss; those that can: {', '.join(able)}."
         )
@@ -72,7 +84,7 @@ def held(plan: Plan, form: Form) -> Form:
 
 def _scheme(name: str, form: Form) -> Scheme:
     if name not in ENCODINGS:
-        raise RecipeError(f"There is no encoding {name!r}; there are {', '.join(ENCODINGS)}.")
+        raise RecipeError(f"There is no encoding {name!r}; there are {known()}.")
     if form.factored and name != FACTORED:
-        return FactoredScheme(lambda part: SCHEMES[name])
+        return FactoredScheme(TENSORS[name])
     return ENCODINGS[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from workbench.errors import FormatError, RecipeError
 from workbench.weights.encoding import Convolution, Encoding, Kernel, Plan, Scheme
+from workbench.weights.entropy import TENSORS, cheapest_through
 from workbench.weights.form import Factor, Form, Passage
 from workbench.weights.part import Part
 from workbench.weights.reading import Reading
 from workbench.weights.stored import Stored
-from workbench.weights.tensor import SCHEMES, cheapest_of
 
 FACTORED = "factored"
 _MOST_FACTORS = 8
@@ -61,12 +61,9 @@ class FactoredEncoding(Encoding):
 
 @dataclass(frozen=True)
 class FactoredScheme(Scheme):
-    """Each factor in a scheme of its own. store: the one for a part; the one that takes the fewest bytes by default.
+    """Each factor in a scheme of its own: in `same`, or in the one that takes the fewest bytes."""
 
-    Raises RecipeError where `store` does.
-    """
-
-    store: Callable[[Part], Scheme] = lambda part: cheapest_of(part)[0]
+    same: Scheme | None = None
     name: ClassVar[str] = FACTORED  # type: ignore[misc]
 
     def plan(self, form: Form) -> Plan | None:
@@ -74,7 +71,7 @@ class FactoredScheme(Scheme):
             return None
         factors = []
         for part in form.parts:
-            scheme = self.store(part)
+            scheme = self._scheme(part, form)
             plan = scheme.plan(Form.whole(part))
             if plan is None:
                 return None
@@ -92,8 +89,11 @@ class FactoredScheme(Scheme):
     def encode(self, form: Form) -> FactoredEncoding:
         if not _fits(form):
             raise RecipeError("Encoding 'factored' holds a chain of factors, which these weights are not.")
-        factors = tuple(self.store(part).encode(Form.whole(part)) for part in form.parts)
+        factors = tuple(self._scheme(part, form).encode(Form.whole(part)) for part in form.parts)
         return FactoredEncoding(form.shape, form.passages, factors)
+
+    def _scheme(self, part: Part, form: Form) -> Scheme:
+        return self.same or cheapest_through(part, form.coders)[0]
 
     def restore(self, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.uint8]]) -> FactoredEncoding:
         reading = Reading(fields, {})
@@ -140,10 +140,10 @@ def _passage(facts: Any) -> Passage:
 
 
 def _factor(facts: Any, shape: tuple[int, ...], arrays: Mapping[str, NDArray[np.uint8]]) -> Encoding:
-    name = Reading(facts, {}).choice("encoding", tuple(SCHEMES))
+    name = Reading(facts, {}).choice("encoding", TENSORS)
     if "shape" in facts:
         raise FormatError("field 'shape' does not belong there")
-    return SCHEMES[name].restore({"shape": list(shape), **_without(facts, "encoding", "passage")}, arrays)
+    return TENSORS[name].restore({"shape": list(shape), **_without(facts, "encoding", "passage")}, arrays)
 
 
 def _without(facts: Mapping[str, Any], *names: str) -> dict[str, Any]:

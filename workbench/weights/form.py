@@ -56,11 +56,13 @@ class Form:
     then [out, r, 1, 1]; in its spatial form [r, in, kh, 1] along the rows, then [out, r, 1, kw] along the columns.
     Three are a Tucker-2 decomposition, four a CP decomposition whose middle factors have one group a channel.
 
-    entering: the levels that the layer's input is rounded to, None for float32.
+    entering: the levels that the layer's input is rounded to, None for float32. coders: names of those through which
+    codes and places of its weights may be stored, where that takes fewer bytes.
     """
 
     factors: tuple[Factor, ...]
     entering: Levels | None = None
+    coders: tuple[str, ...] = ()
     _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
@@ -97,7 +99,7 @@ class Form:
     def with_parts(self, parts: Sequence[Part]) -> Form:
         """The same chain with other tensors of the same shapes."""
         pairs = zip(self.factors, parts, strict=True)
-        return Form(tuple([replace(factor, part=part) for factor, part in pairs]), self.entering)
+        return Form(tuple([replace(factor, part=part) for factor, part in pairs]), self.entering, self.coders)
 
     def with_values(self, values: Sequence[NDArray[np.floating]]) -> Form:
         """The same chain with other full-precision values."""
@@ -105,7 +107,15 @@ class Form:
 
     def with_entering(self, levels: Levels | None) -> Form:
         """The same weights behind an input that is rounded to other levels."""
-        return self if levels is self.entering else Form(self.factors, levels)
+        return self if levels is self.entering else Form(self.factors, levels, self.coders)
+
+    def with_coders(self, coders: tuple[str, ...]) -> Form:
+        """The same weights, which may be stored through these coders."""
+        return self if coders == self.coders else Form(self.factors, self.entering, coders)
+
+    def following(self, before: Form) -> Form:
+        """The same weights, with what a step that made new ones out of `before` left as it was."""
+        return self.with_entering(self.entering or before.entering).with_coders(self.coders or before.coders)
 
     @property
     def known(self) -> bool:

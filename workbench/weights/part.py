@@ -100,6 +100,13 @@ class Part:
         return part
 
     @property
+    def made(self) -> Part:
+        """The same with its values and codes, for whoever reads them more than once."""
+        part = Part(self.values, self.levels, self.codes)
+        part._zeros = self._zeros
+        return part
+
+    @property
     def values(self) -> Floats:
         if self.cut is None and self._grid is None:
             return self.source
@@ -148,12 +155,23 @@ class Part:
         """
         if self.nonzeros == self.size:
             return np.ones(self.shape[0], bool), np.ones(self.shape[1], bool)
-        rows, columns = (side > self._certain for side in (self._whole or self)._reach)
+        rows, columns = self._surely_alive
         exact = self._grid is None and (self.cut is None or self.cut.ties is None)
         if exact or (rows.all() and columns.all()):
             return rows, columns
         filled = self.values.reshape(self.shape[0], self.shape[1], math.prod(self.shape[2:])) != 0
         return filled.any((1, 2)), filled.any((0, 2))
+
+    @property
+    def surely_alive_size(self) -> int:
+        """As `alive_size`, of the channels of which one weight is certain to be left, without making the values."""
+        rows, columns = self._surely_alive
+        return int(rows.sum()) * int(columns.sum()) * math.prod(self.shape[2:])
+
+    @cached_property
+    def _surely_alive(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        rows, columns = (self._whole or self)._reach
+        return rows > self._certain, columns > self._certain
 
     @property
     def _certain(self) -> np.float32:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,7 @@ class Reading:
             raise FormatError(f"field {name!r} must be true or false, not {reprlib.repr(value)}")
         return value
 
-    def choice(self, name: str, options: Sequence[str]) -> str:
+    def choice(self, name: str, options: Collection[str]) -> str:
         value = self.take(name)
         if type(value) is not str or value not in options:
             raise FormatError(f"field {name!r} must be one of {', '.join(options)}, not {reprlib.repr(value)}")
@@ -89,11 +89,14 @@ class Reading:
 
     def bits(self, name: str, width: int, count: int) -> NDArray[np.uint8]:
         """Array `name`, a stream of `count` codes of `width` bits whose unused last bits must be zero."""
-        array = self.array(name, packed_size(count, width))
+        array = self._stream(name, width, count)
         used = count * width % 8
         if used and array[-1] >> used:
             raise FormatError(f"array {name!r} has bits set after its last code")
         return array
+
+    def _stream(self, name: str, width: int, count: int) -> NDArray[np.uint8]:
+        return self.array(name, packed_size(count, width))
 
     def codes(self, name: str, width: int, count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """As `bits`: the stream, and the codes in it."""

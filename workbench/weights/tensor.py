@@ -1,9 +1,9 @@
-"""Encodings of one tensor: which weights are listed (places), as what (values)."""
+"""Encodings of one tensor without a coder: which weights are listed (places), as what (values)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -31,9 +31,9 @@ from workbench.weights.values import (
 )
 
 _EVERY = "every"
-_DENSE = "dense"  # what every weight as float32 is called
+DENSE = "dense"  # what every weight as float32 is called
 # Of two that take the same bytes the simpler one is taken; those that are not listed come last.
-_SIMPLEST_FIRST = (_DENSE, "affine", "codebook", "bitmap", "relative-index", "n-m", "block")
+_SIMPLEST_FIRST = (DENSE, "affine", "codebook", "bitmap", "relative-index", "n-m", "block")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +51,11 @@ class TensorEncoding(Encoding):
 
     def decode(self) -> Form:
         return Form.whole(self._part())
+
+    @property
+    def keeps_levels(self) -> bool:
+        """Whether the weights are stored as codes, not as float32."""
+        return self.values.kind != FLOAT32
 
     def _part(self) -> Part:
         return self.values.part(self.shape, self.places.positions(self.shape))
@@ -102,7 +107,10 @@ class TensorScheme(Scheme):
         return Plan(fields, (*placing.arrays, *values.arrays), (values.levels is not None,))
 
     def least(self, form: Form) -> int:
-        return 0 if form.factored or self.places == _EVERY else PLACES[self.places].least(form.parts[0])
+        if form.factored or self.places == _EVERY:
+            return 0
+        nbytes, entries = PLACES[self.places].least(form.parts[0])
+        return nbytes + entries * _narrowest(form.parts[0]) // 8
 
     def encode(self, form: Form) -> TensorEncoding:
         if form.factored:
@@ -111,12 +119,25 @@ class TensorScheme(Scheme):
         best = self._best(part)
         if best is None:
             raise RecipeError(f"Encoding {self.name!r} cannot hold these weights without loss.")
-        placing, values = best
+        return self._encoded(part, *best)
+
+    def every(self, part: Part) -> Iterator[TensorEncoding]:
+        """The tensor stored in each way that this scheme has, whichever takes the fewest bytes."""
+        for placing in PLACES[self.places].placings(part):
+            for kind in [self.kind] if self.kind else [FLOAT32, *([part.levels.kind] if part.levels else [])]:
+                values = replace(self, kind=kind)._values(part, placing)
+                if values is not None:
+                    yield self._encoded(part, placing, values)
+
+    def _encoded(self, part: Part, placing: Placing, values: ValuesPlan) -> TensorEncoding:
         places = PLACES[self.places].of(part, placing)
         return TensorEncoding(self, part.shape, places, values.of(part, places.positions(part.shape)))
 
     def restore(self, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.uint8]]) -> TensorEncoding:
-        reading = Reading(fields, arrays)
+        return self.restored(Reading(fields, arrays))
+
+    def restored(self, reading: Reading) -> TensorEncoding:
+        """What `reading` gives. Raises FormatError for anything that could not have been written."""
         shape = reading.shape()
         places = PLACES[self.places].restore(reading, shape)
         kind = self.kind or reading.choice("values", (FLOAT32, *LEVELS))
@@ -131,12 +152,15 @@ class TensorScheme(Scheme):
         """The placing and the values that take the fewest bytes together, the first of those that take the same."""
         best: tuple[Placing, ValuesPlan] | None = None
         fewest = 0
-        places = PLACES[self.places]
+        places, narrowest = PLACES[self.places], _narrowest(part)
         for placing in places.outlined(part) if isinstance(part, Blank) else places.placings(part):
+            nbytes = sum([size for _, _, size in placing.arrays])
+            if best is not None and not placing.every and nbytes + placing.entries * narrowest // 8 >= fewest:
+                continue
             values = self._values(part, placing)
             if values is None:
                 continue
-            nbytes = sum([size for _, _, size in placing.arrays]) + values.nbytes
+            nbytes += values.nbytes
             if best is None or nbytes < fewest:
                 best, fewest = (placing, values), nbytes
         return best
@@ -155,7 +179,7 @@ class _Schemes(Mapping[str, TensorScheme]):
     """By name: every weight in the values of each kind, then each other way to place them."""
 
     def __getitem__(self, name: str) -> TensorScheme:
-        if name == _DENSE:
+        if name == DENSE:
             return TensorScheme(name, _EVERY, FLOAT32)
         if name in LEVELS:
             return TensorScheme(name, _EVERY, name)
@@ -164,7 +188,7 @@ class _Schemes(Mapping[str, TensorScheme]):
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted((_DENSE, *LEVELS, *(name for name in PLACES if name != _EVERY))))
+        return iter(sorted((DENSE, *LEVELS, *(name for name in PLACES if name != _EVERY))))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -173,12 +197,17 @@ class _Schemes(Mapping[str, TensorScheme]):
 SCHEMES = _Schemes()
 
 
+def _narrowest(part: Part) -> int:
+    """Bits that a listed weight takes at least: those of its code, where it has one of its own."""
+    coded = part.levels is not None and part.levels.code_per_weight
+    return part.levels.stored_bits if part.levels is not None and coded else 32
+
+
 def cheapest_of(part: Part) -> tuple[TensorScheme, Plan]:
     """The scheme that holds one tensor without loss in the fewest bytes, and what it stores."""
     form = Form.whole(part)
     found: tuple[TensorScheme, Plan] | None = None
-    kind = None if part.levels is None else part.levels.kind
-    for scheme in _candidates(kind, sparse=part.nonzeros < part.size):
+    for scheme in candidates(part):
         if found is not None and scheme.least(form) >= found[1].nbytes:
             continue
         plan = scheme.plan(form)
@@ -188,13 +217,15 @@ def cheapest_of(part: Part) -> tuple[TensorScheme, Plan]:
     return found
 
 
+def candidates(part: Part) -> tuple[TensorScheme, ...]:
+    """What may hold the tensor in the fewest bytes, the simplest first."""
+    return _candidates(None if part.levels is None else part.levels.kind, part.nonzeros < part.size)
+
+
 @cache
 def _candidates(kind: str | None, sparse: bool) -> tuple[TensorScheme, ...]:
-    """What may hold a tensor on levels of that kind in the fewest bytes, the simplest first.
-
-    Where no weight is zero, saying where the others stand only takes more.
-    """
-    names = [_DENSE, *([kind] if kind else []), *(name for name in PLACES if sparse and name != _EVERY)]
+    """Of levels of that kind. Where no weight is zero, saying where the others stand only takes more."""
+    names = [DENSE, *([kind] if kind else []), *(name for name in PLACES if sparse and name != _EVERY)]
     return tuple(SCHEMES[name] for name in sorted(names, key=simplicity))
 
 

@@ -97,10 +97,14 @@ class FloatValues(Values):
 
 @dataclass(frozen=True, eq=False)
 class CodedValues(Values):
-    """codes: packed, `levels.stored_bits` each. levels: those of the part, with a code for zeros where it needs one."""
+    """levels: those of the part, with a code for zeros where it needs one. codes: packed, `levels.stored_bits` each.
+
+    entries: how many codes.
+    """
 
     levels: Levels
     codes: Bytes
+    entries: int
 
     @property
     def kind(self) -> str:
@@ -113,7 +117,8 @@ class CodedValues(Values):
         codes = codes.astype(levels.code_type, copy=False)
         if part.nonzeros < part.size and levels.code_per_weight:
             codes = np.where(part.values == 0, levels.zero_codes(part.shape), codes)
-        return cls(levels, _packed(_taken(codes, positions), levels.stored_bits))
+        listed = _taken(codes, positions)
+        return cls(levels, _packed(listed, levels.stored_bits), listed.size)
 
     def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
         levels, codes, added = self.levels.without_added_zero(self._everywhere(shape, positions))
@@ -137,8 +142,7 @@ class CodedValues(Values):
     def _everywhere(self, shape: tuple[int, ...], positions: Positions | None) -> Codes:
         """The code of every weight; where none is listed, the one of zero or nearest to it."""
         coded = self.levels.code_shape(shape)
-        entries = math.prod(coded) if positions is None else positions.size
-        codes = _unpacked(self.codes, self.levels.stored_bits, entries, self.levels.code_type)
+        codes = _unpacked(self.codes, self.levels.stored_bits, self.entries, self.levels.code_type)
         if positions is None:
             return codes.reshape(coded)
         background = np.empty(shape, self.levels.code_type)
@@ -146,7 +150,7 @@ class CodedValues(Values):
         return _placed(codes, positions, background)
 
     def arrays(self) -> tuple[Stored, ...]:
-        return Stored("codes", "codes", self.codes), *self.levels.tables()
+        return Stored("codes", "codes", self.codes, self.levels.stored_bits, self.entries), *self.levels.tables()
 
     def fields(self) -> dict[str, Any]:
         return self.levels.facts()
@@ -167,7 +171,7 @@ class CodedValues(Values):
             codes = _unpacked(packed, width, entries, levels.code_type)
             if codes.size and int(codes.max()) > highest:
                 raise FormatError(f"code {codes.max()} is outside the table of {highest + 1} values")
-        return cls(levels, packed)
+        return cls(levels, packed, entries)
 
 
 @dataclass(frozen=True)

@@ -48,12 +48,14 @@ def _most_in_a_run(weights, length, threshold, most):  # type: ignore[no-untyped
 def _blocks_alive(weights, height, threshold, most):  # type: ignore[no-untyped-def]
     found = 0
     rows, columns = weights.shape
+    alive = np.empty(columns, np.uint8)
     for top in range(0, rows, height):
+        alive[:] = 0
+        for row in range(top, min(top + height, rows)):
+            for column in range(columns):
+                alive[column] |= np.uint8(abs(weights[row, column]) > threshold)
         for column in range(columns):
-            alive = False
-            for row in range(top, min(top + height, rows)):
-                alive |= abs(weights[row, column]) > threshold
-            found += 1 if alive else 0
+            found += alive[column]
         if found > most:
             return most + 1
     return found

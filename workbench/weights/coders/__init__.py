@@ -28,14 +28,11 @@ class Coder(ABC):
     """Subclasses are frozen dataclasses, one a file in `workbench/weights/coders`."""
 
     kind: ClassVar[str]
+    names: ClassVar[tuple[str, ...]] = ("coding-table", "codes")  # of the arrays, in their order
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.kind = cls.__module__.rpartition(".")[2].replace("_", "-")
-
-    def facts(self) -> dict[str, Any]:
-        """The JSON facts that a file holds of it; whatever depends on the symbols is in the arrays."""
-        return {"coder": self.kind}
 
     @abstractmethod
     def sizes(self, counts: Counts) -> Sizes | None:

@@ -70,9 +70,9 @@ class Places(ABC):
         return ()
 
     @classmethod
-    def least(cls, part: Part) -> int:
-        """Bytes that the places take at least, found at once."""
-        return 0
+    def least(cls, part: Part) -> tuple[int, int]:
+        """Bytes that the places take at least, and how many weights they list at least, found at once."""
+        return 0, part.nonzeros
 
     @classmethod
     @abstractmethod

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class Bitmap(Places):
     """1 bit a weight, packed, the first weight in the lowest bit; then the non-zero ones in storage order."""
 
+    weights: int
     bitmap: NDArray[np.uint8]
 
     @classmethod
@@ -34,8 +35,8 @@ class Bitmap(Places):
         return (Placing({}, (("bitmap", "indices", packed_size(part.size, 1)),), part.nonzeros, False),)
 
     @classmethod
-    def least(cls, part: Part) -> int:
-        return packed_size(part.size, 1)
+    def least(cls, part: Part) -> tuple[int, int]:
+        return packed_size(part.size, 1), part.nonzeros
 
     @classmethod
     def outlined(cls, part: Blank) -> Iterable[Placing]:
@@ -43,20 +44,20 @@ class Bitmap(Places):
 
     @classmethod
     def of(cls, part: Part, placing: Placing) -> Bitmap:
-        return cls(np.packbits(part.values.reshape(-1) != 0, bitorder="little"))
+        return cls(part.size, np.packbits(part.values.reshape(-1) != 0, bitorder="little"))
 
     def positions(self, shape: tuple[int, ...]) -> Positions:
-        return np.flatnonzero(np.unpackbits(self.bitmap, count=math.prod(shape), bitorder="little"))
+        return np.flatnonzero(np.unpackbits(self.bitmap, count=self.weights, bitorder="little"))
 
     def arrays(self) -> tuple[Stored, ...]:
-        return (Stored("bitmap", "indices", self.bitmap),)
+        return (Stored("bitmap", "indices", self.bitmap, 1, self.weights),)
 
     def fields(self) -> dict[str, Any]:
         return {}
 
     @classmethod
     def restore(cls, reading: Reading, shape: tuple[int, ...]) -> Bitmap:
-        return cls(reading.bits("bitmap", 1, math.prod(shape)))
+        return cls(math.prod(shape), reading.bits("bitmap", 1, math.prod(shape)))
 
     def check(self, listed: NDArray[np.float32]) -> None:
         if not listed.all():

@@ -59,7 +59,8 @@ class Block(Places):
         return np.repeat(bits.astype(bool), self.height, axis=0)[:rows]
 
     def arrays(self) -> tuple[Stored, ...]:
-        return (Stored("blocks", "indices", self.blocks),)
+        blocks = -(-self.shape[0] // self.height) * math.prod(self.shape[1:])
+        return (Stored("blocks", "indices", self.blocks, 1, blocks),)
 
     def fields(self) -> dict[str, Any]:
         return {"height": self.height}

@@ -41,6 +41,11 @@ class Channels(Places):
         return (Placing({}, arrays, part.alive_size, part.alive_size > part.nonzeros),)
 
     @classmethod
+    def least(cls, part: Part) -> tuple[int, int]:
+        out, inputs = part.shape[:2]
+        return packed_size(out, 1) + packed_size(inputs, 1), part.surely_alive_size
+
+    @classmethod
     def of(cls, part: Part, placing: Placing) -> Channels:
         rows, columns = part.alive
         return cls(part.shape, np.packbits(rows, bitorder="little"), np.packbits(columns, bitorder="little"))
@@ -58,7 +63,8 @@ class Channels(Places):
         return np.flatnonzero(self._listed())
 
     def arrays(self) -> tuple[Stored, ...]:
-        return Stored("rows", "indices", self.rows), Stored("columns", "indices", self.columns)
+        rows, columns, *_ = self.shape
+        return Stored("rows", "indices", self.rows, 1, rows), Stored("columns", "indices", self.columns, 1, columns)
 
     def fields(self) -> dict[str, Any]:
         return {}

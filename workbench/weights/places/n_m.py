@@ -78,7 +78,8 @@ class NofM(Places):
         return listed
 
     def arrays(self) -> tuple[Stored, ...]:
-        return (Stored("choices", "indices", self.choices),)
+        runs = self.shape[0] * (math.prod(self.shape[1:]) // self.m)
+        return (Stored("choices", "indices", self.choices, _width(self.n, self.m), runs),)
 
     def fields(self) -> dict[str, Any]:
         return {"n": self.n, "m": self.m}

@@ -14,7 +14,6 @@ from workbench.errors import FormatError
 from workbench.kernels.lowbit.bitpack import pack, packed_size, unpack
 from workbench.kernels.sparse.gaps import WIDTHS, entries
 from workbench.weights.places import Places, Placing
-from workbench.weights.reading import MOST_WEIGHTS
 from workbench.weights.stored import Stored
 
 if TYPE_CHECKING:
@@ -44,8 +43,8 @@ class RelativeIndex(Places):
         return _placings(part)
 
     @classmethod
-    def least(cls, part: Part) -> int:
-        return packed_size(part.nonzeros, WIDTHS.start)
+    def least(cls, part: Part) -> tuple[int, int]:
+        return packed_size(part.nonzeros, WIDTHS.start), part.nonzeros
 
     @classmethod
     def of(cls, part: Part, placing: Placing) -> RelativeIndex:
@@ -60,7 +59,7 @@ class RelativeIndex(Places):
         return unpack(self.gaps, self.gap_bits, self.entries).astype(np.uint8, copy=False)
 
     def arrays(self) -> tuple[Stored, ...]:
-        return (Stored("gaps", "indices", self.gaps),)
+        return (Stored("gaps", "indices", self.gaps, self.gap_bits, self.entries),)
 
     def fields(self) -> dict[str, Any]:
         return {"gap_bits": self.gap_bits, "entries": self.entries}
@@ -68,7 +67,7 @@ class RelativeIndex(Places):
     @classmethod
     def restore(cls, reading: Reading, shape: tuple[int, ...]) -> RelativeIndex:
         width = reading.integer("gap_bits", WIDTHS.start, WIDTHS.stop - 1)
-        count = reading.integer("entries", 0, MOST_WEIGHTS)
+        count = reading.integer("entries", 0, math.prod(shape))
         packed, gaps = reading.codes("gaps", width, count)
         if int(gaps.sum(dtype=np.int64)) + count > math.prod(shape):
             raise FormatError("its gaps run past the last weight")
@@ -84,9 +83,9 @@ class RelativeIndex(Places):
 
 
 def _placings(part: Part) -> Iterator[Placing]:
-    for width, fillers in zip(WIDTHS, part.fillers, strict=True):
-        count = part.nonzeros + fillers
-        arrays = (("gaps", "indices", packed_size(count, width)),)
-        yield Placing({"gap_bits": width, "entries": count}, arrays, count, fillers > 0)
-        if fillers == 0:  # a wider gap only takes more
-            return
+    counts = {width: part.nonzeros + fillers for width, fillers in zip(WIDTHS, part.fillers, strict=True)}
+    for width in sorted(counts, key=lambda width: counts[width] * (width + part.bits)):  # the smallest first
+        arrays = (("gaps", "indices", packed_size(counts[width], width)),)
+        yield Placing(
+            {"gap_bits": width, "entries": counts[width]}, arrays, counts[width], counts[width] > part.nonzeros
+        )
