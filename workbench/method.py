@@ -69,7 +69,8 @@ class Method(ABC):
     catalogue: its number(s) in the catalogue of methods (docs/methods.md). paper: where it was published. mode: what it
     needs to be applied, which follows from its base. faithful: whether applying it is all that the paper asks, or a
     preview of a trained method. outlines: whether counts and sizes that it leads to follow from shapes and settings, so
-    that it can be applied to a blank network (see `Layerwise.outline`).
+    that it can be applied to a blank network (see `Layerwise.outline`). replaces: whether it gives another network,
+    with layers of its own, so that it is for no layers and the steps after it are for the other's.
     """
 
     catalogue: ClassVar[tuple[str, ...]]
@@ -78,6 +79,7 @@ class Method(ABC):
     mode: ClassVar[Mode]
     faithful: ClassVar[bool]
     outlines: ClassVar[bool] = False
+    replaces: ClassVar[bool] = False
     name: ClassVar[str]  # its path on the shelf: "prune.magnitude"
 
     def __init_subclass__(cls) -> None:
@@ -168,7 +170,7 @@ class Calibrated(Method):
 
 @dataclass(frozen=True)
 class Trained(Method):
-    """A method that trains. Its result is kept in the Store; until there is one, another method stands in for it."""
+    """A method that trains. Its result is kept in the Store; until there is one, another method may stand in for it."""
 
     mode = "trained"
     faithful = True
@@ -176,8 +178,8 @@ class Trained(Method):
     seed: int = setting(0, "Seed of everything random in the training.", low=0, high=2**31 - 1, step=1)
 
     @abstractmethod
-    def stand_in(self) -> Layerwise | Calibrated:
-        """What is shown while this has not been trained: a preview."""
+    def stand_in(self) -> Layerwise | Calibrated | None:
+        """What is shown while this has not been trained: a preview. None where the network stays as it is till then."""
 
     @abstractmethod
     def train(self, state: State, layers: tuple[str, ...], course: Course) -> Iterator[State]:
@@ -211,6 +213,7 @@ class Course(Protocol):
         epochs: int,
         learning_rate: float,
         seed: int,
+        images: int | None = None,
         share: tuple[float, float] = (0.0, 1.0),
         loss_of: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
         before_step: Callable[[], None] = ...,
@@ -218,10 +221,18 @@ class Course(Protocol):
     ) -> None:
         """Train `module` in place; at the end it is in evaluation mode and at its best epoch on validation images.
 
-        share: which part of the whole course this is, for its progress. loss_of: of (module, inputs, labels), cross
+        images: how many of the training images, drawn by the seed; all by default, or where there are fewer. share:
+        which part of the whole course this is, for its progress. loss_of: of (module, inputs, labels), cross
         entropy by default. before_step: called when the gradients are there and before the optimiser uses them.
         after_step: called with the number of the step, from 0, and how many there are when the optimiser has changed
         the weights: where masks are kept. Ends early, with the best so far, where the course is cancelled.
+        """
+        ...
+
+    def network(self, architecture: str, name: str, seed: int) -> State:
+        """An untrained network of the shelf for the same images, its weights drawn by the seed.
+
+        Raises ModelError where the shelf has none of that name, or it takes other inputs than the images.
         """
         ...
 

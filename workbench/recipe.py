@@ -151,10 +151,24 @@ class Recipe:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def check(self, model: Model) -> None:
-        """Raises RecipeError where the recipe names a layer that `model` does not have."""
+        """Raises RecipeError where the recipe names a layer that `model` does not have.
+
+        What comes after a step that gives another network is not for this one.
+        """
         for step in self.steps:
             step.check(model)
+            if step.method.replaces:
+                return
+        self.check_encodings(model)
+
+    def check_encodings(self, model: Model) -> None:
+        """Raises RecipeError where an encoding is named for a layer that `model` does not have."""
         _check_names(self.encodings, model)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a step gives another network than the one that the recipe is for."""
+        return any(step.method.replaces for step in self.steps)
 
 
 def _check_names(names: Iterable[str], model: Model) -> None:

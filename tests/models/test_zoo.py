@@ -42,7 +42,7 @@ MACS = {"lenet-300-100": 266_200, "lenet-5": 2_293_000}
 def test_names():
     assert set(zoo.names()) == set(FLOORS)
     assert set(PARAMETERS) < set(zoo.architectures())
-    assert set(zoo.listed()) - set(zoo.names()) == {"vgg-16", "mobilenet"}  # blank
+    assert set(zoo.listed()) - set(zoo.names()) == {"vgg-16", "mobilenet", "perceptron-20"}  # blank
     for name in zoo.names():
         entry = zoo.entry(name)
         assert name == entry.name == f"{entry.architecture}/{entry.data}"

@@ -16,6 +16,7 @@ def original(compressed: EncodedModel) -> EncodedModel | None:
     if not compressed.from_file:
         judged = None if model.data is None else model.data.split("test").digest
         return _originals.get((model.digest, model.name, judged), lambda: EncodedModel.of(model))
-    if model.name not in zoo.names():
+    name = compressed.original_name
+    if name not in zoo.names():
         return None
-    return _originals.get(model.name, lambda: EncodedModel.of(load(model.name)))
+    return _originals.get(name, lambda: EncodedModel.of(load(name)))

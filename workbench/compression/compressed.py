@@ -59,6 +59,8 @@ def compress(
     for _ in recipe.steps:
         walk.take()
     state = walk.state
+    if recipe.replaces and not walk.awaited:
+        recipe.check_encodings(state.model)
     return CompressedModel(
         state.model,
         state.forms,
@@ -73,4 +75,11 @@ def compress(
 def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None = None) -> CompressedModel:
     """The compressed network again, from a packed file's bytes alone; see `workbench.importers.packed.read`."""
     found = packed.read(path, module, data)
-    return CompressedModel(found.model, found.forms, recipe=found.recipe, previews=found.previews, given=found.given)
+    return CompressedModel(
+        found.model,
+        found.forms,
+        recipe=found.recipe,
+        previews=found.previews,
+        given=found.given,
+        began=found.began,
+    )

@@ -31,7 +31,8 @@ class Walk:
     """On the way through a recipe, step by step.
 
     state: after the steps taken so far. notes: what they had to say. previews: titles of trained methods for which
-    another stood in. trained_from: digest of what the Store gave for the others, "" where it gave nothing.
+    another stood in. trained_from: digest of what the Store gave for the others, "" where it gave nothing. awaited:
+    title of the step whose network is not there yet, "" where none is.
     """
 
     state: State
@@ -43,6 +44,7 @@ class Walk:
     notes: list[Note] = field(default_factory=list)
     previews: tuple[str, ...] = ()
     trained_from: str = ""
+    awaited: str = ""
 
     def __post_init__(self) -> None:
         self.source = self.state.model
@@ -50,8 +52,14 @@ class Walk:
     def take(self) -> None:
         """Take the next step. Raises RecipeError naming the layer, DataError, and Stopped between two layers."""
         step = self.recipe.steps[self.taken]
-        step.check(self.state.model)
-        self._take(step.method, step)
+        unknown = step.named() - {layer.name for layer in self.state.model.layers}
+        if self.awaited and unknown:
+            names = ", ".join(repr(name) for name in sorted(unknown))
+            waits = f"{step.method.title} waits for {self.awaited}, whose network is to have the layers {names}."
+            self.notes.append(Note("", waits))
+        else:
+            step.check(self.state.model)
+            self._take(step.method, step)
         self.taken += 1
 
     @singledispatchmethod
@@ -83,19 +91,26 @@ class Walk:
     def _(self, method: Trained, step: Step) -> None:
         if any(settings is not None for settings in step.overrides.values()):
             raise RecipeError(f"{method.name} trains all its layers together: they cannot have settings of their own.")
+        if method.replaces and step.named():
+            raise RecipeError(f"{method.name} gives another network: it cannot be for some layers of this one.")
         key = self.key
         path = self.store.find(key)
         if path is not None:
-            module = None if self.state.model.architecture else self.state.model.module
+            known = method.replaces or self.state.model.architecture is not None
+            module = None if known else self.state.model.module
             found = _read.get((path, path.stat().st_mtime_ns), lambda: read(path, module, self.state.model.data))
-            self.state = self.state.taking(found)
+            self.state = State(found.model, found.forms) if method.replaces else self.state.taking(found)
             self.trained_from = fingerprint(self.trained_from, key, path.stat().st_mtime_ns)
             if self.store.noted(key).get("stopped", False):
                 self.previews += (f"{method.title} (stopped early)",)
             return
         self.previews += (method.title,)
-        stand_in = Step(method.stand_in(), step.layers, step.overrides)
-        self._take(stand_in.method, stand_in)
+        stand_in = method.stand_in()
+        if stand_in is None:
+            self.awaited = method.title
+            self.notes.append(Note("", f"{method.title} has not been trained yet: this is the network before it."))
+        else:
+            self._take(stand_in, Step(stand_in, step.layers, step.overrides))
 
     @property
     def digest(self) -> str:

@@ -66,9 +66,10 @@ class LayerLatency:
 
 @dataclass(frozen=True)
 class Latencies:
-    """dense: the network as it came, in torch. packed: the compressed network on its encodings."""
+    """dense: the network as it came, in torch; None where a file was made of another one. packed: the compressed
+    network on its encodings."""
 
-    dense: Latency
+    dense: Latency | None
     packed: Latency
     by_layer: Mapping[str, LayerLatency]
 
@@ -85,7 +86,8 @@ def measure(
     image = _image(compressed)
     with torch.inference_mode():
         inputs = _inputs(dense, [layer.name for layer in model.layers], image)
-        was_whole, now_whole = _interleaved((lambda: dense(image), lambda: packed(image)), budget * _WHOLE)
+        whole = copy.deepcopy(compressed.original.module)
+        was_whole, now_whole = _interleaved((lambda: whole(image), lambda: packed(image)), budget * _WHOLE)
         by_layer = {}
         for layer in model.layers:
             if cancelled():
@@ -95,7 +97,8 @@ def measure(
             was, now = _interleaved(candidates, budget * (1 - _WHOLE) / len(model.layers))
             note = _note(compressed.forms[layer.name], module, len(calls), was, now)
             by_layer[layer.name] = LayerLatency(was, now, note)
-    return Latencies(was_whole, now_whole, by_layer)
+    known = compressed.original_name == compressed.original.name
+    return Latencies(was_whole if known else None, now_whole, by_layer)
 
 
 def _image(compressed: EncodedModel) -> torch.Tensor:

@@ -69,7 +69,7 @@ def costs(compressed: CompressedModel, device: str = DEFAULT_DEVICE) -> Report:
         original=_original_figures(compressed, on),
         compressed=found,
         layers=_rows(compressed, found),
-        notes=(BLANK,) if model.blank else (),
+        notes=((BLANK,) if model.blank else ()) + tuple(note.text for note in compressed.notes if not note.layer),
         kind="faithful" if compressed.faithful else "preview",
         input_shape=model.input_shape,
     )

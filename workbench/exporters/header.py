@@ -73,7 +73,8 @@ class StoredTensor:
 class Header:
     """data: name of the data set and digest of its test images. layers and rest: in file order.
 
-    previews: titles of the trained methods in the recipe for which another stood in.
+    original: name of the model that the recipe began with, "" where that is `model` itself. previews: titles of the
+    trained methods in the recipe for which another stood in.
     """
 
     model: str
@@ -82,6 +83,7 @@ class Header:
     data: tuple[str, str] | None
     recipe: Recipe
     previews: tuple[str, ...]
+    original: str
     layers: tuple[StoredLayer, ...]
     rest: tuple[StoredTensor, ...]
 
@@ -101,8 +103,8 @@ def describe(compressed: EncodedModel) -> bytes:
         described = [(array.name, array.data.size, _crc32(array.data)) for array in arrays]
         entering = compressed.forms[name].entering
         layers.append(_entry(name, encoding.name, encoding.fields(), described, entering))
-    recipe, previews = compressed.recipe.to_object(), compressed.previews
-    return _canonical(_content(compressed.model, recipe, layers, previews, checksums=True))
+    recipe = compressed.recipe.to_object()
+    return _canonical(_content(compressed.model, recipe, layers, *_history(compressed), checksums=True))
 
 
 def length(compressed: EncodedModel) -> int:
@@ -115,14 +117,19 @@ def length(compressed: EncodedModel) -> int:
         for (name, form), (encoding, plan) in zip(compressed.forms.items(), compressed.plans.values(), strict=True)
     ]
     recipe, nothing = len(_canonical(compressed.recipe.to_object())), len(_canonical({}))
-    previews = compressed.previews
-    around = _around.get(("header", previews), partial(_length_around, compressed.model, previews), compressed.model)
+    history = _history(compressed)
+    around = _around.get(("header", history), partial(_length_around, compressed.model, *history), compressed.model)
     return around + recipe - nothing + sum(layers) + max(len(layers) - 1, 0)  # commas
 
 
-def _length_around(model: Model, previews: tuple[str, ...]) -> int:
+def _history(compressed: EncodedModel) -> tuple[tuple[str, ...], str]:
+    """The titles of what has not been trained, and the name of the model that the recipe began with."""
+    return compressed.previews, compressed.original_name
+
+
+def _length_around(model: Model, previews: tuple[str, ...], original: str) -> int:
     """Bytes of a header with an empty recipe and without layers."""
-    return len(_canonical(_content(model, {}, [], previews, checksums=False)))
+    return len(_canonical(_content(model, {}, [], previews, original, checksums=False)))
 
 
 def _layer_length(name: str, encoding: str, plan: Plan, entering: Levels | None, tables: tuple[Stored, ...]) -> int:
@@ -132,11 +139,12 @@ def _layer_length(name: str, encoding: str, plan: Plan, entering: Levels | None,
 
 
 def _content(
-    model: Model, recipe: Any, layers: list[Any], previews: tuple[str, ...], checksums: bool
+    model: Model, recipe: Any, layers: list[Any], previews: tuple[str, ...], original: str, checksums: bool
 ) -> dict[str, Any]:
     """Without checksums it is as long, and neither tensors nor images are looked at."""
     data = model.data
     untrained = {"previews": list(previews)} if previews else {}
+    before = {"original": original} if original != model.name else {}
     return {
         "model": model.name,
         "architecture": model.architecture,
@@ -144,6 +152,7 @@ def _content(
         "data": data and {"name": data.name, "test": data.split("test").digest if checksums else _NO_DIGEST},
         "recipe": recipe,
         **untrained,
+        **before,
         "layers": layers,
         "rest": [
             {
@@ -192,6 +201,7 @@ def parse(raw: bytes, of_today: Callable[[Any], Any] = lambda layer: layer) -> H
         data=_data(reading.take("data")),
         recipe=_recipe(reading.take("recipe")),
         previews=_previews(reading.take("previews")) if "previews" in content else (),
+        original=reading.text("original") if "original" in content else "",
         layers=tuple(_layer(of_today(layer)) for layer in _list("layers", reading.take("layers"))),
         rest=tuple(_tensor(one) for one in _list("rest", reading.take("rest"))),
     )

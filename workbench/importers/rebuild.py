@@ -79,7 +79,8 @@ def filled(
         model = Model.from_module(
             module, torch.zeros(1, *header.input_shape), dataset, header.model, header.architecture
         )
-        header.recipe.check(model)
+        if not header.recipe.replaces:  # else its steps name layers of two networks
+            header.recipe.check(model)
     except (ModelError, RecipeError) as error:
         raise FormatError(f"it does not fit the network: {str(error).removesuffix('.')}") from error
     _check_names("layer", [one.name for one in header.layers], [one.name for one in model.layers])
@@ -90,6 +91,7 @@ def filled(
         recipe=header.recipe,
         previews=header.previews,
         given=MappingProxyType(encodings),
+        began=header.original,
     )
 
 

@@ -28,7 +28,7 @@ ENTERING = "input."  # what the names of arrays begin with that a file holds of 
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence on what a step did or left, and the layer it is about."""
+    """A sentence on what a step did or left, and the layer it is about; "" where it is about the network."""
 
     layer: str
     text: str
@@ -40,7 +40,7 @@ class EncodedModel(State):
 
     source: the model that the recipe began with, where that is another one. trained_from: digest of what the Store gave
     for the recipe's trained steps, "" where it gave nothing. previews: titles of trained methods for which another
-    stood in.
+    stood in. began: name of the model that the recipe began with, of a file that tells of another one.
     """
 
     recipe: Recipe = field(default_factory=Recipe)
@@ -49,11 +49,17 @@ class EncodedModel(State):
     source: Model | None = None
     trained_from: str = ""
     previews: tuple[str, ...] = ()
+    began: str = ""
 
     @property
     def original(self) -> Model:
         """The model that the recipe began with."""
         return self.source or self.model
+
+    @property
+    def original_name(self) -> str:
+        """The name of the model that the recipe began with, which a file remembers, too."""
+        return self.began or self.original.name
 
     @cached_property
     def plans(self) -> Mapping[str, tuple[str, Plan]]:

@@ -35,7 +35,7 @@ def _figures(was: Figures | None, now: Figures) -> Iterator[Row]:
     yield from _accuracy(was.accuracy if was else None, now.accuracy)
     for name, figure in now.costs.items():
         yield from _cost(was.costs.get(name) if was else None, figure)
-    if now.latency is not None and (was is None or was.latency is not None):
+    if now.latency is not None:
         yield from _latency(was.latency if was else None, now.latency)
 
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
+import numpy as np
 from torch import nn
 
 from workbench.data.datasets import Dataset
+from workbench.data.split import Split
+from workbench.errors import ModelError
 from workbench.method import Progress
+from workbench.models import zoo
+from workbench.models.normalize import normalise
+from workbench.network.model import Model
+from workbench.network.state import State
 from workbench.train.loop import LossOf, Settings, fit
 
 _BATCH = 128
@@ -26,6 +33,7 @@ class TrainingCourse:
         self, data: Dataset, progress: Callable[[Progress], None], cancelled: Callable[[], bool] = lambda: False
     ) -> None:
         self._train, self._validation, self._task = data.split("train"), data.split("validation"), data.task
+        self._data = data
         self._progress, self._cancelled = progress, cancelled
         self._begun = perf_counter()
 
@@ -36,6 +44,7 @@ class TrainingCourse:
         epochs: int,
         learning_rate: float,
         seed: int,
+        images: int | None = None,
         share: tuple[float, float] = (0.0, 1.0),
         loss_of: LossOf | None = None,
         before_step: Callable[[], None] = lambda: None,
@@ -50,7 +59,7 @@ class TrainingCourse:
             tensor.requires_grad_(True)
         epochs_done = fit(
             module,
-            self._train,
+            self._train if images is None else _drawn(self._train, images, seed),
             self._validation,
             settings,
             task=self._task,
@@ -68,3 +77,19 @@ class TrainingCourse:
         finally:
             for tensor in trainable:
                 tensor.requires_grad_(False)
+
+    def network(self, architecture: str, name: str, seed: int) -> State:
+        images = self._train.inputs()
+        wanted, given = zoo.facts(architecture)["input_shape"], tuple(images.shape[1:])
+        if wanted != given:
+            raise ModelError(f"{architecture} takes inputs of shape {wanted}; those of {self._data.name} have {given}.")
+        module = zoo.build(architecture, seed)
+        normalise(module, images)
+        return State.of(Model.from_module(module, images[:1], self._data, name, architecture))
+
+
+def _drawn(split: Split, images: int, seed: int) -> Split:
+    """So many of the images, or all where there are fewer."""
+    chosen = np.random.default_rng(seed).permutation(len(split))[:images]
+    truth = None if split.truth is split.labels else split.truth[chosen]
+    return Split(split.name, split.images[chosen], split.labels[chosen], truth)  # type: ignore[arg-type]

@@ -14,13 +14,11 @@ from pathlib import Path
 import click
 import torch
 from safetensors.torch import save_file
-from torch import nn
 
 from workbench.data import datasets, full
-from workbench.data.split import Split
 from workbench.errors import WorkbenchError
 from workbench.models import zoo
-from workbench.models.normalize import Normalize
+from workbench.models.normalize import normalise
 from workbench.train.loop import Settings, accuracy, fit
 
 # The LeNets are trained briefly and with strong weight decay. Longer training with augmentation gives half a point
@@ -63,7 +61,7 @@ def train(name: str, seed: int) -> float:
     assert entry.data is not None  # it has settings
     data = full.load(entry.data) if full.published(entry.data) else datasets.load(entry.data)
     module = zoo.build(entry.architecture, seed)
-    _set_normalisation(module, data.split("train"))
+    normalise(module, data.split("train").inputs())
     course = []
     for epoch in fit(module, data.split("train"), data.split("validation"), settings, task=data.task, seed=seed):
         course.append(asdict(epoch))
@@ -95,14 +93,6 @@ def train(name: str, seed: int) -> float:
         save_file(weights, file, metadata={key: str(value) for key, value in reached.items()})
         _replace(entry.weights, file.read_bytes())
     return reached["test_accuracy"]
-
-
-def _set_normalisation(module: nn.Module, split: Split) -> None:
-    images = split.inputs()
-    for layer in module.modules():
-        if isinstance(layer, Normalize):
-            layer.mean.fill_(images.mean())
-            layer.std.fill_(images.std())
 
 
 def _replace(path: Path, content: bytes) -> None:
