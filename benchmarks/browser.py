@@ -34,7 +34,9 @@ from benchmarks.moves import (
     travel,
 )
 from benchmarks.servers import NOTEBOOK, PATIENCE, Server, serving
+from widgets.controls.sliders import sliders
 from workbench.errors import WorkbenchError
+from workbench.method import AXES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -50,8 +52,6 @@ ARGUMENTS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # whatever would leave this machine finds nothing
 )
-_SLIDERS = {"sparsity": "Sparsity", "bits": "Bits", "rank": "Rank"}
-_OFF = {"sparsity": 0, "bits": 9, "rank": 100}
 _SWEEP_SECONDS = 2.0
 _PAUSE = 0.5  # seconds between two moves, since nobody moves on before a figure is read
 
@@ -141,12 +141,13 @@ class Panel:
     def prepare(self, kind: str) -> Locator:
         """Put every slider where moves of `kind` begin, and return the one that they move."""
         self.root.get_by_role("button", name="Reset", exact=True).click()
-        for axis, name in _SLIDERS.items():
-            stop = BASES[kind].get(axis, _OFF[axis])
-            self.root.get_by_role("slider", name=name, exact=True).fill(str(stop))
+        for axis, slider in sliders().items():
+            stop = BASES[kind].get(axis, slider.off)
+            self.root.get_by_role("slider", name=AXES[axis].label, exact=True).fill(str(stop))
         if kind != "layer":
             self.hurry()
-            return self.root.get_by_role("slider", name=_SLIDERS[kind], exact=True)
+            (label,) = (axis.label for axis in AXES.values() if axis.name == kind)
+            return self.root.get_by_role("slider", name=label, exact=True)
         names = [row.get_attribute("data-layer") or "" for row in self.root.locator("tr[data-layer]").all()]
         layer = moved_layer(names)
         self.settle()  # what the layers before it make of every image is known then

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from workbench.errors import RecipeError
-from workbench.method import METHODS
+from workbench.method import AXES, METHODS
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.uniform import Uniform
 from workbench.network.model import Model
-from workbench.recipe import OFF, Recipe, Step
+from workbench.recipe import Recipe, Step
 
 recipes = st.builds(
     Recipe.sliders,
@@ -55,7 +55,7 @@ def test_an_override_can_switch_a_layer_off_or_be_the_only_one_on() -> None:
 
 def test_every_slider_is_some_methods_field() -> None:
     driven = {found[1].axis for method in METHODS.values() if (found := method.axis())}
-    assert driven == set(OFF)
+    assert driven == set(AXES)
 
 
 def test_equal_choices_have_equal_digests_whatever_their_order() -> None:

@@ -16,9 +16,9 @@ import click
 
 from workbench.devices.device import Device
 from workbench.errors import RecipeError, WorkbenchError
-from workbench.method import METHODS, mode_of
+from workbench.method import AXES, METHODS, mode_of
 from workbench.models import zoo
-from workbench.recipe import DEFAULTS, OFF, Recipe, Step, method_named
+from workbench.recipe import Recipe, Step, method_named
 
 if TYPE_CHECKING:
     from workbench.compression.compressed import CompressedModel
@@ -137,8 +137,8 @@ def _choices(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--bits", type=int, help="Width of a stored weight, 1 to 8, or 32 for none."),
             click.option("--rank", type=float, help="Share of the singular values kept, 0 to 1, 1 for no factors."),
             *(
-                click.option(f"--{axis}-method", default=None, help=f"Method of --{axis} (default {DEFAULTS[axis]}).")
-                for axis in DEFAULTS
+                click.option(f"--{name}-method", default=None, help=f"Method of --{name} (default {axis.method}).")
+                for name, axis in AXES.items()
             ),
             click.option(
                 "--step",
@@ -250,7 +250,7 @@ def _recipe(
     steps: tuple[str, ...],
     **methods: str | None,
 ) -> Recipe:
-    chosen = {axis: methods[f"{axis}_method"] for axis in DEFAULTS}
+    chosen = {axis: methods[f"{axis}_method"] for axis in AXES}
     sliders = any(choice is not None for choice in (sparsity, bits, rank, *chosen.values()))
     if sum((recipe_file is not None, bool(steps), sliders)) > 1:
         raise click.UsageError("Give either --recipe, or --step, or the sliders.")
@@ -259,9 +259,9 @@ def _recipe(
     if steps:
         return Recipe(tuple(Step(_method(text)) for text in steps))
     return Recipe.sliders(
-        OFF["sparsity"] if sparsity is None else sparsity,
-        int(OFF["bits"]) if bits is None else bits,
-        OFF["rank"] if rank is None else rank,
+        AXES["sparsity"].off if sparsity is None else sparsity,
+        int(AXES["bits"].off) if bits is None else bits,
+        AXES["rank"].off if rank is None else rank,
         methods={axis: method for axis, method in chosen.items() if method is not None},
     )
 

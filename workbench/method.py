@@ -10,6 +10,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from numpy.typing import NDArray
@@ -26,7 +27,61 @@ if TYPE_CHECKING:
 
 Tensors = NDArray[Any]
 Mode = Literal["instant", "calibrated", "trained"]
-Axis = Literal["rank", "sparsity", "bits"]
+AxisName = Literal["rank", "sparsity", "bits"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A global slider: one number that drives a field of whichever method is chosen for it.
+
+    unit: in which a person reads the number; "%" for a share of 0..1. off: the number that leaves the weights as
+    they are. direction: 1 where a larger one compresses more, -1 where a smaller one does. method: the default one.
+    """
+
+    name: AxisName
+    label: str
+    help: str
+    unit: Literal["%", "bits"]
+    off: float
+    direction: Literal[1, -1]
+    method: str
+
+
+# In the order in which their steps are taken, unless the recipe says otherwise.
+AXES: Mapping[AxisName, Axis] = MappingProxyType(
+    {
+        axis.name: axis
+        for axis in (
+            Axis(
+                name="rank",
+                label="Rank",
+                help="How much of each weight matrix is kept when it is split into two thinner ones.",
+                unit="%",
+                off=1.0,
+                direction=-1,
+                method="factorize.svd",
+            ),
+            Axis(
+                name="sparsity",
+                label="Sparsity",
+                help="How many weights become exactly zero. Zeros need not be stored or multiplied.",
+                unit="%",
+                off=0.0,
+                direction=1,
+                method="prune.magnitude",
+            ),
+            Axis(
+                name="bits",
+                label="Bits",
+                help="How wide one stored weight is. Fewer bits, fewer different values.",
+                unit="bits",
+                off=32,
+                direction=-1,
+                method="quantize.uniform",
+            ),
+        )
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +94,7 @@ class Setting:
     high: float | None = None
     step: float | None = None
     choices: tuple[str, ...] = ()
-    axis: Axis | None = None
+    axis: AxisName | None = None
 
     def check(self, owner: str, name: str, value: Any) -> Any:
         """`value` as the field stores it. Raises RecipeError naming the field where it is out of range."""

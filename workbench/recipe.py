@@ -11,15 +11,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ModelError, RecipeError
-from workbench.method import METHODS, Axis, Method
+from workbench.method import AXES, METHODS, AxisName, Method
 from workbench.weights.choice import ENCODINGS, known
 
 if TYPE_CHECKING:
     from workbench.network.model import Model
 
 VERSION = 1
-# The value at which a slider leaves the weights as they are, in the order in which steps are taken.
-OFF: Mapping[Axis, float] = MappingProxyType({"rank": 1.0, "sparsity": 0.0, "bits": 32})
 
 
 @dataclass(frozen=True)
@@ -90,8 +88,8 @@ class Recipe:
         bits: int = 32,
         rank: float = 1.0,
         *,
-        methods: Mapping[Axis, str | Method] | None = None,
-        overrides: Mapping[str, Mapping[Axis, float]] | None = None,
+        methods: Mapping[AxisName, str | Method] | None = None,
+        overrides: Mapping[str, Mapping[AxisName, float]] | None = None,
     ) -> Recipe:
         """The recipe of the three global sliders: rank, then sparsity, then bits; a slider that is off adds no step.
 
@@ -99,14 +97,14 @@ class Recipe:
         methods: which method each slider drives, by name or with its other settings. overrides: layer -> its own slider
         values. Raises RecipeError naming the slider, method or layer.
         """
-        chosen = {**DEFAULTS, **(methods or {})}
-        values: dict[Axis, float] = {"rank": rank, "sparsity": sparsity, "bits": bits}
+        chosen = {**{name: axis.method for name, axis in AXES.items()}, **(methods or {})}
+        values: dict[AxisName, float] = {"rank": rank, "sparsity": sparsity, "bits": bits}
         overrides = overrides or {}
         for layer, own in overrides.items():
             for axis in own:
-                if axis not in OFF:
-                    raise RecipeError(f"Layer {layer!r}: there is no slider {axis!r}; there are {', '.join(OFF)}.")
-        return cls(tuple(step for axis in OFF for step in _slider_step(axis, values[axis], chosen[axis], overrides)))
+                if axis not in AXES:
+                    raise RecipeError(f"Layer {layer!r}: there is no slider {axis!r}; there are {', '.join(AXES)}.")
+        return cls(tuple(step for axis in AXES for step in slider_step(axis, values[axis], chosen[axis], overrides)))
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
@@ -181,14 +179,11 @@ def _check_names(names: Iterable[str], model: Model) -> None:
             raise RecipeError(f"Layer {name!r} shares its weight with {layer.name!r}; name that one in the recipe.")
 
 
-DEFAULTS: Mapping[Axis, str] = MappingProxyType(
-    {"rank": "factorize.svd", "sparsity": "prune.magnitude", "bits": "quantize.uniform"}
-)
-
-
-def _slider_step(
-    axis: Axis, value: float, method: str | Method, overrides: Mapping[str, Mapping[Axis, float]]
+def slider_step(
+    axis: AxisName, value: float, method: str | Method, overrides: Mapping[str, Mapping[AxisName, float]]
 ) -> tuple[Step, ...]:
+    """The step of one global slider, or none where it is off; see `Recipe.sliders`. Raises RecipeError."""
+    off = AXES[axis].off
     chosen = method_named(method, {}) if isinstance(method, str) else method
     driven = chosen.axis()
     if driven is None or driven[1].axis != axis:
@@ -196,14 +191,14 @@ def _slider_step(
     name, setting = driven
     own = {layer: one[axis] for layer, one in overrides.items() if axis in one}
     for where, one in (("", value), *((f"Layer {layer!r}: ", one) for layer, one in own.items())):
-        if one != OFF[axis]:
-            outside = not setting.low <= OFF[axis] <= setting.high  # type: ignore[operator]
-            owner = f"{where}The {axis} slider{f' ({OFF[axis]:g} switches it off)' if outside else ''}"
+        if one != off:
+            outside = not setting.low <= off <= setting.high  # type: ignore[operator]
+            owner = f"{where}The {axis} slider{f' ({off:g} switches it off)' if outside else ''}"
             setting.check(owner, name, one)
-    if all(one == OFF[axis] for one in (value, *own.values())):
+    if all(one == off for one in (value, *own.values())):
         return ()
-    settings = {layer: None if one == OFF[axis] else {name: one} for layer, one in own.items()}
-    if value == OFF[axis]:  # only the overridden layers take this step
+    settings = {layer: None if one == off else {name: one} for layer, one in own.items()}
+    if value == off:  # only the overridden layers take this step
         alone = {layer: one for layer, one in settings.items() if one is not None}
         return (Step(chosen, tuple(sorted(alone)), alone),)  # the same recipe in whatever order they were moved
     return (Step(_with_settings(chosen, {name: value}), None, settings),)

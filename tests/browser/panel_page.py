@@ -38,14 +38,32 @@ class PanelPage:
         return dict(self.root.locator(".cwb-tile").evaluate_all(_CURRENT))
 
     def reset(self) -> None:
-        """Back to the network and the sliders that the page opened with."""
+        """Back to the network and the controls that the page opened with."""
         self.root.get_by_role("button", name="Reset", exact=True).click()
+        self.steps.locator("details").first.evaluate("(details) => (details.open = false)")
         self.root.get_by_label("Network").select_option("lenet-300-100/mnist")
         self.root.get_by_label("Device for energy").select_option("horowitz-45nm")
         self.settle()
 
     def slider(self, name: str) -> Locator:
         return self.root.get_by_role("slider", name=name, exact=True)
+
+    @property
+    def steps(self) -> Locator:
+        return self.root.get_by_role("region", name="More steps", exact=True)
+
+    def add_step(self, method: str) -> None:
+        if not self.steps.get_by_role("list").is_visible():
+            self.steps.get_by_text("More steps").click()
+        self.steps.get_by_label("Method to add").select_option(method)
+        self.steps.get_by_role("button", name="Add", exact=True).click()
+
+    def order(self) -> list[str]:
+        """The titles of the steps from the top down."""
+        return [
+            plain(title)
+            for title in self.steps.locator(".cwb-step-title > :is(label, span:first-child)").all_inner_texts()
+        ]
 
     def type_into_slider(self, name: str, *keys: str) -> str:
         """Press keys on a focused slider and return what it then says of itself."""

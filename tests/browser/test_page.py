@@ -19,6 +19,7 @@ from tests.browser.conftest import Traffic, picture
 from tests.browser.front_ends import PATIENCE, FrontEnd
 from tests.browser.panel_page import PanelPage, in_base_unit, plain
 from workbench.cli import main
+from workbench.method import METHODS
 
 pytestmark = pytest.mark.browser
 LENET = "lenet-300-100/mnist"
@@ -270,6 +271,65 @@ def test_a_drag_a_run_of_keys_and_a_choice_are_undone_and_redone_each_as_one(pan
     panel.settle()
 
 
+ACTIVATIONS = "Quantisation of activations"
+
+
+def test_a_step_is_added_set_moved_switched_off_removed_and_undone(panel):
+    """Each answer is that of `workbench measure` with the same steps in the same order."""
+    panel.type_into_slider("Sparsity", *["PageUp"] * 6)
+    panel.add_step("quantize.activations")
+    bits = f"Bits of {ACTIVATIONS}"
+    assert panel.type_into_slider(bits, *["ArrowLeft"] * 4) == "4 bits"
+    panel.steps.get_by_label(f"Ends of {ACTIVATIONS}").select_option("included")
+    sparsity, activations = "prune.magnitude:sparsity=0.6", "quantize.activations:bits=4,ends=included"
+    behind = measured(LENET, "--step", sparsity, "--step", activations)
+    before = measured(LENET, "--step", activations, "--step", sparsity)
+    alone = measured(LENET, "--sparsity", "0.6")
+    assert len({one["compressed"]["bit_operations"]["value"] for one in (behind, alone)}) == 2
+    assert_tiles_say(panel, behind)
+    assert panel.order() == ["Rank", "Sparsity", "Bits", ACTIVATIONS]
+
+    up = panel.steps.get_by_role("button", name=f"Move {ACTIVATIONS} up")
+    up.focus()
+    for _ in range(2):
+        panel.page.keyboard.press("Enter")
+    expect(up).to_be_focused()
+    assert panel.order() == ["Rank", ACTIVATIONS, "Sparsity", "Bits"]
+    assert_tiles_say(panel, before)
+
+    panel.steps.get_by_role("checkbox", name=ACTIVATIONS).uncheck()
+    assert_tiles_say(panel, alone)
+    panel.steps.get_by_role("button", name=f"Remove {ACTIVATIONS}").click()
+    assert panel.order() == ["Rank", "Sparsity", "Bits"]
+    assert_tiles_say(panel, alone)
+
+    undo = panel.root.get_by_role("button", name="Undo")
+    undo.click()  # what was removed is there again, switched off
+    expect(panel.steps.get_by_role("checkbox", name=ACTIVATIONS)).not_to_be_checked()
+    undo.click()
+    assert panel.order() == ["Rank", ACTIVATIONS, "Sparsity", "Bits"]
+    assert_tiles_say(panel, before)
+    undo.click()
+    assert panel.order() == ["Rank", "Sparsity", "Bits", ACTIVATIONS]
+    assert_tiles_say(panel, behind)
+    expect(panel.steps.locator("summary").filter(has_text="4 bits, range least-error, ends included")).to_be_visible()
+
+
+def test_every_method_of_the_shelf_can_be_added_and_shows_each_of_its_settings(panel):
+    offered = panel.steps.locator("option").evaluate_all("(options) => options.map((option) => option.value)")
+    assert sorted(offered) == sorted(METHODS)
+    for method in ("quantize.product", "prune.retrained-magnitude"):
+        panel.add_step(method)
+        for setting in METHODS[method].settings():
+            expect(
+                panel.steps.get_by_label(f"{setting.capitalize()} of {METHODS[method].title}", exact=True)
+            ).to_be_visible()
+    panel.settle()
+    standing = panel.steps.get_by_text("stands in until trained")
+    expect(standing).to_be_visible()
+    assert panel.root.locator(".cwb-tiles-head .cwb-kind").inner_text() == "preview"
+
+
 def test_the_exported_file_is_as_long_as_the_tile_says(panel, tmp_path):
     panel.type_into_slider("Sparsity", *["PageUp"] * 5)
     panel.settle()
@@ -321,7 +381,7 @@ def test_every_control_is_reached_seen_and_named_by_keyboard_alone(panel):
     wanted = ["Network", "Device for energy", "Undo", "Redo", "Reset", "Export .cwb", "Cancel"]
     for slider in ("Sparsity", "Bits", "Rank"):
         wanted += [slider, f"{slider} method", "Options and source"]
-    wanted += ["Measure latency", "Show", "Across", "Layer table"]
+    wanted += ["More steps", "Measure latency", "Show", "Across", "Layer table"]
     wanted += [f"Adjust layer fc{n}" for n in (1, 2, 3)]
     wanted += ["What the badges and terms mean"]
     assert [name for name in names if not name.startswith("All ")] == wanted

@@ -3,6 +3,7 @@
 import dataclasses
 
 from workbench.engine.neighbours import neighbours
+from workbench.method import METHODS
 from workbench.recipe import Recipe, Step
 
 
@@ -43,6 +44,16 @@ def test_a_layer_of_its_own_is_moved_alone() -> None:
     assert [one.digest for one in found] == [
         Recipe.sliders(bits=8, overrides={"fc1": {"bits": bits}, "fc2": {"bits": 3}}).digest for bits in (6, 4)
     ]
+
+
+def test_of_two_steps_with_one_method_the_one_that_was_moved_goes_on() -> None:
+    prune = METHODS["prune.magnitude"]
+
+    def twice(first: float, second: float) -> Recipe:
+        return Recipe((Step(prune(sparsity=first)), *Recipe.sliders(bits=4).steps, Step(prune(sparsity=second))))
+
+    assert neighbours(twice(0.2, 0.5), twice(0.3, 0.5), reach=1) == (twice(0.31, 0.5), twice(0.29, 0.5))
+    assert neighbours(twice(0.3, 0.4), twice(0.3, 0.5), reach=1) == (twice(0.3, 0.51), twice(0.3, 0.49))
 
 
 def test_nothing_where_no_single_slider_was_moved() -> None:

@@ -13,6 +13,8 @@ from widgets.views.numbers import NBSP
 from workbench.method import METHODS
 from workbench.recipe import Step
 
+FOREIGN = workbench.Recipe((Step(METHODS["quantize.activations"](), ("fc1",)),))  # of one layer only
+
 
 class Page:
     """Stands where a browser stands: writes moves as they travel, reads the last state."""
@@ -239,14 +241,12 @@ def test_a_message_that_repeats_what_it_asked_for_measures_once(page):
     assert page.state["latency"] == known
 
 
-def test_measuring_a_recipe_that_the_sliders_cannot_show_keeps_it(page):
-    prune, quantise = METHODS["prune.magnitude"], METHODS["quantize.uniform"]
-    recipe = workbench.Recipe((Step(quantise(bits=4)), Step(prune(sparsity=0.5))))
-    page.session.recipe = recipe
+def test_measuring_a_recipe_that_the_controls_cannot_show_keeps_it(page):
+    page.session.recipe = FOREIGN
     page.settled()
     page.move(latency=page.seq + 1)
     assert page.settled()["latency"] is not None
-    assert page.session.recipe == recipe
+    assert page.session.recipe == FOREIGN
 
 
 def test_every_point_visited_is_kept_once(page):
@@ -270,13 +270,44 @@ def test_a_recipe_set_in_python_moves_the_sliders(page):
     assert page.state["fresh"]
 
 
-def test_a_recipe_that_the_sliders_cannot_show_is_said_to_be_one(page):
-    prune, quantise = METHODS["prune.magnitude"], METHODS["quantize.uniform"]
-    page.session.recipe = workbench.Recipe((Step(quantise(bits=4)), Step(prune(sparsity=0.5))))
+def test_a_recipe_that_the_controls_cannot_show_is_said_to_be_one(page):
+    page.session.recipe = FOREIGN
     assert "set in Python" in page.settled()["foreign"]
     page.move()
     assert page.settled()["foreign"] == ""
     assert page.state["recipe"] == "no compression"
+
+
+def test_an_added_step_ends_in_what_assess_says_of_the_same_recipe(page, lenet):
+    steps = [*page.state["position"]["steps"], {"method": "quantize.activations", "settings": {"bits": 4}, "on": True}]
+    page.move(lambda position: position.update(steps=steps))
+    state = page.settled()
+    activations = METHODS["quantize.activations"](bits=4)
+    report = workbench.assess(workbench.compress(lenet, workbench.Recipe((Step(activations),))), images=IMAGES)
+    assert state["recipe"] == "Quantisation of activations (bits 4)"
+    assert page.tile("accuracy")["value"] == f"{100 * report.compressed.accuracy.value:.2f}{NBSP}%"
+    assert page.panel.points["current"] == report.recipe["digest"]
+    page.move(lambda position: position["steps"][-1].update(on=False))
+    assert page.settled()["recipe"] == "no compression"
+
+
+def test_the_order_of_the_steps_is_that_of_the_recipe(page):
+    page.move(slide(sparsity=50, bits=4))
+    page.settled()
+    page.move(lambda position: position.update(steps=["bits", "rank", "sparsity"]))
+    page.settled()
+    assert [step["method"] for step in page.session.recipe.to_object()["steps"]] == [
+        "quantize.uniform",
+        "prune.magnitude",
+    ]
+
+
+def test_controls_that_are_off_stay_where_they_are_when_the_same_recipe_comes_again(page):
+    off = {"method": "prune.n-m", "settings": {}, "on": False}
+    page.move(lambda position: position.update(steps=["bits", off, "rank", "sparsity"]))
+    before = page.settled()["position"]
+    page.session.update()  # as at the end of a training
+    assert page.settled()["position"] == before
 
 
 def test_cancel_keeps_what_is_known(lenet):

@@ -14,11 +14,11 @@ import workbench
 from tests.widgets.reports import IMAGES
 from widgets import Dashboard
 from widgets.controls.position import Position
-from widgets.controls.sliders import AXES, sliders
+from widgets.controls.sliders import sliders
 from widgets.dashboards.foresight import foreseen
 from widgets.draw.panel import Panel
 from workbench.engine.session import Session
-from workbench.method import METHODS
+from workbench.method import AXES, METHODS
 from workbench.recipe import Recipe, Step
 
 
@@ -200,9 +200,25 @@ def test_a_slider_that_there_is_not_changes_nothing(page, content):
     assert page.panel.state["error"] == ""
 
 
-def test_nothing_is_foreseen_from_a_recipe_that_the_sliders_cannot_show(page):
-    prune, quantise = METHODS["prune.magnitude"], METHODS["quantize.uniform"]
-    page.session.recipe = Recipe((Step(quantise(bits=4)), Step(prune(sparsity=0.5))))
+def test_costs_are_foreseen_behind_added_steps_and_in_their_order(page):
+    random = np.random.default_rng(0)
+    page.say(kind="hello")
+    steps = [
+        "bits",
+        {"method": "prune.n-m", "settings": {"pattern": "1:4"}, "on": True},
+        "sparsity",
+        {"method": "quantize.activations", "settings": {"bits": 4}, "on": False},
+        "rank",
+    ]
+    page.move(steps=steps, stops={"sparsity": 80, "bits": 4, "rank": 100})
+    told = {key(one.pop("position")): one for one in page.told()}
+    for stop in random.permutation(101)[:6]:
+        state = page.slide(sparsity=int(stop))
+        assert json.dumps(told[key(state["position"])]) == json.dumps(shown(state))
+
+
+def test_nothing_is_foreseen_from_a_recipe_that_the_controls_cannot_show(page):
+    page.session.recipe = Recipe((Step(METHODS["quantize.activations"](), ("fc1",)),))
     page.session.wait(60)
     page.say(kind="hello")
     assert page.told() == []

@@ -2,10 +2,10 @@
 
 import pytest
 
-from widgets.controls.sliders import AXES, Slider, describe, methods, options, shown, sliders
+from widgets.controls.settings import shown
+from widgets.controls.sliders import ORDER, Slider, describe, methods, options, sliders
 from workbench.errors import RecipeError
-from workbench.method import METHODS
-from workbench.recipe import DEFAULTS, OFF
+from workbench.method import AXES, METHODS
 
 
 @pytest.mark.parametrize(
@@ -20,13 +20,13 @@ def test_stops_come_from_the_setting(axis, expected):
     assert sliders()[axis] == expected
 
 
-@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("axis", ORDER)
 def test_every_stop_has_a_value_and_every_value_its_stop(axis):
     slider = sliders()[axis]
     for stop in range(slider.low, slider.high + 1):
         assert slider.stop(slider.value(stop)) == stop
         assert slider.check(stop) == stop
-    assert slider.value(slider.off) == OFF[axis]
+    assert slider.value(slider.off) == AXES[axis].off
 
 
 def test_a_share_is_the_number_that_a_person_would_type():
@@ -40,11 +40,11 @@ def test_anything_but_a_stop_is_refused(stop):
 
 
 def test_every_method_with_a_slider_that_needs_no_training_is_offered_once_the_default_first():
-    offered = [name for axis in AXES for name in methods(axis)]
+    offered = [name for axis in ORDER for name in methods(axis)]
     assert sorted(offered) == sorted(
         name for name, method in METHODS.items() if method.axis() and method.mode != "trained"
     )
-    assert [next(iter(methods(axis))) for axis in AXES] == [DEFAULTS[axis] for axis in AXES]
+    assert [next(iter(methods(axis))) for axis in ORDER] == [AXES[axis].method for axis in ORDER]
 
 
 def test_what_the_page_is_sent_names_every_option_with_its_help():

@@ -9,37 +9,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from widgets.controls import settings
+from widgets.controls.settings import shown
+from widgets.views import numbers
 from workbench.errors import RecipeError
-from workbench.method import METHODS, Axis, Method, Setting
-from workbench.recipe import DEFAULTS, OFF
+from workbench.method import AXES, METHODS, AxisName, Method, Setting
 
-# In the order in which the page shows them.
-AXES: tuple[Axis, ...] = ("sparsity", "bits", "rank")
-_LABELS = {"sparsity": "Sparsity", "bits": "Bits", "rank": "Rank"}
-_HELP = {
-    "sparsity": "How many weights become exactly zero. Zeros need not be stored or multiplied.",
-    "bits": "How wide one stored weight is. Fewer bits, fewer different values.",
-    "rank": "How much of each weight matrix is kept when it is split into two thinner ones.",
-}
+ORDER: tuple[AxisName, ...] = ("sparsity", "bits", "rank")  # in which the page shows them, most used first
+_MOST_TICKS = 10
 
 
 @dataclass(frozen=True)
 class Slider:
     """One global slider: whole-number stops low..high, `off` among them; `scale` stops make a value of 1."""
 
-    axis: Axis
+    axis: AxisName
     low: int
     high: int
     off: int
     scale: int
 
     @classmethod
-    def of(cls, axis: Axis) -> Slider:
-        setting = _driven(methods(axis)[DEFAULTS[axis]])
+    def of(cls, axis: AxisName) -> Slider:
+        setting = _driven(methods(axis)[AXES[axis].method])
         scale = round(1 / (setting.step or 1))
         low, high = round((setting.low or 0) * scale), round((setting.high or 0) * scale)
         low = max(low, 1) if axis == "rank" else low  # no rank at all is no layer at all
-        off = round(OFF[axis] * scale)
+        off = round(AXES[axis].off * scale)
         if low <= off <= high:
             return cls(axis, low, high, off, scale)
         return cls(axis, low, high + 1, high + 1, scale)
@@ -47,12 +43,12 @@ class Slider:
     def value(self, stop: int) -> float:
         """What the method is given at `stop`."""
         if stop == self.off:
-            return OFF[self.axis]
+            return AXES[self.axis].off
         return stop if self.scale == 1 else stop / self.scale
 
     def stop(self, value: float) -> int:
         """The stop nearest to a method's value."""
-        return self.off if value == OFF[self.axis] else round(value * self.scale)
+        return self.off if value == AXES[self.axis].off else round(value * self.scale)
 
     def check(self, stop: Any, where: str = "") -> int:
         """`stop` itself. Raises RecipeError for anything but a whole number among the stops."""
@@ -64,18 +60,18 @@ class Slider:
         return stop
 
 
-def sliders() -> dict[Axis, Slider]:
-    return {axis: Slider.of(axis) for axis in AXES}
+def sliders() -> dict[AxisName, Slider]:
+    return {axis: Slider.of(axis) for axis in ORDER}
 
 
-def methods(axis: Axis) -> dict[str, type[Method]]:
+def methods(axis: AxisName) -> dict[str, type[Method]]:
     """The methods that `axis` can drive at once, without training, the default one first."""
     found = {}
     for name, method in METHODS.items():
         driven = method.axis()
         if method.mode != "trained" and driven is not None and driven[1].axis == axis:
             found[name] = method
-    return dict(sorted(found.items(), key=lambda item: (item[0] != DEFAULTS[axis], item[0])))
+    return dict(sorted(found.items(), key=lambda item: (item[0] != AXES[axis].method, item[0])))
 
 
 def options(method: type[Method]) -> dict[str, Setting]:
@@ -85,13 +81,7 @@ def options(method: type[Method]) -> dict[str, Setting]:
 
 def describe() -> list[dict[str, Any]]:
     """What the page needs to draw the sliders: plain JSON, sent once."""
-    return [_slider(Slider.of(axis)) for axis in AXES]
-
-
-def shown(value: Any) -> str:
-    """`value` in an error message: never long, whatever a page sent."""
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return [_slider(Slider.of(axis)) for axis in ORDER]
 
 
 def _driven(method: type[Method]) -> Setting:
@@ -102,37 +92,30 @@ def _driven(method: type[Method]) -> Setting:
 
 
 def _slider(slider: Slider) -> dict[str, Any]:
+    """texts: of the stops from low to high. ticks: stops that are written below the slider, each with its text."""
+    axis = AXES[slider.axis]
+    stops = range(slider.low, slider.high + 1)
+    few = stops if len(stops) <= _MOST_TICKS else (slider.low, 25, 50, 75, slider.high)
+    texts = [numbers.on_axis(axis, slider.value(stop)) for stop in stops]
     return {
-        "axis": slider.axis,
-        "label": _LABELS[slider.axis],
-        "help": _HELP[slider.axis],
-        "unit": "bits" if slider.axis == "bits" else "%",
+        "axis": axis.name,
+        "label": axis.label,
+        "help": axis.help,
+        "direction": axis.direction,
         "low": slider.low,
         "high": slider.high,
         "off": slider.off,
-        "off_text": "32 bits (float)" if slider.axis == "bits" else f"{slider.off} %",
-        "methods": [_method(name, one) for name, one in methods(slider.axis).items()],
+        "texts": texts,
+        "ticks": [[stop, texts[stop - slider.low].split()[0]] for stop in few],
+        "methods": [_method(name, method) for name, method in methods(slider.axis).items()],
     }
 
 
 def _method(name: str, method: type[Method]) -> dict[str, Any]:
-    defaults = method()
     return {
         "name": name,
         "title": method.title,
         "paper": method.paper,
         "help": _driven(method).help,
-        "options": [
-            {
-                "name": option,
-                "label": option.replace("_", " ").capitalize(),
-                "help": one.help,
-                "choices": list(one.choices),
-                "low": one.low,
-                "high": one.high,
-                "step": one.step,
-                "default": getattr(defaults, option),
-            }
-            for option, one in options(method).items()
-        ],
+        "options": settings.describe(method, options(method)),
     }

@@ -11,7 +11,7 @@ from threading import RLock, Thread
 from typing import Any
 
 from widgets.controls.position import Position
-from widgets.controls.sliders import AXES, shown
+from widgets.controls.settings import shown
 from widgets.dashboards.foresight import Foresight
 from widgets.dashboards.screen import catalogue, screen
 from widgets.draw.panel import Panel
@@ -21,6 +21,7 @@ from workbench.devices.device import Device
 from workbench.engine.session import Session
 from workbench.engine.update import Update
 from workbench.errors import RecipeError, WorkbenchError
+from workbench.method import AXES
 from workbench.models import zoo
 from workbench.network.model import Model, load
 from workbench.recipe import Recipe
@@ -54,6 +55,7 @@ class Dashboard:
         self._points: dict[tuple[str, str], Point] = {}
         self._shown = self._plotted = 0.0
         self._move = 0
+        self._position = Position(session.model.name, session.device)
         self._position, self._foreign = self._session_position()
         self.panel = Panel(self._moved, self._looked, catalogue=catalogue(self._own), state=self._screen())
         self._foresight = Foresight(session, self.panel.send)
@@ -86,8 +88,9 @@ class Dashboard:
             if content["kind"] == "hello":
                 self._foresight.begin()
             else:
-                axis, layer = content.get("axis"), content.get("layer")
-                if axis not in AXES or not (layer is None or isinstance(layer, str)):
+                axis = next((name for name in AXES if name == content.get("axis")), None)
+                layer = content.get("layer")
+                if axis is None or not (layer is None or isinstance(layer, str)):
                     return
                 self._foresight.reach((axis, layer))
             self._foresee(further=self._last.stage in ("exact", "cancelled"))
@@ -156,11 +159,17 @@ class Dashboard:
                 self._foresee(further=update.stage != "costs")
 
     def _session_position(self) -> tuple[Position, bool]:
-        """Where the controls stand for the session's recipe, and whether no position gives just that."""
+        """Where the controls stand for the session's recipe, and whether no position gives just that.
+
+        Where they stand for it already they stay: a recipe knows nothing of what is switched off.
+        """
         session = self.session
         if self._models.setdefault(session.model.name, session.model) is not session.model:
             self._foresight.forget()
         self._models[session.model.name] = session.model
+        at = self._position
+        if (at.model, at.device, at.recipe()) == (session.model.name, session.device, session.recipe):
+            return at, False
         found = Position.of_recipe(session.recipe, session.model.name, session.device)
         return found or Position(session.model.name, session.device), found is None
 

@@ -12,12 +12,12 @@ from threading import Lock
 from typing import Any
 
 from widgets.controls.position import Place, Position
-from widgets.controls.sliders import AXES, Slider
+from widgets.controls.sliders import ORDER, Slider
 from widgets.views.recipe import describe
 from widgets.views.tiles import cost_tiles
 from workbench.engine.session import Session
 from workbench.network.model import Model
-from workbench.recipe import OFF, Recipe
+from workbench.recipe import Recipe
 from workbench.report.report import Report
 
 _AHEAD = 5.0  # seconds of working out what may come next
@@ -50,7 +50,7 @@ class Foresight:
         self._session, self._send = session, send
         self._lock = Lock()
         self._heard = False  # whether there is a page
-        self._place: Place = (AXES[0], None)
+        self._place: Place = (ORDER[0], None)
         self._lines: deque[tuple[_Line, Iterator[int]]] = deque()
         self._due: float | None = None  # when to end
         self._known: dict[str, None] = {}  # keys of positions, those asked for last at the end
@@ -93,7 +93,7 @@ class Foresight:
                 self._place = (axis, None)
             places = {self._place: None}
             if further:
-                places |= {(one, None): None for one in AXES if one != "rank" or not _is_off(position)}
+                places |= {(one, None): None for one in ORDER if one != "rank" or not _is_off(position)}
             if self._taken is not None:  # which the session leaves for this
                 self._known.pop(self._taken.key, None)
                 self._taken = None
@@ -153,4 +153,4 @@ def foreseen(report: Report) -> dict[str, Any]:
 def _is_off(position: Position) -> bool:
     """Whether no layer has a rank."""
     ranks = [position.stops["rank"], *(own["rank"] for own in position.overrides.values() if "rank" in own)]
-    return all(Slider.of("rank").value(stop) == OFF["rank"] for stop in ranks)
+    return all(stop == Slider.of("rank").off for stop in ranks)

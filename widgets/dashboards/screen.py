@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from widgets.controls import sliders
+from widgets.controls import sliders, steps
 from widgets.controls.position import Position
 from widgets.draw.plotly_bundle import bundle_tag
 from widgets.views.glossary import explained, glossary
@@ -19,9 +19,7 @@ from workbench.models import zoo
 from workbench.network.model import Model
 from workbench.report.report import Report
 
-FOREIGN = (
-    "The recipe now measured was set in Python and is not one that the sliders can show; moving a slider replaces it."
-)
+FOREIGN = "The recipe now measured was set in Python and is not one that the controls can show; moving one replaces it."
 
 
 def catalogue(own: Model | None) -> dict[str, Any]:
@@ -35,6 +33,9 @@ def catalogue(own: Model | None) -> dict[str, Any]:
         "models": listed,
         "devices": [{"name": one.name, "title": one.title} for one in devices],
         "sliders": sliders.describe(),
+        "methods": steps.describe(),
+        "order": list(steps.SLIDERS),
+        "most_added": steps.MOST_ADDED,
         "axes": described(),
         "glossary": glossary(),
         "words": explained(),
@@ -79,6 +80,7 @@ def screen(
         "layers": layers(report) if report else [],
         "notes": list(report.notes) if report else [],
         "kind": report.kind if report else "",
+        "previews": list(report.previews) if report else [],
         "recipe": describe(report.recipe) if report else "",
         "spoken": spoken(report) if report else "",
     }

@@ -22,6 +22,8 @@ _MODULES = (
     "history",
     "header",
     "sliders",
+    "settings",
+    "steps",
     "tiles",
     "latency",
     "layers",
@@ -43,7 +45,7 @@ class Panel(anywidget.AnyWidget):
     """
 
     _esm = "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES)
-    _css = (_FOLDER / "panel.css").read_text(encoding="utf-8")
+    _css = "\n".join((_FOLDER / f"{name}.css").read_text(encoding="utf-8") for name in ("panel", "steps"))
 
     catalogue = traitlets.Dict().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from workbench.method import Axis
+
 NBSP = "\u00a0"
 MINUS = "\u2212"
 TIMES = "\u00d7"
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _JOULES = ((1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"), (1e-9, "nJ"), (1e-12, "pJ"))
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+def on_axis(axis: Axis, value: float) -> str:
+    """What a slider's value is called: "90 %", "1 bit", "32 bits (float)"."""
+    if axis.unit == "%":
+        return f"{100 * value:g} %"
+    return f"{value:g} bit{'s' if value > 1 else ''}{' (float)' if value == axis.off else ''}"
 
 
 def significant(value: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from widgets.views import numbers
-from workbench.method import METHODS
+from workbench.method import AXES, METHODS, Method, Setting
 
 
 def describe(recipe: Mapping[str, Any]) -> str:
@@ -19,16 +19,29 @@ def describe(recipe: Mapping[str, Any]) -> str:
 
 
 def _step(step: Mapping[str, Any]) -> str:
-    method = METHODS[step["method"]]
+    method, settings = METHODS[step["method"]], step["settings"]
     driven = method.axis()
-    if driven is None or step["settings"].get(driven[0]) is None:
-        return method.title
-    name, setting = driven
-    value = step["settings"][name]
+    if driven is None or driven[1].axis is None or driven[0] not in settings:
+        return _with_settings(method, settings)
+    name, axis = driven[0], AXES[driven[1].axis]
     if step.get("layers") is not None:
-        return f"{setting.axis} in some layers only"
-    return f"{value} bit{'s' if value > 1 else ''}" if setting.axis == "bits" else f"{setting.axis} {_share(value)}"
+        return f"{axis.name} in some layers only"
+    words = numbers.on_axis(axis, settings[name])
+    if axis.unit == "%":
+        words = f"{axis.name} {words.replace(' ', numbers.NBSP)}"
+    return f"{words} ({method.title})" if method.mode == "trained" else words
 
 
-def _share(value: float) -> str:
-    return f"{100 * value:g}{numbers.NBSP}%"
+def _with_settings(method: type[Method], settings: Mapping[str, Any]) -> str:
+    """The title, with the settings that are not at their default."""
+    defaults = method()
+    chosen = [
+        f"{name} {_value(method.settings()[name], value)}"
+        for name, value in settings.items()
+        if value != getattr(defaults, name)
+    ]
+    return f"{method.title} ({', '.join(chosen)})" if chosen else method.title
+
+
+def _value(setting: Setting, value: Any) -> str:
+    return f"{100 * value:g}{numbers.NBSP}%" if setting.unit == "share" else str(value)

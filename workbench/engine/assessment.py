@@ -72,6 +72,7 @@ def costs(compressed: CompressedModel, device: str = DEFAULT_DEVICE) -> Report:
         notes=((BLANK,) if model.blank else ()) + tuple(note.text for note in compressed.notes if not note.layer),
         kind="faithful" if compressed.faithful else "preview",
         input_shape=model.input_shape,
+        previews=compressed.previews,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 
 from workbench.method import Setting
 from workbench.recipe import Recipe, Step
 
-_Place = tuple[str, str | None]  # the method of a step, and a layer that the step overrides
+# The method of a step, how many steps before it have the same one, and a layer that the step overrides.
+_Place = tuple[str, int, str | None]
 
 
 def neighbours(before: Recipe, now: Recipe, reach: int = 2) -> tuple[Recipe, ...]:
@@ -20,31 +22,36 @@ def neighbours(before: Recipe, now: Recipe, reach: int = 2) -> tuple[Recipe, ...
     if len(moved) != 1:
         return ()
     (place,) = moved
-    name, setting = _driven(now.steps[_index(now, place)])
+    index = _index(now, place)
+    name, setting = _driven(now.steps[index])
     known = was.get(place)
     onward = -1 if known is not None and values[place] < known else 1
     steps = [onward * far for far in range(1, reach + 1)] + [-onward * far for far in range(1, reach + 1)]
     found = (_stepped(values[place], steps_away, setting) for steps_away in steps)
-    return tuple(_with(now, place, name, value) for value in found if value is not None)
+    return tuple(_with(now, index, place[2], name, value) for value in found if value is not None)
 
 
 def _values(recipe: Recipe) -> dict[_Place, float]:
     """Where every slider of the recipe stands, the global ones and the layers' own."""
     found: dict[_Place, float] = {}
+    seen: Counter[str] = Counter()
     for step in recipe.steps:
         if step.method.axis() is None:
             continue
         name, _ = _driven(step)
+        method, before = step.method.name, seen[step.method.name]
+        seen[method] += 1
         if step.layers is None:
-            found[step.method.name, None] = getattr(step.method, name)
+            found[method, before, None] = getattr(step.method, name)
         for layer, own in step.overrides.items():
             if own is not None and name in own:
-                found[step.method.name, layer] = own[name]
+                found[method, before, layer] = own[name]
     return found
 
 
 def _index(recipe: Recipe, place: _Place) -> int:
-    return max(index for index, step in enumerate(recipe.steps) if step.method.name == place[0])
+    method, before, _ = place
+    return [index for index, step in enumerate(recipe.steps) if step.method.name == method][before]
 
 
 def _driven(step: Step) -> tuple[str, Setting]:
@@ -63,8 +70,7 @@ def _stepped(value: float, steps: int, setting: Setting) -> float | None:
     return moved if setting.low <= moved <= setting.high else None
 
 
-def _with(recipe: Recipe, place: _Place, name: str, value: float) -> Recipe:
-    index, layer = _index(recipe, place), place[1]
+def _with(recipe: Recipe, index: int, layer: str | None, name: str, value: float) -> Recipe:
     step = recipe.steps[index]
     if layer is None:
         step = dataclasses.replace(step, method=dataclasses.replace(step.method, **{name: value}))

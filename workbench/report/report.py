@@ -27,7 +27,7 @@ class Report:
     without data. recipe: its JSON object with its "digest". input_shape: of the one input, without batch, that the
     costs are counted for. original: None where it is not at hand (the packed file of a user's own network). notes:
     sentences on the whole. kind: "preview" where weights were only cut or rounded, "faithful" where every method was
-    applied as its paper asks.
+    applied as its paper asks. previews: titles of trained methods for which another stood in.
     """
 
     model: str
@@ -40,6 +40,7 @@ class Report:
     notes: tuple[str, ...]
     kind: Kind
     input_shape: tuple[int, ...]
+    previews: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `workbench measure --json` prints: numbers, strings, lists and dicts only."""
@@ -54,6 +55,7 @@ class Report:
             "layers": [row.to_object() for row in self.layers],
             "notes": list(self.notes),
             "kind": self.kind,
+            "previews": list(self.previews),
         }
 
     def table(self) -> str:

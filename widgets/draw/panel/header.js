@@ -14,7 +14,7 @@ function createHeader(link, catalogue, history) {
   );
   const summary = make("p", { className: "cwb-help cwb-summary" });
   const exporter = make("button", { type: "button", className: "cwb-primary", text: "Export .cwb", onclick: () => save() });
-  const reset = make("button", { type: "button", text: "Reset", title: "Every slider back to the original network", onclick: () => clear() });
+  const reset = make("button", { type: "button", text: "Reset", title: "Back to the original network: every slider off, no other steps", onclick: () => clear() });
   const bar = make("progress", { max: 1, value: 0, "aria-label": "How much has been measured" });
   const status = make("span", { className: "cwb-status" });
   const cancel = make("button", { type: "button", text: "Cancel", onclick: () => stop() });
@@ -42,6 +42,7 @@ function createHeader(link, catalogue, history) {
     link.change((position) => {
       for (const slider of catalogue.sliders) position.stops[slider.axis] = slider.off;
       position.overrides = {};
+      position.steps = [...catalogue.order];
     });
   }
 

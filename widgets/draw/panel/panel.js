@@ -29,15 +29,16 @@ function render({ model, el, signal: given }) {
   const root = make("div", { className: "cwb", role: "group", "aria-label": "Compression workbench" });
   const header = createHeader(link, catalogue, createHistory(link, root, signal));
   const plot = createPlot(model, link, root, signal);
+  const body = make(
+    "div",
+    { className: "cwb-body" },
+    make("div", { className: "cwb-controls" }, createSliders(link, catalogue), createSteps(link, catalogue)),
+    make("div", { className: "cwb-main" }, createTiles(link, catalogue), createLatency(link, catalogue), plot.root, createLayers(link, catalogue)),
+  );
   root.append(
     header.root,
     header.error,
-    make(
-      "div",
-      { className: "cwb-body" },
-      createSliders(link, catalogue),
-      make("div", { className: "cwb-main" }, createTiles(link, catalogue), createLatency(link, catalogue), plot.root, createLayers(link, catalogue)),
-    ),
+    body,
     createGlossary(catalogue),
     createSpoken(link, signal),
   );
@@ -61,7 +62,10 @@ function render({ model, el, signal: given }) {
   followTheme(root, signal, plot.draw);
   link.start();
   model.send({ kind: "hello" });
-  requestAnimationFrame(() => plot.draw());
+  requestAnimationFrame(() => {
+    followHeight([...body.children], signal); // what they scroll in is known once they are on the page
+    plot.draw();
+  });
   return () => controller.abort();
 }
 

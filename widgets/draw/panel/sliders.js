@@ -1,9 +1,7 @@
 // The three global sliders. The untouched network is always at the left end, so moving right always compresses more.
 
 function stopText(slider, stop) {
-  if (stop === slider.off) return slider.off_text;
-  if (slider.unit === "bits") return stop === 1 ? "1 bit" : `${stop} bits`;
-  return `${stop} %`;
+  return slider.texts[stop - slider.low];
 }
 
 // How far a stop is from the untouched end, 0 to 1.
@@ -19,8 +17,8 @@ function makeRange(slider, name, oninput, onreach) {
     id,
     min: slider.low,
     max: slider.high,
-    step: 1,
-    dir: slider.off === slider.high ? "rtl" : "ltr",
+    step: slider.step ?? 1,
+    dir: slider.direction < 0 ? "rtl" : "ltr",
     oninput: () => oninput(Number(input.value)),
     onpointerenter: onreach,
     onfocus: onreach,
@@ -41,33 +39,11 @@ function makeRange(slider, name, oninput, onreach) {
 }
 
 function makeTicks(slider) {
-  const stops =
-    slider.unit === "bits"
-      ? Array.from({ length: slider.high - slider.low + 1 }, (_, index) => slider.low + index)
-      : [slider.low, 25, 50, 75, slider.high];
   return make(
     "div",
     { className: "cwb-ticks", "aria-hidden": "true" },
-    ...stops.map((stop) => {
-      const text = stop === slider.off && slider.unit === "bits" ? "32" : String(stop);
-      return make("span", { text, style: `--cwb-travel: ${travel(slider, stop)}` });
-    }),
+    ...slider.ticks.map(([stop, text]) => make("span", { text, style: `--cwb-travel: ${travel(slider, stop)}` })),
   );
-}
-
-function makeOption(option, onchange) {
-  if (option.choices.length) {
-    return makeSelect(option.label, option.choices.map((one) => [one, one]), onchange, option.help);
-  }
-  const id = newId("option");
-  const helpId = newId("help");
-  const select = make("input", {
-    type: "number", id, min: option.low, max: option.high, step: option.step ?? "any", "aria-describedby": helpId,
-    onchange: () => onchange(Number(select.value)),
-  });
-  const label = make("label", { for: id, text: option.label });
-  const help = make("p", { id: helpId, className: "cwb-help", text: option.help });
-  return { root: make("div", { className: "cwb-field" }, label, select, help), select };
 }
 
 function createSlider(link, slider) {
@@ -92,15 +68,14 @@ function createSlider(link, slider) {
   let options = [];
 
   function showMethod(method) {
-    options = method.options.map((option) => ({
-      option,
-      ...makeOption(option, (value) =>
+    options = method.options.map((option) =>
+      makeSetting(option, (value) =>
         link.change((position) => {
-          position.options[axis] = { ...position.options[axis], [option.name]: value };
+          position.options[axis] = withSetting(position.options[axis], option, value);
         }),
       ),
-    }));
-    fields.replaceChildren(...options.map((one) => one.root));
+    );
+    fields.replaceChildren(...options.map((option) => option.root));
     setText(source, `${method.help} Source: ${method.paper}.`);
     shownMethod = method.name;
   }
@@ -111,9 +86,7 @@ function createSlider(link, slider) {
     methods.select.value = position.methods[axis];
     const method = slider.methods.find((one) => one.name === position.methods[axis]);
     if (method && shownMethod !== method.name) showMethod(method);
-    for (const { option, select } of options) {
-      select.value = String(position.options[axis][option.name] ?? option.default);
-    }
+    for (const option of options) option.show(position.options[axis]);
   });
 
   methods.root.classList.add("cwb-method");
