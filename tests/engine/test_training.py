@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from threading import Event
 
 import numpy as np
@@ -15,6 +16,7 @@ import workbench
 from workbench.compression.compressed import compress
 from workbench.data.datasets import Dataset
 from workbench.engine.jobs import Job
+from workbench.engine.running import Announcement, Follower, running
 from workbench.engine.training import train
 from workbench.errors import DataError, ModelError, RecipeError, WorkbenchError
 from workbench.methods.prune.magnitude import Magnitude
@@ -183,6 +185,50 @@ def test_a_job_that_is_killed_says_so(model, store):
     os.kill(job.process, signal.SIGKILL)
     with pytest.raises(WorkbenchError, match="ended with code -9"):
         job.wait(60)
+
+
+def until(holds, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert holds()
+
+
+def test_a_training_is_found_followed_and_ended_by_whoever_did_not_begin_it(model, store):
+    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=50)),))
+    job = Job(model, recipe, store)
+    until(lambda: running(store))
+    told, ended = [], []
+    follower = Follower(running(store)[0], told.append, ended.append)
+    assert (follower.training.model, follower.training.recipe) == ("clouds", recipe)
+    until(lambda: told)
+    assert told[0].title == RetrainedMagnitude.title
+    assert 0 < told[0].progress.share < 1 and 0 < told[0].progress.score <= 1
+    follower.cancel()
+    job.wait(120)
+    follower.wait(30)
+    assert ended == [None]
+    assert running(store) == [] and list((store.folder / "running").iterdir()) == []
+    assert compress(model, recipe, store=store).previews == ("Magnitude pruning with retraining (stopped early)",)
+
+
+def test_a_follower_hears_of_a_process_that_was_killed_and_nothing_of_it_stays(model, store):
+    job = Job(model, Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=50)),)), store)
+    until(lambda: running(store))
+    ended = []
+    follower = Follower(running(store)[0], lambda training: None, ended.append)
+    os.kill(job.process, signal.SIGKILL)
+    follower.wait(30)
+    assert ended == ["The training's process was ended; what it had not finished is lost."]
+    assert list((store.folder / "running").iterdir()) == []
+
+
+def test_a_follower_is_told_why_a_training_failed(store):
+    announcement, ended = Announcement(store, "own", Recipe()), []
+    follower = Follower(running(store)[0], lambda training: None, ended.append)
+    announcement.end("own has no images to train on.")
+    follower.wait(30)
+    assert ended == ["own has no images to train on."]
 
 
 def test_a_class_that_no_other_process_finds_is_named(model):

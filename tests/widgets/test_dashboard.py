@@ -1,6 +1,7 @@
 """The dashboard without a browser: a real session, real moves, and what the page would be told."""
 
 import copy
+import re
 import time
 
 import pytest
@@ -9,11 +10,15 @@ import torch
 import workbench
 from tests.widgets.reports import IMAGES
 from widgets import Dashboard
+from widgets.dashboards.dashboard import ASKS
 from widgets.views.numbers import NBSP
 from workbench.method import METHODS
 from workbench.recipe import Step
 
 FOREIGN = workbench.Recipe((Step(METHODS["quantize.activations"](), ("fc1",)),))  # of one layer only
+
+
+WANTED = dict.fromkeys(ASKS, 0)  # what a page that asks for nothing says
 
 
 class Page:
@@ -33,7 +38,7 @@ class Page:
         position = copy.deepcopy(self.state["position"])
         edit(position)
         self.seq += 1
-        self.write({"seq": self.seq, "position": position, "cancel": 0, "export": 0, "latency": 0, **wanted})
+        self.write({"seq": self.seq, "position": position, **WANTED, **wanted})
 
     def write(self, content) -> None:
         self.panel.set_state({"move": content})
@@ -89,7 +94,7 @@ def test_the_costs_come_before_the_accuracy_and_name_no_accuracy_of_another_reci
 
 def test_an_overtaken_move_is_dropped(page):
     page.move(slide(sparsity=60))
-    old = {"seq": 1, "position": copy.deepcopy(page.state["position"]), "cancel": 0, "export": 0, "latency": 0}
+    old = {"seq": 1, "position": copy.deepcopy(page.state["position"]), **WANTED}
     old["position"]["stops"]["sparsity"] = 10
     page.write(old)
     assert page.settled()["position"]["stops"]["sparsity"] == 60
@@ -142,13 +147,13 @@ def test_a_move_made_before_the_first_figures_are_there_is_heard(lenet):
         None,
         7,
         {"seq": 1},
-        {"seq": "1", "position": {}, "cancel": 0, "export": 0, "latency": 0},
-        {"seq": -1, "position": {}, "cancel": 0, "export": 0, "latency": 0},
-        {"seq": 2**80, "position": {}, "cancel": 0, "export": 0, "latency": 0},
-        {"seq": 1, "position": {}, "cancel": True, "export": 0, "latency": 0},
+        {"seq": "1", "position": {}, **WANTED},
+        {"seq": -1, "position": {}, **WANTED},
+        {"seq": 2**80, "position": {}, **WANTED},
+        {"seq": 1, "position": {}, **WANTED, "cancel": True},
         {"seq": 1, "position": {}, "cancel": 0, "export": 0},
-        {"seq": 1, "position": {}, "cancel": 0, "export": 0, "latency": "soon"},
-        {"seq": 1, "position": {"model": "x"}, "cancel": 0, "export": 0, "latency": 0},
+        {"seq": 1, "position": {}, **WANTED, "latency": "soon"},
+        {"seq": 1, "position": {"model": "x"}, **WANTED},
     ],
 )
 def test_a_hostile_message_becomes_a_sentence_and_the_session_goes_on(page, content):
@@ -308,6 +313,65 @@ def test_controls_that_are_off_stay_where_they_are_when_the_same_recipe_comes_ag
     before = page.settled()["position"]
     page.session.update()  # as at the end of a training
     assert page.settled()["position"] == before
+
+
+def test_a_step_is_trained_beside_live_sliders_and_another_page_finds_and_ends_it(lenet, monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_STORE", str(tmp_path))
+    session = workbench.Session(lenet, images=IMAGES)
+    page = Page(Dashboard(session))
+    step = {"method": "prune.retrained-magnitude", "settings": {"rounds": 1, "epochs": 50}, "on": True}
+    page.move(lambda position: position["steps"].append(step))
+    preview = page.settled()
+    assert preview["previews"] == ["Magnitude pruning with retraining"] and preview["training"] is None
+    before = page.tile("accuracy")["value"]
+    page.move(train=page.seq + 1)
+    assert page.state["training"]["figures"] == "begins"
+    page.move(slide(bits=4))  # sliders stay live
+    assert page.settled()["recipe"].startswith("4 bits")
+    page.move(slide(bits=9))
+    wait_for(lambda: re.match(r"loss .*, validation .*, .* left", page.state["training"]["figures"]))
+
+    other = workbench.Session(lenet, images=IMAGES)
+    again = Page(Dashboard(other))  # as after a reload of the page, which has a kernel of its own
+    assert again.state["training"]["title"] == "Magnitude pruning with retraining"
+    assert again.settled()["recipe"] == "no compression"
+    again.move(follow=1)
+    again.settled()
+    assert other.recipe == session.recipe
+    assert again.state["position"]["steps"] == page.state["position"]["steps"]
+
+    again.move(stop=2)
+    assert again.state["training"]["figures"] == "ends with the best so far"
+    for one in (page, again):
+        wait_for(lambda one=one: one.state["training"] is None)
+        wait_for(lambda one=one: one.state["previews"] == ["Magnitude pruning with retraining (stopped early)"])
+        one.settled()
+        assert float(one.tile("accuracy")["value"].split(NBSP)[0]) > float(before.split(NBSP)[0])
+        assert one.state["error"] == ""
+        one.dashboard.close()
+        one.session.close()
+
+
+def test_what_cannot_be_trained_is_a_sentence(own, monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_STORE", str(tmp_path))
+    session = workbench.Session(own)
+    page = Page(Dashboard(session))
+    step = {"method": "prune.retrained-magnitude", "settings": {}, "on": True}
+    page.move(lambda position: position["steps"].append(step))
+    page.settled()
+    page.move(train=page.seq + 1)
+    wait_for(lambda: page.state["error"])
+    assert "own has no data set" in page.state["error"]
+    assert page.state["training"] is None
+    page.dashboard.close()
+    session.close()
+
+
+def wait_for(holds, seconds=240):
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert holds()
 
 
 def test_cancel_keeps_what_is_known(lenet):

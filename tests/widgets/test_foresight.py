@@ -15,11 +15,14 @@ from tests.widgets.reports import IMAGES
 from widgets import Dashboard
 from widgets.controls.position import Position
 from widgets.controls.sliders import sliders
+from widgets.dashboards.dashboard import ASKS
 from widgets.dashboards.foresight import foreseen
 from widgets.draw.panel import Panel
 from workbench.engine.session import Session
 from workbench.method import AXES, METHODS
 from workbench.recipe import Recipe, Step
+
+WANTED = dict.fromkeys(ASKS, 0)  # what a page that asks for nothing says
 
 
 class Page:
@@ -38,8 +41,7 @@ class Page:
     def move(self, wait: bool = True, **changed) -> dict:
         position = {**copy.deepcopy(self.panel.state["position"]), **changed}
         self.seq += 1
-        wanted = {"cancel": 0, "export": 0, "latency": 0}
-        self.panel.set_state({"move": {"seq": self.seq, "position": position, **wanted}})
+        self.panel.set_state({"move": {"seq": self.seq, "position": position, **WANTED}})
         if wait:
             self.session.wait(60)
         return self.panel.state

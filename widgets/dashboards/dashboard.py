@@ -16,8 +16,11 @@ from widgets.dashboards.foresight import Foresight
 from widgets.dashboards.screen import catalogue, screen
 from widgets.draw.panel import Panel
 from widgets.views.tradeoff import Point, compressed_point, tradeoff, visit
+from widgets.views.training import training
 from workbench.compression.compressed import compress
 from workbench.devices.device import Device
+from workbench.engine.jobs import Job
+from workbench.engine.running import Follower, Training
 from workbench.engine.session import Session
 from workbench.engine.update import Update
 from workbench.errors import RecipeError, WorkbenchError
@@ -28,7 +31,8 @@ from workbench.recipe import Recipe
 from workbench.report.report import Report
 
 _log = logging.getLogger(__name__)
-_FIELDS = ("seq", "position", "cancel", "export", "latency")
+ASKS = ("cancel", "export", "latency", "train", "stop", "follow")  # what a page may ask for, each by the move that does
+_FIELDS = ("seq", "position", *ASKS)
 _LARGEST_NUMBER = 2**53 - 1
 _PLOT_EVERY = 0.25  # seconds
 _PROGRESS_EVERY = 0.1  # seconds; drawing every batch would take the processor from the network that is being run
@@ -46,9 +50,13 @@ class Dashboard:
         self._lock = RLock()
         self._own = None if session.model.name in zoo.listed() else session.model
         self._models: dict[str, Model] = {session.model.name: session.model}
-        self._seq = self._answered = self._cancelled = self._exported = self._timed = 0
+        self._seq = self._answered = 0
+        self._heard = dict.fromkeys(ASKS, 0)  # the last move that asked for each
         self._asked: dict[int, int] = {}  # the session's number of a move -> the page's, until it is answered
         self._timing = False  # whether latency was asked for and is not there yet
+        self._job: Job | Follower | None = None
+        self._training: Training | None = None  # what runs, whoever began it
+        self._ending = False  # whether it was cancelled
         self._report: Report | None = None
         self._last = Update(-1, False, "costs", None, 0.0)
         self._refusal = ""
@@ -62,6 +70,7 @@ class Dashboard:
         with self._lock:
             self._forget = session.observe(self._updated)
             self._move = session.update()
+            self._follow(session.follow_training())
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         return self.panel._repr_mimebundle_(**given)
@@ -102,12 +111,14 @@ class Dashboard:
     def _make(self, content: Any) -> None:
         if not isinstance(content, dict) or set(content) != set(_FIELDS):
             raise RecipeError(f"A move must hold exactly {', '.join(_FIELDS)}.")
-        seq, cancel, export, latency = (_number(name, content[name]) for name in _FIELDS if name != "position")
+        seq = _number("seq", content["seq"])
+        asks = {name: _number(name, content[name]) for name in ASKS}
         if seq <= self._seq:
             return  # overtaken by a newer move, of this view or of another
         self._seq = seq
         position = Position.read(content["position"], list(self._names()), Device.names())
-        asked = cancel > self._cancelled or export > self._exported or latency > self._timed
+        asked = [name for name, number in asks.items() if number > self._heard[name]]
+        self._heard.update({name: asks[name] for name in asked})
         if position != self._position or (self._foreign and not asked):
             self._move = self.session.update(self._model(position.model), position.recipe(), position.device)
             self._asked[self._move] = seq
@@ -116,19 +127,42 @@ class Dashboard:
                 self._foresight.reach(place)
             self._position, self._foreign, self._timing = position, False, False
             self._refusal = ""
-        if cancel > self._cancelled:
-            self._cancelled = cancel
+        if "cancel" in asked:
             self.session.cancel()
-        if latency > self._timed:
-            self._timed, self._timing = latency, True
+        if "latency" in asked:
+            self._timing = True
             self._refusal = ""
             self.session.measure_latency()
-        if export > self._exported:
-            self._exported = export
+        if "export" in asked:
             self._refusal = ""
             Thread(target=self._export, args=(self.session.model, self.session.recipe), daemon=True).start()
+        if "train" in asked and self._job is None:
+            self._refusal = ""
+            self._training, self._ending = Training(self.session.model.name, self.session.recipe), False
+            self._follow(self.session.train())
+        if "stop" in asked and self._job is not None:
+            self._ending = True
+            self._job.cancel()
+        if "follow" in asked and self._training is not None:
+            self._refusal = ""
+            self.session.update(self._model(self._training.model), self._training.recipe)
         if self._last.move >= self._move:
             self._show()
+
+    def _follow(self, job: Job | Follower | None) -> None:
+        self._job = job
+        if isinstance(job, Follower):
+            self._training = job.training
+            self._show()
+
+    def _trains(self, update: Update) -> None:
+        """A training tells what it is at, or that it is over; what was told ahead then knows nothing of its result."""
+        self._training = update.training
+        if update.training is None:
+            self._job, self._ending = None, False
+            self._refusal = update.error or self._refusal
+            self._foresight.forget()
+        self._show()
 
     def _refuse(self, sentence: str) -> None:
         self._refusal = sentence
@@ -137,12 +171,17 @@ class Dashboard:
     def _updated(self, update: Update) -> None:
         """On the session's worker."""
         with self._lock:
+            if update.stage == "training":
+                self._trains(update)
+                return
             if update.move < self._last.move:
                 return
             if update.move > self._move:  # made in Python
-                self._move, self._refusal = update.move, ""
-                self._position, self._foreign = self._session_position()
-                self._timing = False
+                self._move, self._timing = update.move, False
+                found = self._session_position()
+                if found != (self._position, self._foreign):  # else a sentence on a training still holds
+                    self._refusal = ""
+                self._position, self._foreign = found
             if update.stage == "error" or (self._last.stage == "latency" and update.stage != "latency"):
                 self._timing = False
             narrower = update.move == self._last.move and update.stage == self._last.stage == "accuracy"
@@ -189,6 +228,7 @@ class Dashboard:
             progress=self._last.progress,
             fresh=answered and self._last.report is not None,
             timing=self._timing,
+            running=None if self._training is None else training(self._training, self._ending),
             error=self._refusal or (answered and self._last.error) or "",
             foreign=self._foreign,
         )

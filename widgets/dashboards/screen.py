@@ -54,6 +54,7 @@ def screen(
     progress: float,
     fresh: bool,
     timing: bool = False,
+    running: dict[str, Any] | None = None,
     error: str = "",
     foreign: bool = False,
 ) -> dict[str, Any]:
@@ -61,7 +62,8 @@ def screen(
 
     seq: number of the newest move that the page has sent. answered: of the one that `report` answers. move: the
     session's. fresh: whether `report` is that of `position`, which follows from that move. timing: whether its latency
-    is on the way. error: a sentence, or "". foreign: whether the recipe has no position.
+    is on the way. running: what is trained, see `widgets.views.training`. error: a sentence, or "". foreign: whether
+    the recipe has no position.
     """
     return {
         "seq": seq,
@@ -77,11 +79,13 @@ def screen(
         "tiles": tiles(report) if report else [],
         "latency": latency(report) if report else None,
         "timing": timing,
+        "training": running,
         "layers": layers(report) if report else [],
         "notes": list(report.notes) if report else [],
         "kind": report.kind if report else "",
         "previews": list(report.previews) if report else [],
         "recipe": describe(report.recipe) if report else "",
+        "digest": report.recipe["digest"] if report else "",
         "spoken": spoken(report) if report else "",
     }
 

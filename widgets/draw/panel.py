@@ -23,6 +23,7 @@ _MODULES = (
     "header",
     "sliders",
     "settings",
+    "training",
     "steps",
     "tiles",
     "latency",
@@ -45,7 +46,7 @@ class Panel(anywidget.AnyWidget):
     """
 
     _esm = "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES)
-    _css = "\n".join((_FOLDER / f"{name}.css").read_text(encoding="utf-8") for name in ("panel", "steps"))
+    _css = "\n".join((_FOLDER / f"{name}.css").read_text(encoding="utf-8") for name in ("panel", "steps", "training"))
 
     catalogue = traitlets.Dict().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)

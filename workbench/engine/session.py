@@ -20,8 +20,10 @@ from workbench.engine.foresight import Foresight
 from workbench.engine.jobs import Job
 from workbench.engine.priority import give_way
 from workbench.engine.rehearsal import rehearse
+from workbench.engine.running import Follower, Training, running
 from workbench.engine.update import Move, Stage, Update
 from workbench.errors import Stopped, WorkbenchError
+from workbench.method import Progress
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.report import Report
@@ -148,17 +150,30 @@ class Session:
         """
         move = self._newest
 
-        def tell(share: float, error: str | None = None) -> None:
-            self._send(move, "training", self._report, share, error)
+        def progress(title: str, found: Progress) -> None:
+            self._tell_training(Training(move.model.name, move.recipe, title, found))
 
-        def ended(error: str | None) -> None:
-            tell(1.0, error)
-            with self._changed:
-                if not self._closed:
-                    self._prepared.clear()  # what was worked out ahead knows nothing of the result
-                    self.update()
+        return Job(move.model, move.recipe, progress=progress, ended=self._trained)
 
-        return Job(move.model, move.recipe, progress=lambda title, found: tell(found.share), ended=ended)
+    def follow_training(self) -> Follower | None:
+        """Follow a training that runs already, the one begun last, as `train` does; None where none runs.
+
+        It was begun by a session that is gone, or in another process, of whatever network and recipe.
+        """
+        found = running()
+        return Follower(found[0], self._tell_training, self._trained) if found else None
+
+    def _tell_training(self, training: Training) -> None:
+        share = training.progress.share if training.progress else 0.0
+        self._send(self._newest, "training", self._report, share, training=training)
+
+    def _trained(self, error: str | None) -> None:
+        with self._changed:
+            self._prepared.clear()  # what was worked out ahead knows nothing of the result
+        self._send(self._newest, "training", self._report, 1.0, error)
+        with self._changed:
+            if not self._closed:
+                self.update()
 
     def wait(self, timeout: float | None = None) -> None:
         """Until the newest move is finished, its latency included where it was asked for.
@@ -324,10 +339,18 @@ class Session:
             if not left and self._foresight is foresight:
                 self._foresight = None
 
-    def _send(self, move: Move, stage: Stage, report: Report | None, progress: float, error: str | None = None) -> None:
+    def _send(
+        self,
+        move: Move,
+        stage: Stage,
+        report: Report | None,
+        progress: float,
+        error: str | None = None,
+        training: Training | None = None,
+    ) -> None:
         if report is not None:
             self._report = report
-        update = Update(move.number, move.number == self._newest.number, stage, report, progress, error)
+        update = Update(move.number, move.number == self._newest.number, stage, report, progress, error, training)
         if stage not in ("latency", "training"):
             self._sent = update
         for observer in tuple(self._observers):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from workbench.engine.running import Training
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.report import Report
@@ -21,7 +22,8 @@ class Update:
     "cancelled" with what was known by then, or "error" with a sentence. progress: share of the images run, 0..1.
     Where latency was asked for, "latency" follows, its progress the share of layers whose kernels are ready, and then
     the stage that the move had ended with once more, its report with the latency or `error` with a sentence. While a
-    training runs, "training" tells the share of it that is done, and `error` where it failed.
+    training runs, whatever move it began with, "training" tells what it is at in `training`; the last one has None
+    there, and `error` where it failed.
     """
 
     move: int
@@ -30,6 +32,7 @@ class Update:
     report: Report | None
     progress: float
     error: str | None = None
+    training: Training | None = None
 
 
 @dataclass(frozen=True)

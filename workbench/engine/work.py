@@ -16,8 +16,10 @@ from typing import Any
 
 from workbench.engine.jobs import ordered
 from workbench.engine.priority import give_way
+from workbench.engine.running import Announcement
 from workbench.engine.training import train
 from workbench.errors import WorkbenchError
+from workbench.method import Progress
 
 
 def main(folder: Path) -> None:
@@ -25,23 +27,34 @@ def main(folder: Path) -> None:
     stopped = Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
     give_way()
+    announcement: Announcement | None = None
+    failure: str | None = None
+
+    def tell(title: str, found: Progress) -> None:
+        _say({"title": title, "progress": asdict(found)})
+        if announcement is not None:
+            announcement.tell(title, found)
+
     try:
         model, recipe, store = ordered(folder)
         shutil.rmtree(folder, ignore_errors=True)
+        announcement = Announcement(store, model.name, recipe)
         train(
             model,
             recipe,
             store,
-            progress=lambda title, found: _say({"title": title, "progress": asdict(found)}),
-            cancelled=stopped.is_set,
+            progress=tell,
+            cancelled=lambda: stopped.is_set() or announcement.stopped(),
         )
-        _say({"done": True})
     except WorkbenchError as error:
-        _say({"error": str(error)})
+        failure = str(error)
     except Exception as error:  # whoever listens is told in one sentence
-        _say({"error": f"The training failed: {type(error).__name__}: {error}"})
+        failure = f"The training failed: {type(error).__name__}: {error}"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if announcement is not None:
+            announcement.end(failure)
+        _say({"error": failure} if failure else {"done": True})
 
 
 def _say(what: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ function createLink(model, signal) {
   const foresight = createForesight(model, signal, () => tell({}));
   let position = structuredClone(state().position);
   let seq = state().seq;
-  let wanted = { cancel: 0, export: 0, latency: 0 };
+  let wanted = { cancel: 0, export: 0, latency: 0, train: 0, stop: 0, follow: 0 };
   let waiting = null;
   let moved = 0;
   const listeners = [];

@@ -122,11 +122,13 @@ function createSteps(link, catalogue) {
     make("p", { className: "cwb-help", text: help }),
     list,
     make("div", { className: "cwb-step-add" }, choice.root, add),
+    createTraining(link),
   );
   const rows = new Map(); // by the name of the slider or method, and how many steps before have the same
   const group = newId("steps");
   let opening = null;
   let known = 0;
+  let training = false;
 
   function append(method) {
     if (add.getAttribute("aria-disabled") === "true") return;
@@ -173,8 +175,9 @@ function createSteps(link, catalogue) {
     if (opening !== null) shown[opening]?.open?.();
     opening = null;
     const added = steps.length - sliders.size;
-    if (added && !known) card.open = true;
-    known = added;
+    const busy = Boolean(told.state.training);
+    if ((added && !known) || (busy && !training)) card.open = true;
+    [known, training] = [added, busy];
     setText(count, added ? `${added} added` : "");
     add.setAttribute("aria-disabled", String(steps.length >= sliders.size + catalogue.most_added));
   });

@@ -1,0 +1,33 @@
+// Steps that train: what stands in for them is shown until they were trained, in a process of its own, beside live sliders.
+
+function createTraining(link) {
+  const title = make("p", { className: "cwb-training-title" });
+  const bar = make("progress", { max: 1, value: 0, "aria-label": "How much has been trained" });
+  const figures = make("p", { className: "cwb-muted" });
+  const of = make("p", { className: "cwb-muted" });
+  const train = make("button", { type: "button", className: "cwb-primary", text: "Train", onclick: () => link.ask("train") });
+  const follow = make("button", {
+    type: "button", text: "Show", title: "Put the controls where this training began", onclick: () => link.ask("follow"),
+  });
+  const stop = make("button", {
+    type: "button", text: "Cancel", "aria-label": "Cancel the training", title: "The best so far is kept", onclick: () => link.ask("stop"),
+  });
+  const actions = make("div", { className: "cwb-training-actions" }, train, follow, stop);
+  const root = make("section", { className: "cwb-training", "aria-label": "Training" }, title, bar, figures, of, actions);
+
+  link.listen(({ state, current }) => {
+    const { training, previews } = state;
+    const untrained = previews.length > 0;
+    setShown(root, Boolean(training) || untrained);
+    setText(title, training ? training.title : "Not trained yet");
+    setText(figures, training ? training.figures : "A preview stands in. Training runs beside the sliders and is kept.");
+    bar.value = training?.share ?? 0;
+    const elsewhere = Boolean(training) && !(current && state.digest === training.digest && state.position.model === training.model);
+    setText(of, training ? `${training.model}: ${training.recipe}` : "");
+    for (const [element, shown] of [[bar, training], [of, elsewhere], [train, !training], [stop, training], [follow, elsewhere]]) {
+      setShown(element, Boolean(shown));
+    }
+    train.setAttribute("aria-disabled", String(!current));
+  });
+  return root;
+}

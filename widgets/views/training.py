@@ -1,0 +1,38 @@
+"""What the page says of a training that runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from widgets.views import numbers
+from widgets.views.recipe import describe
+from workbench.engine.running import Training
+
+
+def training(running: Training, ending: bool) -> dict[str, Any]:
+    """share: of the work, 0..1. figures: loss, score on validation images, time left. ending: whether it was cancelled.
+
+    digest: of the recipe that is trained.
+    """
+    progress = running.progress
+    figures = "begins"
+    if ending:
+        figures = "ends with the best so far"
+    elif progress is not None:
+        score = f"validation {100 * progress.score:.2f}{numbers.NBSP}%"
+        figures = f"loss {progress.loss:.3g}, {score}, {_left(progress.left)}"
+    return {
+        "title": running.title or "Training",
+        "model": running.model,
+        "recipe": describe(running.recipe.to_object()),
+        "digest": running.recipe.digest,
+        "share": progress.share if progress else 0.0,
+        "figures": figures,
+    }
+
+
+def _left(seconds: float) -> str:
+    """Such as "40 s left", "3 min left"."""
+    if seconds < 90:
+        return f"{seconds:.0f}{numbers.NBSP}s left"
+    return f"{seconds / 60:.0f}{numbers.NBSP}min left"

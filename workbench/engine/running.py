@@ -1,0 +1,164 @@
+"""Trainings that run, whoever began them: each keeps a file beside the Store's results up to date while it lives.
+
+Files with one name: `.lock`, on which the training's process holds a lock for as long as it lives, however it ends;
+`.json`, what it does; `.stop`, which appears when it is to end; `.failed`, a sentence for whoever still follows it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from workbench.errors import WorkbenchError
+from workbench.exporters.file import replace
+from workbench.method import Progress
+from workbench.recipe import Recipe
+from workbench.store import Store
+
+_LOOKS = 0.5  # seconds between two looks at what another process says
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training is at. model: the network's name. title: of the step that is trained now, "" before the first
+    epoch has ended; progress: of that step, None until then.
+    """
+
+    model: str
+    recipe: Recipe
+    title: str = ""
+    progress: Progress | None = None
+
+
+class Announcement:
+    """In the training's own process: says that it runs, and how far it is. Raises WorkbenchError."""
+
+    def __init__(self, store: Store, model: str, recipe: Recipe) -> None:
+        folder = _folder(store)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path = folder / secrets.token_hex(8)
+            self._lock = self._path.with_suffix(".new").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._path.with_suffix(".new").rename(self._path.with_suffix(".lock"))  # nobody sees it without its lock
+        except OSError as error:
+            raise WorkbenchError(f"The folder of trainings {folder} cannot be used: {error.strerror}.") from error
+        self._about: dict[str, Any] = {"model": model, "recipe": recipe.to_object()}
+        self.tell("", None)
+
+    def tell(self, title: str, progress: Progress | None) -> None:
+        content = {**self._about, "title": title, "progress": progress and asdict(progress)}
+        replace(self._path.with_suffix(".json"), [json.dumps(content).encode()])
+
+    def stopped(self) -> bool:
+        """Whether somebody wants it to end."""
+        return self._path.with_suffix(".stop").exists()
+
+    def end(self, error: str | None) -> None:
+        """Say that it is over; error: a sentence where it failed."""
+        if error:
+            replace(self._path.with_suffix(".failed"), [error.encode()])
+        for suffix in (".json", ".stop", ".lock"):
+            self._path.with_suffix(suffix).unlink(missing_ok=True)
+        self._lock.close()
+
+
+class Follower:
+    """Follows a training that this process did not begin, or whose beginner is gone.
+
+    progress, ended: called on a thread of its own, as those of a `Job` are.
+    """
+
+    def __init__(self, path: Path, progress: Callable[[Training], None], ended: Callable[[str | None], None]) -> None:
+        self.training = _read(path) or Training("", Recipe())
+        self._path, self._progress, self._ended = path, progress, ended
+        self._closed = Event()
+        self._thread = Thread(target=self._follow, name="workbench-follow", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def cancel(self) -> None:
+        """Have the training end; the best so far is kept."""
+        self._path.with_suffix(".stop").touch(mode=0o600)
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Until it has ended. Raises TimeoutError."""
+        self._thread.join(timeout)
+        if self.running:
+            raise TimeoutError(f"The training has not ended within {timeout} seconds.")
+
+    def close(self) -> None:
+        """Follow it no longer; it goes on."""
+        self._closed.set()
+
+    def _follow(self) -> None:
+        while not self._closed.wait(_LOOKS):
+            found = _read(self._path)
+            if not _lives(self._path):
+                self._ended(_failure(self._path))
+                return
+            if found is not None and found != self.training:
+                self.training = found
+                self._progress(found)
+
+
+def running(store: Store | None = None) -> list[Path]:
+    """The trainings that run, those begun last first; what dead ones left is taken away."""
+    found = []
+    for path in {file.with_suffix("") for file in _folder(store or Store.default()).glob("*.*")}:
+        if not _lives(path):
+            _clear(path)
+        elif _read(path) is not None:
+            found.append((path.with_suffix(".json").stat().st_ctime, path))
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def _folder(store: Store) -> Path:
+    return store.folder / "running"
+
+
+def _lives(path: Path) -> bool:
+    """Whether a process holds the lock."""
+    try:
+        with path.with_suffix(".lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # it has ended in order
+        pass
+    return False
+
+
+def _failure(path: Path) -> str | None:
+    """Why a training that is over failed, if it did; then nothing is left of it."""
+    killed = path.with_suffix(".json").exists()
+    try:
+        sentence: str | None = path.with_suffix(".failed").read_text(encoding="utf-8")
+    except OSError:
+        sentence = "The training's process was ended; what it had not finished is lost." if killed else None
+    _clear(path)
+    return sentence
+
+
+def _clear(path: Path) -> None:
+    for suffix in (".json", ".stop", ".failed", ".lock"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Training | None:
+    """What a training says; None where it says nothing that can be read."""
+    try:
+        said = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        progress = said["progress"] and Progress(**said["progress"])
+        return Training(said["model"], Recipe.from_object(said["recipe"]), said["title"], progress)
+    except (OSError, ValueError, KeyError, TypeError, WorkbenchError):
+        return None
