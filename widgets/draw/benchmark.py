@@ -10,16 +10,16 @@ from typing import Any
 import anywidget
 import traitlets
 
-_FOLDER = Path(__file__).parent
-_MODULES = ("panel/elements", "panel/theme", "benchmark/benchmark")
-_STYLES = ("panel/panel", "benchmark/benchmark")
+from widgets.draw import modules
+
+_ENTRY = Path(__file__).parent / "benchmark" / "benchmark.js"
 
 
 class BenchmarkPicture(anywidget.AnyWidget):
     """state: {"benchmark", "running", "stopping", "status", "error"}. A page may ask for the state, and to stop."""
 
-    _esm = "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES)
-    _css = "\n".join((_FOLDER / f"{name}.css").read_text(encoding="utf-8") for name in _STYLES)
+    _esm = modules.script(_ENTRY)
+    _css = modules.style(_ENTRY)
 
     state = traitlets.Dict().tag(sync=True)
 

@@ -10,28 +10,10 @@ from typing import Any
 import anywidget
 import traitlets
 
+from widgets.draw import modules
 from widgets.draw.plotly_bundle import compressed_bundle
 
-_FOLDER = Path(__file__).parent / "panel"
-# Joined in this order into one module: a widget's module is loaded from a string, which has no path to import from.
-_MODULES = (
-    "elements",
-    "foresight",
-    "link",
-    "theme",
-    "history",
-    "header",
-    "sliders",
-    "settings",
-    "training",
-    "steps",
-    "tiles",
-    "latency",
-    "layers",
-    "plot",
-    "glossary",
-    "panel",
-)
+_ENTRY = Path(__file__).parent / "panel" / "panel.js"
 
 
 class Panel(anywidget.AnyWidget):
@@ -45,8 +27,8 @@ class Panel(anywidget.AnyWidget):
     "reach", "axis", "layer"} when its visitor comes to a slider.
     """
 
-    _esm = "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES)
-    _css = "\n".join((_FOLDER / f"{name}.css").read_text(encoding="utf-8") for name in ("panel", "steps", "training"))
+    _esm = modules.script(_ENTRY)
+    _css = modules.style(_ENTRY)
 
     catalogue = traitlets.Dict().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)

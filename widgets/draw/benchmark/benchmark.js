@@ -1,5 +1,8 @@
 // The kernel benchmark: one card a kernel, one line a case, one mark an opponent on a logarithmic axis.
 
+import { make, makeSelect, newId, setShown, setText } from "../panel/elements.js";
+import { followTheme } from "../panel/theme.js";
+
 const SHAPES = ["circle", "square", "diamond", "triangle", "ring", "bar", "frame", "cross"];
 
 function makeMark(opponent, at, title) {

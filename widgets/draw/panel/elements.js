@@ -2,7 +2,7 @@
 
 const CONTROLS = new Set(["button", "input", "select", "summary"]);
 
-function make(tag, properties = {}, ...children) {
+export function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   // JupyterLab moves between cells with the arrow keys, unless the very element in focus says that it needs them.
   if (CONTROLS.has(tag) || "tabindex" in properties) element.dataset.lmSuppressShortcuts = "true";
@@ -17,12 +17,12 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
-function setText(element, text) {
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 // The lines of a list; the browser lays the page out anew only where one has changed.
-function setItems(list, texts) {
+export function setItems(list, texts) {
   while (list.children.length > texts.length) list.lastChild.remove();
   texts.forEach((text, index) => {
     if (list.children[index]) setText(list.children[index], text);
@@ -30,19 +30,19 @@ function setItems(list, texts) {
   });
 }
 
-function setShown(element, shown) {
+export function setShown(element, shown) {
   element.hidden = !shown;
 }
 
 let lastId = 0;
 
 // Identifiers are unique on the whole page, since a notebook may show the panel twice.
-function newId(name) {
+export function newId(name) {
   lastId += 1;
   return `cwb-${name}-${lastId}`;
 }
 
-function makeSelect(label, choices, onchange, help = "") {
+export function makeSelect(label, choices, onchange, help = "") {
   const id = newId("select");
   const select = make(
     "select",

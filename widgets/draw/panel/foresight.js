@@ -1,10 +1,12 @@
 // The costs of positions where the controls may be put next, as the kernel has worked them out ahead. Each is kept under
 // the whole position that it is of (network, device, sliders, methods, layers), so it can answer for no other.
 
+import { placeKey } from "./history.js";
+
 const MOST_FORESEEN = 2000;
 
 // onchange is called whenever something was learnt or forgotten.
-function createForesight(model, signal, onchange) {
+export function createForesight(model, signal, onchange) {
   const known = new Map();
   let forgotten = 0;
 

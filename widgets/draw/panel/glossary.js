@@ -1,6 +1,8 @@
 // What the badges and terms on the page mean, open to the keyboard as well as to the pointer.
 
-function createGlossary(catalogue) {
+import { make } from "./elements.js";
+
+export function createGlossary(catalogue) {
   const groups = catalogue.glossary.map((group) =>
     make(
       "div",

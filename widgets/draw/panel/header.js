@@ -1,6 +1,8 @@
 // The top of the panel: which network and device, undo, reset, export, how far the measurement is, cancel, and errors.
 
-function createHeader(link, catalogue, history) {
+import { make, makeSelect, setItems, setShown, setText } from "./elements.js";
+
+export function createHeader(link, catalogue, history) {
   const models = makeSelect("Network", catalogue.models.map((one) => [one.name, one.name]), (name) =>
     link.change((position) => {
       position.model = name;

@@ -1,16 +1,18 @@
 // Undo and redo over the places where the controls came to rest. Going back is a move like any other.
 
+import { make } from "./elements.js";
+
 const MOST_PLACES = 100;
 const REST = 1000; // milliseconds; a run of keys with shorter pauses is one gesture, as a drag is until its release
 
 // The same words for the same place: the kernel has an order of its own for the settings of methods and layers.
-function placeKey(position) {
+export function placeKey(position) {
   return JSON.stringify(position, (_, value) =>
     value && typeof value === "object" ? Object.fromEntries(Object.entries(value).sort()) : value,
   );
 }
 
-function createHistory(link, root, signal) {
+export function createHistory(link, root, signal) {
   const past = [];
   const future = [];
   // A recipe set in Python may have no position: its place is null, one can go back from it and not to it.

@@ -1,5 +1,8 @@
 // Latency is measured when asked for: timing takes the processor for itself, and the kernels may have to be compiled.
 
+import { make, newId, setShown, setText } from "./elements.js";
+import { makeBadge } from "./tiles.js";
+
 const LATENCY_HINT =
   "Not measured for this recipe. Measuring runs both networks here for a moment, and compiles what has not been used before.";
 
@@ -16,7 +19,7 @@ function createSide(side) {
   );
 }
 
-function createLatency(link, catalogue) {
+export function createLatency(link, catalogue) {
   const { badge, show: showBadge } = makeBadge(catalogue.words);
   const value = make("p", { className: "cwb-value" });
   const change = make("p", { className: "cwb-change" });

@@ -1,5 +1,9 @@
 // The layer table. Each layer can be set apart from the global sliders, and given back to them.
 
+import { make, newId, setShown, setText } from "./elements.js";
+import { makeRange } from "./range.js";
+import { stopText } from "./sliders.js";
+
 const LAYER_COLUMNS = ["Layer", "Bytes", "Non-zero", "Bits", "Rank", "Encoding", "MACs", "Energy", "Latency", ""];
 
 function createLayerRow(link, catalogue, name) {
@@ -123,7 +127,7 @@ function createOverride(link, slider, name) {
   };
 }
 
-function createLayers(link, catalogue) {
+export function createLayers(link, catalogue) {
   const body = make("tbody");
   const clear = make("button", {
     type: "button", text: "Clear all",

@@ -1,6 +1,8 @@
 // The one way to the kernel and back. A move holds where every control stands, so a later one can replace it unsent.
 
-function createLink(model, signal) {
+import { createForesight } from "./foresight.js";
+
+export function createLink(model, signal) {
   const state = () => model.get("state");
   const foresight = createForesight(model, signal, () => tell({}));
   let position = structuredClone(state().position);

@@ -1,5 +1,19 @@
 // The panel as a whole. Everything happens in render: a slow initialize would make anywidget deaf to the kernel.
 
+import { followHeight } from "./columns.js";
+import { make, setText } from "./elements.js";
+import { createGlossary } from "./glossary.js";
+import { createHeader } from "./header.js";
+import { createHistory } from "./history.js";
+import { createLatency } from "./latency.js";
+import { createLayers } from "./layers.js";
+import { createLink } from "./link.js";
+import { createPlot } from "./plot.js";
+import { createSliders } from "./sliders.js";
+import { createSteps } from "./steps.js";
+import { followTheme } from "./theme.js";
+import { createTiles } from "./tiles.js";
+
 function createSpoken(link, signal) {
   const region = make("p", { className: "cwb-spoken", role: "status", "aria-live": "polite" });
   let timer = null;

@@ -1,5 +1,7 @@
 // The trade-off plot: every recipe visited stays. Plotly draws it, from one script that is fetched once a page.
 
+import { make, makeSelect, setText } from "./elements.js";
+
 let plotlyLoading = null;
 
 // From the server that shows the page where it has the script (see widgets/server), from the kernel where it has not.
@@ -40,7 +42,7 @@ function askForPlotly(model) {
   });
 }
 
-function createPlot(model, link, root, signal) {
+export function createPlot(model, link, root, signal) {
   const drawing = make("div", { className: "cwb-plot", role: "img" });
   const body = make("tbody");
   const axes = model.get("catalogue").axes;

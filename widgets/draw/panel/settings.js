@@ -1,5 +1,8 @@
 // The settings of a method, each with the control that it asks for: a choice, a slider where it has few stops, a number.
 
+import { make, makeSelect, newId } from "./elements.js";
+import { makeRange } from "./range.js";
+
 const MOST_STOPS = 101;
 
 function settingText({ unit }, value) {
@@ -8,7 +11,7 @@ function settingText({ unit }, value) {
 }
 
 // The settings of a step, or of a slider's method, in a few words.
-function settingsText(settings, given) {
+export function settingsText(settings, given) {
   return settings
     .map((setting) => {
       const text = settingText(setting, given[setting.name] ?? setting.default);
@@ -18,13 +21,13 @@ function settingsText(settings, given) {
 }
 
 // `given` with one setting more; a setting at its default is no choice.
-function withSetting(given, setting, value) {
+export function withSetting(given, setting, value) {
   const { [setting.name]: _, ...others } = given;
   return value === setting.default ? others : { ...others, [setting.name]: value };
 }
 
 // owner: what its name is to be told apart by, such as the title of a step. onchange is called with the value chosen.
-function makeSetting(setting, onchange, owner = "") {
+export function makeSetting(setting, onchange, owner = "") {
   const made = makeControl(setting, onchange);
   if (owner) made.control.setAttribute("aria-label", `${setting.label} of ${owner}`);
   return made;

@@ -1,41 +1,11 @@
 // The three global sliders. The untouched network is always at the left end, so moving right always compresses more.
 
-function stopText(slider, stop) {
+import { make, makeSelect, newId, setText } from "./elements.js";
+import { makeRange, travel } from "./range.js";
+import { makeSetting, withSetting } from "./settings.js";
+
+export function stopText(slider, stop) {
   return slider.texts[stop - slider.low];
-}
-
-// How far a stop is from the untouched end, 0 to 1.
-function travel(slider, stop) {
-  return Math.abs(stop - slider.off) / (slider.high - slider.low);
-}
-
-// oninput is called with the stop that the slider was put at, onreach when the pointer or the focus comes to it.
-function makeRange(slider, name, oninput, onreach) {
-  const id = newId("range");
-  const input = make("input", {
-    type: "range",
-    id,
-    min: slider.low,
-    max: slider.high,
-    step: slider.step ?? 1,
-    dir: slider.direction < 0 ? "rtl" : "ltr",
-    oninput: () => oninput(Number(input.value)),
-    onpointerenter: onreach,
-    onfocus: onreach,
-  });
-  const label = make("label", { for: id, text: name });
-  const output = make("output", { for: id });
-  return {
-    input,
-    label,
-    output,
-    show(stop, text) {
-      if (Number(input.value) !== stop) input.value = String(stop);
-      input.style.setProperty("--cwb-travel", travel(slider, stop));
-      input.setAttribute("aria-valuetext", text);
-      setText(output, text);
-    },
-  };
 }
 
 function makeTicks(slider) {
@@ -102,7 +72,7 @@ function createSlider(link, slider) {
   );
 }
 
-function createSliders(link, catalogue) {
+export function createSliders(link, catalogue) {
   return make(
     "section",
     { className: "cwb-sliders", "aria-label": "Sliders" },

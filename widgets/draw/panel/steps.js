@@ -1,6 +1,11 @@
 // The steps in the order in which they are taken: the three sliders by name, and among them any method of the shelf with
 // all its settings, which can be switched off without losing them.
 
+import { make, makeSelect, newId, setText } from "./elements.js";
+import { makeSetting, settingsText, withSetting } from "./settings.js";
+import { stopText } from "./sliders.js";
+import { createTraining } from "./training.js";
+
 function makeMover(title, text, direction, onclick) {
   return make("button", {
     type: "button", className: "cwb-small", text, title: `Move ${direction}`, "aria-label": `Move ${title} ${direction}`, onclick,
@@ -102,7 +107,7 @@ function createAddedRow(link, catalogue, method, group, onremove) {
   };
 }
 
-function createSteps(link, catalogue) {
+export function createSteps(link, catalogue) {
   const methods = new Map(catalogue.methods.flatMap((family) => family.methods).map((method) => [method.name, method]));
   const sliders = new Map(catalogue.sliders.map((slider) => [slider.axis, slider]));
   const list = make("ol", { className: "cwb-step-list" });

@@ -14,24 +14,7 @@ function isDark(element) {
   return matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-// The lower one of two columns is held in view: by its upper end, or where it is taller than the view by its lower one.
-function followHeight(columns, signal) {
-  let scroller = columns[0].parentElement;
-  while (scroller && !/auto|scroll/.test(getComputedStyle(scroller).overflowY)) scroller = scroller.parentElement;
-  const view = scroller ?? document.documentElement;
-  const update = () => {
-    for (const column of columns) {
-      column.style.setProperty("--cwb-view", `${view.clientHeight}px`);
-      column.style.setProperty("--cwb-height", `${column.offsetHeight}px`);
-    }
-  };
-  const observer = new ResizeObserver(update);
-  for (const watched of [...columns, view]) observer.observe(watched);
-  addEventListener("resize", update, { signal });
-  signal.addEventListener("abort", () => observer.disconnect());
-}
-
-function followTheme(root, signal, changed) {
+export function followTheme(root, signal, changed) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const update = () => {
     const theme = isDark(root) ? "dark" : "light";

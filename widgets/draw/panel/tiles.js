@@ -1,7 +1,9 @@
 // The four tiles. A figure that does not belong to the newest move is dimmed and said to be measured. The costs may be
 // known ahead of the kernel's answer; it then brings the same once more.
 
-function makeBadge(words) {
+import { make, newId, setItems, setShown, setText } from "./elements.js";
+
+export function makeBadge(words) {
   const badge = make("span", { className: "cwb-badge" });
   return {
     badge,
@@ -84,7 +86,7 @@ function createTile(label, words) {
   };
 }
 
-function createTiles(link, catalogue) {
+export function createTiles(link, catalogue) {
   const kind = make("span", { className: "cwb-kind" });
   const recipe = make("span", { className: "cwb-recipe" });
   const grid = make("div", { className: "cwb-tile-grid" });

@@ -1,6 +1,8 @@
 // Steps that train: what stands in for them is shown until they were trained, in a process of its own, beside live sliders.
 
-function createTraining(link) {
+import { make, setShown, setText } from "./elements.js";
+
+export function createTraining(link) {
   const title = make("p", { className: "cwb-training-title" });
   const bar = make("progress", { max: 1, value: 0, "aria-label": "How much has been trained" });
   const figures = make("p", { className: "cwb-muted" });
