@@ -1,4 +1,4 @@
-"""A folder of one's own on the shelf: a method, levels, places, a metric, a network and a data set, one file each."""
+"""A folder of one's own on the shelf: a method, levels, places, a coder, a metric, a network, a data set: a file each."""
 
 import json
 import os
@@ -109,6 +109,35 @@ class Thirds(Table):
     def restore(cls, reading, shape):
         return cls(float(reading.take("largest")))
 ''',
+    "weights/coders/deflate.py": '''
+import zlib
+from dataclasses import dataclass
+import numpy as np
+from workbench.errors import FormatError
+from workbench.weights.coders import Coder, symbol_type, taken
+from workbench.weights.stored import Stored
+
+@dataclass(frozen=True)
+class Deflate(Coder):
+    """What gzip does."""
+    names = ("codes",)
+
+    def sizes(self, counts):
+        return None
+
+    def least(self, counts):
+        return 0
+
+    def encode(self, symbols, alphabet):
+        packed = zlib.compress(symbols.astype(symbol_type(alphabet)).tobytes(), 9)
+        return (Stored("codes", "codes", np.frombuffer(packed, np.uint8)),)
+
+    def decode(self, arrays, count, alphabet):
+        symbols = np.frombuffer(zlib.decompress(taken(arrays, "codes").tobytes()), symbol_type(alphabet))
+        if symbols.size != count:
+            raise FormatError(f"its stream holds {symbols.size} symbols")
+        return symbols
+''',
     "weights/places/pairs.py": '''
 from dataclasses import dataclass
 import numpy as np
@@ -184,7 +213,7 @@ def test_one_file_each_is_all_that_a_method_levels_and_places_need(folder: Path,
     assert "prune.every-nth" in run(folder, "methods") and "prune.every-nth" not in run(tmp_path, "methods")
     recipe = tmp_path / "recipe.json"
     steps = [{"method": "prune.every-nth", "settings": {"n": 2}}, {"method": "mine.thirds"}]
-    recipe.write_text(json.dumps({"version": 1, "steps": steps, "encodings": {"fc1": "pairs", "fc3": "thirds"}}))
+    recipe.write_text(json.dumps({"version": 1, "steps": steps, "encodings": {"fc1": "pairs", "fc2": "thirds+deflate", "fc3": "thirds"}}))
     path = tmp_path / "net.cwb"
     model = "lenet-300-100/mnist"
     measured = json.loads(run(folder, "measure", model, "--recipe", str(recipe), "--images", "200", "--json"))
@@ -202,7 +231,9 @@ def test_one_file_each_is_all_that_a_method_levels_and_places_need(folder: Path,
     assert "biggest layer (kB)" in shown and f"{biggest['value'] / 1000:,.1f}" in shown
     run(folder, "export", model, "--recipe", str(recipe), "--to", str(path))
     assert path.stat().st_size == measured["compressed"]["size"]["value"]
-    assert [row["encoding"] for row in measured["layers"]][::2] == ["pairs", "thirds"]
+    assert [row["encoding"] for row in measured["layers"]] == ["pairs", "thirds+deflate", "thirds"]
+    codes = 100 * 300 * 3 // 8  # bytes of fc2's without the coder; in every other weight they say zero
+    assert measured["layers"][1]["bytes"] < codes
     assert measured["layers"][0]["nonzeros"] <= 235_200 // 2
     read = json.loads(run(folder, "evaluate", str(path), "--images", "200", "--json"))
     assert read["compressed"]["accuracy"] == measured["compressed"]["accuracy"]
