@@ -1,4 +1,4 @@
-"""A folder of one's own on the shelf: a method, levels, places, a coder, a metric, a network, a data set: a file each."""
+"""A folder of one's own on the shelf: a method, levels, places, a coder, a metric, a network, a data set."""
 
 import json
 import os
@@ -213,7 +213,11 @@ def test_one_file_each_is_all_that_a_method_levels_and_places_need(folder: Path,
     assert "prune.every-nth" in run(folder, "methods") and "prune.every-nth" not in run(tmp_path, "methods")
     recipe = tmp_path / "recipe.json"
     steps = [{"method": "prune.every-nth", "settings": {"n": 2}}, {"method": "mine.thirds"}]
-    recipe.write_text(json.dumps({"version": 1, "steps": steps, "encodings": {"fc1": "pairs", "fc2": "thirds+deflate", "fc3": "thirds"}}))
+    recipe.write_text(
+        json.dumps(
+            {"version": 1, "steps": steps, "encodings": {"fc1": "pairs", "fc2": "thirds+deflate", "fc3": "thirds"}}
+        )
+    )
     path = tmp_path / "net.cwb"
     model = "lenet-300-100/mnist"
     measured = json.loads(run(folder, "measure", model, "--recipe", str(recipe), "--images", "200", "--json"))

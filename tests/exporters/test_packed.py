@@ -93,7 +93,7 @@ def test_sizes_are_counted_under_the_layer_and_part_that_they_belong_to() -> Non
     size = every_encoding().size
     assert set(size.by_layer) == {
         *("conv", "norm", "wide", "a", "b", "c", "again", "d", "e", "header"),
-        *(f"more.{place}" for place in range(8 + len(CODED))),
+        *(f"more.{place}" for place in range(9 + len(CODED))),
     }
     assert size.by_layer["norm"] == size.by_part["batch_norm"] == 4 * 6 * 4
     assert size.by_layer["again"] == 20 * 4  # its weight is stored once, under c

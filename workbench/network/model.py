@@ -136,7 +136,7 @@ class Model:
             digest=fingerprint(architecture, *map(_content, layers), *rest.items()),
         )
 
-    @property
+    @cached_property
     def blank(self) -> bool:
         """Whether it is known by its shapes alone."""
         return any(layer.weight is None for layer in self.layers)

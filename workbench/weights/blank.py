@@ -80,6 +80,10 @@ class Blank(Part):
         return self.size if self.nonzeros else 0
 
     @property
+    def surely_alive_size(self) -> int:
+        return self.alive_size
+
+    @property
     def nbytes(self) -> int:
         return _OBJECTS + (0 if self.levels is None else self.levels.nbytes)
 

@@ -120,10 +120,6 @@ class Scheme(ABC):
     def plan(self, form: Form) -> Plan | None:
         """What `encode` would store, or None where this scheme cannot hold the form without loss."""
 
-    def least(self, form: Form) -> int:
-        """Bytes that it takes at least, found at once: whether `plan` is worth the while."""
-        return 0
-
     def nbytes(self, form: Form) -> dict[str, int] | None:
         """Exact bytes by part without encoding, or None where this scheme cannot hold the form without loss."""
         plan = self.plan(form)

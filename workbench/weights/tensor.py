@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,7 +26,6 @@ from workbench.weights.values import (
     Values,
     ValuesPlan,
     planned_codes,
-    planned_floats,
     restored,
     smallest_values,
 )
@@ -87,6 +87,21 @@ class TensorEncoding(Encoding):
 
 
 @dataclass(frozen=True)
+class Found:
+    """A way to store a tensor, and the bytes that it takes."""
+
+    placing: Placing
+    values: ValuesPlan
+    nbytes: int
+
+    def plan(self, scheme: TensorScheme, shape: tuple[int, ...]) -> Plan:
+        """What `scheme` stores by it of a tensor of `shape`."""
+        kind = {} if scheme.kind else {"values": self.values.kind}
+        fields = {"shape": list(shape), **self.placing.fields, **kind, **self.values.fields}
+        return Plan(fields, (*self.placing.arrays, *self.values.arrays), (self.values.levels is not None,))
+
+
+@dataclass(frozen=True)
 class TensorScheme(Scheme):
     """One tensor by `places`. kind: of the values that it is bound to, or None for whichever take the fewest bytes.
 
@@ -98,28 +113,17 @@ class TensorScheme(Scheme):
     kind: str | None
 
     def plan(self, form: Form) -> Plan | None:
-        best = None if form.factored else self._best(form.parts[0])
-        if best is None:
-            return None
-        placing, values = best
-        kind = {} if self.kind else {"values": values.kind}
-        fields = {"shape": list(form.parts[0].shape), **placing.fields, **kind, **values.fields}
-        return Plan(fields, (*placing.arrays, *values.arrays), (values.levels is not None,))
-
-    def least(self, form: Form) -> int:
-        if form.factored or self.places == _EVERY:
-            return 0
-        nbytes, entries = PLACES[self.places].least(form.parts[0])
-        return nbytes + entries * _narrowest(form.parts[0]) // 8
+        best = None if form.factored else self.best(form.parts[0])
+        return None if best is None else best.plan(self, form.parts[0].shape)
 
     def encode(self, form: Form) -> TensorEncoding:
         if form.factored:
             raise RecipeError(f"Encoding {self.name!r} holds one tensor, and these weights are several.")
         (part,) = form.parts
-        best = self._best(part)
+        best = self.best(part)
         if best is None:
             raise RecipeError(f"Encoding {self.name!r} cannot hold these weights without loss.")
-        return self._encoded(part, *best)
+        return self._encoded(part, best.placing, best.values)
 
     def every(self, part: Part) -> Iterator[TensorEncoding]:
         """The tensor stored in each way that this scheme has, whichever takes the fewest bytes."""
@@ -148,28 +152,30 @@ class TensorScheme(Scheme):
         encoding.check()
         return encoding
 
-    def _best(self, part: Part) -> tuple[Placing, ValuesPlan] | None:
-        """The placing and the values that take the fewest bytes together, the first of those that take the same."""
-        best: tuple[Placing, ValuesPlan] | None = None
-        fewest = 0
+    def best(self, part: Part, below: float = math.inf) -> Found | None:
+        """The placing and the values that take the fewest bytes together, the first of those that take the same; None
+        where they take `below` or more."""
         places, narrowest = PLACES[self.places], _narrowest(part)
+        if below < math.inf and self.places != _EVERY:
+            nbytes, entries = places.least(part)
+            if nbytes + entries * narrowest // 8 >= below:
+                return None
+        best = None
         for placing in places.outlined(part) if isinstance(part, Blank) else places.placings(part):
             nbytes = sum([size for _, _, size in placing.arrays])
-            if best is not None and not placing.every and nbytes + placing.entries * narrowest // 8 >= fewest:
+            if not placing.every and nbytes + placing.entries * narrowest // 8 >= below:
                 continue
             values = self._values(part, placing)
-            if values is None:
-                continue
-            nbytes += values.nbytes
-            if best is None or nbytes < fewest:
-                best, fewest = (placing, values), nbytes
+            if values is not None and nbytes + values.nbytes < below:
+                below = nbytes + values.nbytes
+                best = Found(placing, values, below)
         return best
 
     def _values(self, part: Part, placing: Placing) -> ValuesPlan | None:
         if self.kind is None:
             return smallest_values(part, placing)
         if self.kind == FLOAT32:
-            return planned_floats(placing.entries)
+            return ValuesPlan(placing.entries)
         if part.levels is None or part.levels.kind != self.kind:
             return None
         return planned_codes(part, placing)
@@ -205,16 +211,14 @@ def _narrowest(part: Part) -> int:
 
 def cheapest_of(part: Part) -> tuple[TensorScheme, Plan]:
     """The scheme that holds one tensor without loss in the fewest bytes, and what it stores."""
-    form = Form.whole(part)
-    found: tuple[TensorScheme, Plan] | None = None
+    chosen: tuple[TensorScheme, Found] | None = None
     for scheme in candidates(part):
-        if found is not None and scheme.least(form) >= found[1].nbytes:
-            continue
-        plan = scheme.plan(form)
-        if plan is not None and (found is None or plan.nbytes < found[1].nbytes):
-            found = scheme, plan
-    assert found is not None  # float32 values hold any tensor
-    return found
+        found = scheme.best(part, math.inf if chosen is None else chosen[1].nbytes)
+        if found is not None:
+            chosen = scheme, found
+    assert chosen is not None  # float32 values hold any tensor
+    scheme, found = chosen
+    return scheme, found.plan(scheme, part.shape)
 
 
 def candidates(part: Part) -> tuple[TensorScheme, ...]:

@@ -176,16 +176,31 @@ class CodedValues(Values):
 
 @dataclass(frozen=True)
 class ValuesPlan:
-    """What is stored of so many entries of a part. levels: that they are codes on; None for float32."""
+    """So many entries of a part, as they are stored. levels: that they are codes on; None for float32."""
 
-    kind: str
-    levels: Levels | None
-    fields: dict[str, Any]
-    arrays: Planned
+    entries: int
+    levels: Levels | None = None
+
+    @property
+    def kind(self) -> str:
+        return FLOAT32 if self.levels is None else self.levels.kind
 
     @property
     def nbytes(self) -> int:
-        return sum([size for _, _, size in self.arrays])
+        if self.levels is None:
+            return 4 * self.entries
+        return packed_size(self.entries, self.levels.stored_bits) + self.levels.table_bytes
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        return {} if self.levels is None else self.levels.facts()
+
+    @property
+    def arrays(self) -> Planned:
+        if self.levels is None:
+            return (("values", "codes", self.nbytes),)
+        codes = packed_size(self.entries, self.levels.stored_bits)
+        return ("codes", "codes", codes), *((table.name, table.part, table.data.size) for table in self.levels.tables())
 
     def of(self, part: Part, positions: Positions | None) -> Values:
         """The values themselves."""
@@ -194,32 +209,23 @@ class ValuesPlan:
         return CodedValues.of(part, positions, self.levels)
 
 
-def planned_floats(entries: int) -> ValuesPlan:
-    return ValuesPlan(FLOAT32, None, {}, (("values", "codes", 4 * entries),))
-
-
 def planned_codes(part: Part, placing: Placing) -> ValuesPlan | None:
     """None where `part` has no levels, or where a file cannot say them at such places."""
     levels = part.levels
     if levels is None or not levels.storable:
         return None
-    coded = levels.code_shape(part.shape)
     if not levels.code_per_weight and not placing.every:
         return None
-    entries = math.prod(coded) if placing.every else placing.entries
     held = levels.with_zeros(part) if placing.zeros else levels
-    if held is None or not held.storable:
+    if held is None or (held is not levels and not held.storable):
         return None
-    tables = tuple((table.name, table.part, table.data.size) for table in held.tables())
-    return ValuesPlan(
-        held.kind, held, held.facts(), (("codes", "codes", packed_size(entries, held.stored_bits)), *tables)
-    )
+    return ValuesPlan(math.prod(levels.code_shape(part.shape)) if placing.every else placing.entries, held)
 
 
 def smallest_values(part: Part, placing: Placing) -> ValuesPlan:
     """The values that take the fewest bytes; those that keep the levels where two take the same."""
-    floats, codes = planned_floats(placing.entries), planned_codes(part, placing)
-    return codes if codes is not None and codes.nbytes <= floats.nbytes else floats
+    codes = planned_codes(part, placing)
+    return codes if codes is not None and codes.nbytes <= 4 * placing.entries else ValuesPlan(placing.entries)
 
 
 def restored(kind: str, reading: Reading, shape: tuple[int, ...], entries: int | None) -> Values:

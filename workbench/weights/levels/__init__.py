@@ -6,6 +6,7 @@ A kind says how weights are rounded to its levels, what a code stands for, and w
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -139,6 +140,11 @@ class Levels(ABC):
     def tables(self) -> tuple[Stored, ...]:
         """The arrays that a file holds beside the codes: scales, a codebook."""
         return ()
+
+    @cached_property
+    def table_bytes(self) -> int:
+        """Bytes of `tables`."""
+        return sum([table.data.size for table in self.tables()])
 
     @classmethod
     @abstractmethod

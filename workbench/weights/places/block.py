@@ -119,5 +119,5 @@ def _alive(values: NDArray[np.float32], height: int) -> NDArray[np.bool_]:
     """Whether each block holds a survivor, [block rows, columns]."""
     matrix = values.reshape(values.shape[0], math.prod(values.shape[1:])) != 0
     missing = -matrix.shape[0] % height
-    filled = np.pad(matrix, ((0, missing), (0, 0)))
+    filled = np.pad(matrix, ((0, missing), (0, 0))) if missing else matrix
     return np.asarray(filled.reshape(len(filled) // height, height, matrix.shape[1]).any(axis=1), np.bool_)
