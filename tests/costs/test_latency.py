@@ -1,20 +1,29 @@
 """Latency: both sides of every layer, in time, and a reason wherever the kernel brings nothing."""
 
 import time
+from functools import cache
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from workbench.compression.compressed import compress
-from workbench.costs.latency import _call, _note, measure
+from workbench.costs.latency import _SMALLEST, _call, _note, measure
 from workbench.engine.assessment import assess
 from workbench.errors import Stopped
+from workbench.methods.prune.magnitude import Magnitude
+from workbench.methods.prune.n_m import NofM
+from workbench.methods.quantize.uniform import Uniform
 from workbench.network.model import Model
-from workbench.network.packed import PackedLinear
-from workbench.recipe import Recipe
+from workbench.network.packed import PackedConv2d, PackedLinear
+from workbench.recipe import Recipe, Step
 from workbench.report.figures import Latency
+from workbench.weights.encoding import Kernel
 from workbench.weights.form import Form
+from workbench.weights.grouping import Grouping
+from workbench.weights.levels.affine import Affine
+from workbench.weights.levels.signs import Signs
 from workbench.weights.products import PackedMatrix
 
 
@@ -67,6 +76,32 @@ def test_a_layer_that_gains_or_was_not_compressed_needs_no_reason() -> None:
     assert _note(*packed_layer(Recipe()), 1, around(1e-3), around(2e-3)) == ""
 
 
+@pytest.mark.parametrize("kind", _SMALLEST, ids=lambda kind: kind.__name__)
+def test_a_call_of_every_kernel_of_a_packed_network_is_timed(kind: type) -> None:
+    assert 0 < _call(_SMALLEST[kind]()) < 1e-2
+    assert {type(kernel) for kernel in kernels_of_every_kind()} == set(_SMALLEST)
+
+
+@cache
+def kernels_of_every_kind() -> tuple[Kernel, ...]:
+    """Those of packed networks, one for each way in which weights and inputs are stored and multiplied."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(64, 64, 3), nn.Flatten(), nn.Linear(1600, 640))
+    large = Model.from_module(module, torch.zeros(1, 64, 7, 7))
+    steps = [
+        (Uniform(bits=4),), (Magnitude(sparsity=0.95),), (Uniform(bits=1),), (NofM(),),
+    ]  # fmt: skip
+    two = Affine(2, Grouping("tensor"), np.ones(1, np.float32), np.ones(1, np.float32), symmetric=False)
+    found = []
+    for methods in steps:
+        compressed = compress(large, Recipe(tuple(Step(method) for method in methods)))
+        for entering in (None, Signs(), two):
+            forms = {name: form.with_entering(entering) for name, form in compressed.forms.items()}
+            packed = compressed.with_forms(forms).packed()
+            found += [one.kernel for one in packed if isinstance(one, PackedLinear | PackedConv2d)]
+    return tuple(found)
+
+
 def test_each_reason_names_what_is_behind_it() -> None:
     form, layer = packed_layer(Recipe.sliders(bits=4))
     assert isinstance(layer, PackedLinear) and isinstance(layer.kernel, PackedMatrix)
@@ -84,5 +119,9 @@ def test_each_reason_names_what_is_behind_it() -> None:
     assert "rank 32 is above this machine's break-even of about 16" in _note(
         *packed_layer(Recipe.sliders(rank=0.5)), 1, around(0.5), around(1.0)
     )
+    bits = compress(model(), Recipe((Step(Uniform(bits=1)),)))
+    signs = {"2": bits.forms["2"].with_entering(Signs())}
+    of_signs = signs["2"], bits.with_forms(signs).packed().get_submodule("2")
+    assert "laying out the bits of the inputs" in _note(*of_signs, 1, around(0.5), around(1.0))
     few = packed_layer(Recipe.sliders(sparsity=0.01))
     assert "zeros are too few for a smaller encoding" in _note(*few, 1, around(1e-3), around(1e-3))

@@ -11,6 +11,7 @@ from workbench.accuracy.restart import Evaluator
 from workbench.compression.compressed import CompressedModel, compress, read
 from workbench.errors import FormatError
 from workbench.evidence import Inputs
+from workbench.kernels.binary.grids import GridConvolution, GridMatrix
 from workbench.methods.factorize.svd import SVD
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.activations import Activations
@@ -207,3 +208,28 @@ def test_images_keep_their_layout():
     rounds = RoundedInput(grid(), torch.nn.Identity())
     (last,), (first,) = rounds(None, (x,)), rounds(None, (x.contiguous(),))
     assert last.is_contiguous(memory_format=torch.channels_last) and torch.equal(last, first)
+
+
+@pytest.mark.parametrize("weights", [Uniform(bits=1), Uniform(bits=2), Uniform(bits=2, per="tensor", symmetric="no")])
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_few_bits_on_both_sides_are_multiplied_as_whole_numbers(weights, inputs, tmp_path):
+    """Packed = simulated to the rounding of exact sums; the packed layers round and multiply in one."""
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(64, 64, 3, stride=2, padding=1), torch.nn.Flatten(), torch.nn.Linear(1600, 640)
+    )
+    x = torch.randn(6, 64, 9, 9)
+    model = workbench.Model.from_module(module, x, name="few bits")
+    compressed = compress(model, Recipe((Step(weights),)))
+    entering = Affine(
+        inputs, Grouping("tensor"), np.full(1, 0.7, np.float32), np.full(1, 1, np.float32), symmetric=False
+    )
+    for name, kind in (("0", GridConvolution), ("2", GridMatrix)):  # both at once may fall on two sides of half a step
+        forms = {**compressed.forms, name: compressed.forms[name].with_entering(entering)}
+        rounding = CompressedModel(model, forms)
+        packed = rounding.packed()
+        assert isinstance(packed.get_submodule(name).kernel, kind)
+        simulated = rounding.to_torch()(x)
+        torch.testing.assert_close(packed(x), simulated, rtol=0, atol=1e-5 * float(simulated.abs().max()))
+        back = read(rounding.save(tmp_path / "net.cwb"), module)
+        assert torch.equal(back.packed()(x), packed(x))

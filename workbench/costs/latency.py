@@ -20,8 +20,11 @@ from torch import nn
 
 from workbench.costs import Cost
 from workbench.errors import Stopped
+from workbench.kernels.binary.grids import Grid, GridConvolution, GridMatrix, GridWeights
+from workbench.kernels.binary.layers import SignConvolution, SignMatrix
 from workbench.kernels.lowbit import products as lowbit
 from workbench.kernels.lowbit.convolution import LowBitConvolution
+from workbench.kernels.sparse.block import BlockSparse
 from workbench.kernels.sparse.convolution import SparseConvolution
 from workbench.kernels.sparse.stream import SparseStream
 from workbench.kernels.sparse.survivors import Survivors
@@ -29,7 +32,7 @@ from workbench.network.packed import PackedConv2d, PackedLinear
 from workbench.report.figures import Figure, Latency
 from workbench.weights.encoding import Convolution, Kernel
 from workbench.weights.form import Form
-from workbench.weights.products import PackedMatrix
+from workbench.weights.products import PackedMatrix, PatternedMatrix
 
 if TYPE_CHECKING:
     from workbench.devices.device import Device
@@ -40,7 +43,8 @@ CATALOGUE = ("ME-08",)
 BUDGET = 0.3  # seconds of measuring
 _WHOLE = 1 / 3  # of them for the network as a whole, the rest for its layers
 _FEWEST = 5  # timings of each candidate, whatever the budget
-_SKIP_ZEROS = (SparseStream, SparseConvolution)
+_SKIP_ZEROS = (SparseStream, SparseConvolution, PatternedMatrix)
+_LAY_OUT_BITS = (SignMatrix, SignConvolution, GridMatrix, GridConvolution)
 
 
 class InferenceLatency(Cost):
@@ -180,6 +184,8 @@ def _note(form: Form, module: nn.Module, calls: int, dense: Latency, packed: Lat
             f"Dense torch is faster here: {zeros:.0%} zeros are below this machine's break-even "
             f"of about {needed:.0%} for this shape."
         )
+    if isinstance(kernels[0], _LAY_OUT_BITS):
+        return "Dense torch is faster here: laying out the bits of the inputs takes longer than their products save."
     return (
         f"Dense torch is faster here: {max(part.bits for part in form.parts)} bits save memory traffic and no "
         f"arithmetic, and the layer has {weights * 4 / 1000:,.0f} kB of float32 weights only."
@@ -198,9 +204,8 @@ def _call(kernel: Kernel) -> float:
     kind = type(kernel)
     if kind not in _calls:
         smallest = _SMALLEST[kind]()
-        x = np.zeros((1, 1, 1, 1) if kind in (LowBitConvolution, SparseConvolution) else (1, 1), np.float32)
-        bias = np.zeros(1, np.float32)
-        _calls[kind] = _interleaved((lambda: smallest.multiply(x, bias),), 2e-3)[0].median
+        x = np.zeros((1, 1, 1, 1) if kind in _OF_IMAGES else (1, 1), np.float32)
+        _calls[kind] = _interleaved((lambda: smallest.multiply(x),), 2e-3)[0].median
     return _calls[kind]
 
 
@@ -212,7 +217,14 @@ def _one_survivor() -> SparseStream:
     return SparseStream.of_survivors(Survivors.from_dense(np.ones((1, 1), np.float32)))
 
 
+def _two_planes(*shape: int) -> GridWeights:
+    one = np.ones(1, np.float32)
+    return GridWeights.of(np.zeros(shape, np.uint8), 1, one, one, Grid(2, 1.0, 0))
+
+
+_OF_IMAGES = (LowBitConvolution, SparseConvolution, SignConvolution, GridConvolution)
 _ONCE = Convolution()
+_SIGN = np.ones((1, 1), np.float32)
 _SMALLEST: dict[type, Callable[[], Kernel]] = {
     PackedMatrix: lambda: PackedMatrix(_one_code()),
     SparseStream: _one_survivor,
@@ -220,4 +232,9 @@ _SMALLEST: dict[type, Callable[[], Kernel]] = {
         (1, 1, 1, 1), _ONCE.stride, _ONCE.padding, _ONCE.dilation, _one_code()
     ),
     SparseConvolution: lambda: SparseConvolution(_one_survivor(), (1, 1, 1, 1)),
+    PatternedMatrix: lambda: PatternedMatrix(BlockSparse.of(Survivors.from_dense(np.ones((8, 1), np.float32)), 8)),
+    SignMatrix: lambda: SignMatrix.of(_SIGN, _SIGN[0], True),
+    SignConvolution: lambda: SignConvolution.of(_SIGN[:, :, None, None], _SIGN[0], True),
+    GridMatrix: lambda: GridMatrix(_two_planes(1, 1)),
+    GridConvolution: lambda: GridConvolution(_two_planes(1, 1, 1, 1)),
 }

@@ -21,7 +21,7 @@ from workbench.weights.encoding import Convolution, Kernel
 from workbench.weights.places import Columns, Places
 from workbench.weights.values import FLOAT32, Values
 
-_ROOM = 1.15
+ROOM = 1.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ def product(values: Values, places: Places, shape: tuple[int, ...], use: Convolu
         return None
     stream = SparseStream.of(_matrix(shape), *places.stream(), positions, listed)
     columns = places.matrix(listed) if use is None else None
-    if columns is not None and columns.nbytes <= _ROOM * stream.nbytes:
+    if columns is not None and columns.nbytes <= ROOM * stream.nbytes:
         return PatternedMatrix(columns)
     return _packed(values, positions, shape, use, stream.nbytes) or _streamed(stream, shape, use)
 
@@ -81,7 +81,7 @@ def _packed(
 ) -> Kernel | None:
     """All weights as codes; None where the kernels cannot take them so, or in too much more than `nbytes`."""
     weights = values.low_bit(shape, positions)
-    if weights is None or weights.nbytes > _ROOM * nbytes:
+    if weights is None or weights.nbytes > ROOM * nbytes:
         return None
     if use is None:
         return PackedMatrix(weights)

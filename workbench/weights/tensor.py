@@ -18,7 +18,7 @@ from workbench.weights.form import Form
 from workbench.weights.levels import LEVELS, Levels
 from workbench.weights.part import Part
 from workbench.weights.places import PLACES, Places, Placing
-from workbench.weights.products import product
+from workbench.weights.products import ROOM, product
 from workbench.weights.reading import Reading
 from workbench.weights.stored import Stored
 from workbench.weights.values import (
@@ -65,9 +65,12 @@ class TensorEncoding(Encoding):
         return (product(self.values, self.places, self.shape, use),)
 
     def rounding_kernel(self, entering: Levels, use: Convolution | None) -> Kernel | None:
-        if self.places.positions(self.shape) is not None:
-            return None
-        return self.values.multiplied(entering, self.shape, use)
+        positions = self.places.positions(self.shape)
+        kernel = self.values.multiplied(entering, self.shape, positions, use)
+        if kernel is None or positions is None:
+            return kernel
+        stored = sum([array.data.nbytes for array in self.arrays()])
+        return kernel if kernel.nbytes <= ROOM * stored else None
 
     def arrays(self) -> tuple[Stored, ...]:
         return (*self.places.arrays(), *self.values.arrays())

@@ -49,7 +49,9 @@ class Values(ABC):
     def low_bit(self, shape: tuple[int, ...], positions: Positions | None) -> LowBit | None:
         """Every weight of the tensor as a code, for the kernels; None where they cannot take it so."""
 
-    def multiplied(self, entering: Levels, shape: tuple[int, ...], use: Convolution | None) -> Kernel | None:
+    def multiplied(
+        self, entering: Levels, shape: tuple[int, ...], positions: Positions | None, use: Convolution | None
+    ) -> Kernel | None:
         """All weights of the tensor with inputs on levels of their own; see `Levels.multiplied`."""
         return None
 
@@ -134,10 +136,15 @@ class CodedValues(Values):
         codes = self._everywhere(shape, positions).reshape(shape[0], math.prod(shape[1:]))
         return self.levels.low_bit(codes, zeros=positions is not None)
 
-    def multiplied(self, entering: Levels, shape: tuple[int, ...], use: Convolution | None) -> Kernel | None:
+    def multiplied(
+        self, entering: Levels, shape: tuple[int, ...], positions: Positions | None, use: Convolution | None
+    ) -> Kernel | None:
         if not self.levels.code_per_weight or self.levels.stored_bits > 8:
             return None
-        return entering.multiplied(self.levels, self._everywhere(shape, None), shape, use)
+        codes = self._everywhere(shape, positions)
+        if positions is not None and self.levels.decode(codes)[_absent(shape, positions)].any():
+            return None  # no code stands for the zeros that are not listed
+        return entering.multiplied(self.levels, codes, shape, use)
 
     def _everywhere(self, shape: tuple[int, ...], positions: Positions | None) -> Codes:
         """The code of every weight; where none is listed, the one of zero or nearest to it."""

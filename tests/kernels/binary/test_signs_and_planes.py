@@ -120,8 +120,9 @@ def test_a_convolution_of_planes(random: np.random.Generator, case: tuple, threa
     images, channels, outputs, height, width, kernel, *window = case
     x = random.integers(0, 4, (images, channels, height, width), dtype=np.uint8)
     w = random.integers(0, 8, (outputs, channels, *kernel), dtype=np.uint8)
-    found = binary_planes.conv_planes(x, 2, binary_planes.pack_plane_weights(w, 3), *window, threads)
+    found, sums = binary_planes.conv_planes(x, 2, binary_planes.pack_plane_weights(w, 3), *window, threads)
     assert np.array_equal(found, naive.integer_conv(x, w, *window))
+    assert np.array_equal(sums, naive.integer_conv(x, np.ones((1, channels, *kernel), np.uint8), *window)[:, 0])
 
 
 def test_packed_weights_hold_a_bit_a_weight_and_little_more() -> None:

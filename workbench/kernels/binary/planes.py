@@ -110,10 +110,12 @@ def conv_planes(
     padding: int | Pair = 0,
     dilation: int | Pair = 1,
     threads: int = 1,
-) -> Sums:
+    outside: int = 0,
+) -> tuple[Sums, Sums]:
     """Convolution of codes x [images, channels, height, width], uint8, below 2^bits, with those of the weights.
 
-    Returns int32 [images, outputs, height, width], exact, channels last in memory. Raises ValueError for an input that
+    Returns int32 [images, outputs, height, width], exact, channels last in memory, and the sum of the codes that each
+    window sees, int32 [images, height, width]. outside: the code in the padding. Raises ValueError for an input that
     does not fit.
     """
     _check_codes(x, bits, 4)
@@ -124,7 +126,7 @@ def conv_planes(
     images, channels, height, width = x.shape
     words = words_for(channels)
     shape, places, _ = windows(x.shape, words, 0, weights.kernel, step, (down, right), spread)
-    padded = np.zeros((images, height + 2 * down, width + 2 * right, channels), np.uint8)
+    padded = np.full((images, height + 2 * down, width + 2 * right, channels), outside, np.uint8)
     padded[:, down : down + height, right : right + width] = x.transpose(0, 2, 3, 1)
     rows = pack_planes(padded.reshape(-1, channels), bits)
     runs = runs_of(padded.shape[2], words, weights.kernel, spread)
@@ -132,7 +134,7 @@ def conv_planes(
     _window_sums(rows.sums, places, runs, words, weights.kernel[0] * weights.kernel[1] // runs.size, sums)
     per_plane = np.arange(bits)[:, None] * rows.words[0].size + runs
     y = _product(rows.words, places, per_plane, sums, weights, threads)
-    return y.reshape(images, *shape, weights.outputs).transpose(0, 3, 1, 2)
+    return y.reshape(images, *shape, weights.outputs).transpose(0, 3, 1, 2), sums.reshape(images, *shape)
 
 
 def _product(

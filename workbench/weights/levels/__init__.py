@@ -165,8 +165,11 @@ class Levels(ABC):
 
     # What kernels take.
 
-    def magnitudes(self, shape: tuple[int, ...]) -> Floats | None:
-        """Where codes 0 and 1 stand for -a and a: the a of each output, [out]; None for any other levels."""
+    def grid(self, shape: tuple[int, ...]) -> tuple[Floats, Floats] | None:
+        """Scale and zero point of each output, [out], where a code c stands for scale · (c − zero point).
+
+        None for any other levels, and where an output has several of them.
+        """
         return None
 
     def listed(self, codes: NDArray[np.uint8], shape: tuple[int, ...]) -> Listed | None:

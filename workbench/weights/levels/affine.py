@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import FormatError
+from workbench.kernels.binary.grids import Grid, GridConvolution, GridMatrix, GridWeights
 from workbench.kernels.lowbit import products as lowbit
 from workbench.kernels.lowbit.code_tiles import INPUTS
 from workbench.kernels.sparse import zero_runs
@@ -22,9 +23,15 @@ from workbench.weights.levels import DeadZones, Levels, Rounded
 from workbench.weights.stored import Stored, as_bytes
 
 if TYPE_CHECKING:
+    from workbench.weights.encoding import Convolution, Kernel
     from workbench.weights.reading import Reading
 
 _LARGEST_GROUP = 1024
+# Products of bit planes are taken where they are faster than codes times float32: for weights and inputs whose widths
+# multiply to few bits, and where laying out the bits of the inputs is little beside the products.
+_PLANES = 4
+_FEWEST_WEIGHTS, _FEWEST_CHANNELS = 2**19, 64  # of a matrix; of a convolution
+_DEEPEST = 2**24  # products in a sum, whose codes add up to less than 2^31
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,10 +162,24 @@ class Affine(Levels):
     def zero_codes(self, shape: tuple[int, ...]) -> Codes:
         return self.grouping.spread(self.zero_code, shape)
 
-    def magnitudes(self, shape: tuple[int, ...]) -> Floats | None:
-        if self.bits != 1 or not self.centred or self.grouping.granularity == "group":
+    def multiplied(
+        self, weights: Levels, codes: Codes, shape: tuple[int, ...], use: Convolution | None
+    ) -> Kernel | None:
+        grid, depth = weights.grid(shape), math.prod(shape[1:])
+        few = weights.stored_bits * self.bits <= _PLANES and 1 <= depth <= _DEEPEST
+        if grid is None or not few or not self.whole or (use is not None and use.groups > 1):
             return None
-        return np.broadcast_to(self.scale / 2, (shape[0],)).astype(np.float32)
+        if math.prod(shape) < _FEWEST_WEIGHTS if use is None else shape[1] < _FEWEST_CHANNELS:
+            return None
+        entering = Grid(self.bits, float(self.scale[0]), int(self.zero_point[0]))
+        made = GridWeights.of(codes.reshape(shape), weights.stored_bits, *grid, entering)
+        return GridMatrix(made) if use is None else GridConvolution(made, use.stride, use.padding, use.dilation)
+
+    def grid(self, shape: tuple[int, ...]) -> tuple[Floats, Floats] | None:
+        if self.grouping.granularity == "group":
+            return None
+        scale, point = (np.broadcast_to(one, (shape[0],)) for one in (self.scale, self.zero_point))
+        return scale, point
 
     def listed(self, codes: NDArray[np.uint8], shape: tuple[int, ...]) -> Listed:
         points = self.zero_point

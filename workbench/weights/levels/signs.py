@@ -61,12 +61,11 @@ class Signs(Levels):
     def multiplied(
         self, weights: Levels, codes: Codes, shape: tuple[int, ...], use: Convolution | None
     ) -> Kernel | None:
-        scale = weights.magnitudes(shape)
-        if scale is None:
-            return None
+        grid = weights.grid(shape) if weights.stored_bits == 1 else None
+        if grid is None or (grid[1] != 0.5).any() or (use is not None and use.groups > 1):
+            return None  # not two levels as far on either side of zero
+        scale = grid[0] / np.float32(2)
         signs = np.where(codes > 0, np.float32(1), np.float32(-1)).reshape(shape)
         if use is None:
             return SignMatrix.of(signs, scale, self.by_window)
-        if use.groups > 1:
-            return None
         return SignConvolution.of(signs, scale, self.by_window, use.stride, use.padding, use.dilation)
