@@ -122,7 +122,7 @@ def _in_table(shape: tuple[int, ...], centroids: int, share: float, seed: int) -
 
 @cache
 def every_encoding() -> CompressedModel:
-    """A network whose layers are stored in every encoding there is."""
+    """A network whose layers are stored in every encoding there is, two of them behind rounded inputs."""
     model = Model.from_module(Net(), example(), name="every encoding")
     rng = np.random.default_rng(1)
     vertical, horizontal = rng.normal(size=(3, 6, 3, 1)), _on_grid((8, 3, 1, 3), 5, "channel", True, 0.5, 2)
@@ -151,6 +151,9 @@ def every_encoding() -> CompressedModel:
     ordered = {layer.name: forms[layer.name] for layer in model.layers}
     given = {name: named(encoding, form) for name, (encoding, form) in ordered.items()}
     decoded = {name: encoding.decode() for name, encoding in given.items()}
+    grid = Affine(3, Grouping("tensor"), np.full(1, 0.1, np.float32), np.full(1, 2, np.float32), symmetric=False)
+    for name, entering in (("wide", Signs()), ("e", grid)):
+        decoded[name] = decoded[name].with_entering(entering)
     return CompressedModel(model, MappingProxyType(decoded), given=MappingProxyType(given))
 
 
