@@ -19,7 +19,7 @@ class Layout:
 
     groups: above 1 marks a grouped or depthwise convolution. tied: other modules use the same weight tensor. output: it
     is the network's last layer, which gives the class scores. first: it is the first layer that the network's input
-    meets.
+    meets. exit: it gives the scores of a side exit.
     """
 
     kind: Literal["linear", "conv2d"]
@@ -27,6 +27,7 @@ class Layout:
     tied: bool
     output: bool
     first: bool = False
+    exit: bool = False
 
     @property
     def unfactorable(self) -> str | None:
@@ -97,6 +98,10 @@ class Evidence(ABC):
     @abstractmethod
     def macs(self, layer: str | None = None) -> int:
         """Dense multiply-accumulates of that layer, or of all, for one image; needs no image."""
+
+    @abstractmethod
+    def thresholds(self) -> Mapping[str, str]:
+        """Layer that gives the scores of a side exit -> the tensor that holds the exit's threshold; needs no image."""
 
     @abstractmethod
     def channels(self) -> Channels:

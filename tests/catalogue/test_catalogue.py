@@ -57,7 +57,9 @@ def test_every_method_on_the_shelf_carries_known_numbers():
         assert method.catalogue, name
         assert set(method.catalogue) <= set(known), name
         modes = {mode for number in method.catalogue for mode in known[number].mode}
-        assert method.mode in modes or ("trained" in modes and not method.faithful), name  # a preview asks for less
+        preview = "trained" in modes and not method.faithful  # asks for less
+        threshold = modes == {"runtime"} and method.mode == "instant"  # of what runs later, set at once
+        assert method.mode in modes or preview or threshold, name
 
 
 def test_the_page_is_what_the_shelf_gives():

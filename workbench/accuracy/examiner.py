@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.accuracy.exits import Taken, mean_macs, untaken
 from workbench.accuracy.intervals import Interval, binomial, mean, paired, paired_mean
 from workbench.accuracy.order import Selection, selection
 from workbench.accuracy.reference import original
@@ -24,17 +26,28 @@ _Identity = tuple[Hashable, str]
 _LEAST = 100  # images between two looks: fewer say little
 _chosen: Cache[Selection] = Cache(ceiling=2**26)
 _given: Cache[Answers] = Cache(ceiling=2**24)
+_taken: Cache[Taken] = Cache(ceiling=2**24)
 
 
 class Standing:
     """What is known after the images run so far. Worked out when it is asked for: most batches go by unseen.
 
-    share: of the images that were asked for, 0..1.
+    share: of the images that were asked for, 0..1. work, before: mean MACs of the compressed network and of the
+    original, None without side exits.
     """
 
     def __init__(
-        self, task: type[Task], found: Answers, known: Answers | None, judged: Selection, badge: Badge, done: int
+        self,
+        task: type[Task],
+        found: Answers,
+        known: Answers | None,
+        judged: Selection,
+        badge: Badge,
+        done: int,
+        work: Figure | None = None,
+        before: Figure | None = None,
     ) -> None:
+        self.work, self.before = work, before
         self.share = done / len(judged)
         self._task, self._found, self._known, self._judged, self._badge = task, found[:done], known, judged, badge
 
@@ -124,12 +137,26 @@ class Examiner:
         known = None if reference is None else answers_so_far(reference)[:count]
         unchanged = reference is not None and not compressed.from_file and not compressed.recipe.steps
         found = known if unchanged and known is not None else answers_so_far(compressed)[:count]
+        taken = _taken_so_far(compressed)
+        if taken is not None:  # remembered apart from the answers, and so forgotten apart
+            found[taken[:count] < 0] = task.unanswered(1)[0]
+        went = None if reference is None else _taken_so_far(reference)
         uncompressed: Evaluator | None = None
         done = told = _answered(task, found, known)
         while True:
             if done and (done == told or done >= min(told + _LEAST, count)):
                 told = done
-                yield Standing(task, found, known, judged, "measured" if unchanged else "simulated", done)
+                badge: Badge = "measured" if unchanged else "simulated"
+                yield Standing(
+                    task,
+                    found,
+                    known,
+                    judged,
+                    badge,
+                    done,
+                    work=None if taken is None else mean_macs(compressed, taken[:done], badge),
+                    before=None if went is None else mean_macs(cast(EncodedModel, reference), went, "measured"),
+                )
                 if done == count:
                     return
             if cancelled():
@@ -138,11 +165,11 @@ class Examiner:
                 if uncompressed is None:
                     uncompressed = _evaluator(reference.model, budget=0)
                     uncompressed.load(reference.forms)
-                _answer(known, uncompressed, done)
+                _answer(known, went, uncompressed, done)
             if task.missing(found[done : done + 1])[0]:
                 evaluator = self._evaluator_of(compressed.model)
                 evaluator.load(compressed.forms)
-                _answer(found, evaluator, done)
+                _answer(found, taken, evaluator, done)
             done = _answered(task, found, known)
 
     @property
@@ -162,11 +189,13 @@ def _evaluator(model: Model, budget: int) -> Evaluator:
     return Evaluator(model, images.inputs, len(images), budget)
 
 
-def _answer(answers: Answers, evaluator: Evaluator, image: int) -> None:
-    """Fill in the answers of the batch that holds `image`, as far as they are wanted."""
+def _answer(answers: Answers, taken: Taken | None, evaluator: Evaluator, image: int) -> None:
+    """Fill in the answers of the batch that holds `image`, as far as they are wanted, and the exits they came from."""
     number = image // evaluator.batch
     wanted = answers[number * evaluator.batch :][: evaluator.batch]
     wanted[:] = evaluator.answers(number)[: len(wanted)]
+    if taken is not None and evaluator.taken is not None:
+        taken[number * evaluator.batch :][: len(wanted)] = evaluator.taken[: len(wanted)]
 
 
 def image_count(model: Model, images: int | None) -> int:
@@ -196,8 +225,21 @@ def answers_so_far(compressed: EncodedModel) -> Answers:
     images, task = len(selected_images(compressed.model)), task_of(compressed.model)
     if compressed.from_file:
         return task.unanswered(images)
-    key = *_identity(compressed.original), compressed.recipe.digest, compressed.trained_from
-    return _given.get(key, lambda: task.unanswered(images))
+    return _given.get(_key(compressed), lambda: task.unanswered(images))
+
+
+def _taken_so_far(compressed: EncodedModel) -> Taken | None:
+    """As the answers, the exits that they came from; None of a network without side exits."""
+    if not compressed.model.thresholds:
+        return None
+    images = len(selected_images(compressed.model))
+    if compressed.from_file:
+        return untaken(images)
+    return _taken.get(_key(compressed), lambda: untaken(images))
+
+
+def _key(compressed: EncodedModel) -> Hashable:
+    return *_identity(compressed.original), compressed.recipe.digest, compressed.trained_from
 
 
 def _identity(model: Model) -> _Identity:

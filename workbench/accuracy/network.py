@@ -6,9 +6,12 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
+from workbench.models.exits import taken
 from workbench.network.model import Layer, Model
 from workbench.network.simulated import chain, simulated
 from workbench.weights.form import Form
@@ -23,6 +26,8 @@ class Network(Protocol):
 
     first_use: layer -> the last cut before anything that its weight has a part in. sizes: bytes that an image makes
     live at each cut. batch: how many images are run at a time.
+
+    A network with side exits does not follow one list of operations, so it is run whole.
     """
 
     @property
@@ -59,12 +64,17 @@ class Network(Protocol):
 
 
 class Whole:
-    """A network that cannot be taken apart: it is made anew for each set of forms, and run from its beginning."""
+    """A network that cannot be taken apart: it is made anew for each set of forms, and run from its beginning.
+
+    taken: where it has side exits, at which of them each image of the last batch left (`workbench.models.exits.taken`).
+    """
 
     def __init__(self, model: Model) -> None:
         self.first_use = {layer.name: 0 for layer in model.layers}
         self.sizes = [2**62]
         self.batch = BATCH
+        self.taken: NDArray[np.int64] | None = None
+        self._leaves = bool(model.thresholds)
         self._model = model
         self._forms: dict[str, Form] = {}
         self._module: nn.Module | None = None
@@ -82,7 +92,9 @@ class Whole:
     def run(self, live: Live, start: int, stop: int | None = None) -> Live:
         if self._module is None:
             self._module = simulated(self._model, self._forms)
-        return (self._module(*live),)
+        scores = self._module(*live)
+        self.taken = taken(self._module, len(scores)).numpy() if self._leaves else None
+        return (scores,)
 
     def held(self, live: Live) -> Live:
         return live

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from workbench.accuracy.memory import keep_freed
-from workbench.accuracy.network import Live, Network
+from workbench.accuracy.network import Live, Network, Whole
 from workbench.accuracy.ways import gives, ways
 from workbench.errors import ModelError
 from workbench.network.model import Layer, Model
@@ -124,6 +126,12 @@ class Evaluator:
                 self._ways.remove(way)
                 return self._fitting(forms)
         return way
+
+    @property
+    def taken(self) -> NDArray[np.int64] | None:
+        """At which side exit each image of the last batch left; None of a network without."""
+        network = self._way.network
+        return network.taken if isinstance(network, Whole) else None
 
     def answers(self, batch: int) -> Answers:
         """What the network answers to the images in one batch.

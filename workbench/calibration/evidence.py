@@ -12,6 +12,7 @@ from workbench.cache import Cache
 from workbench.data.split import Split
 from workbench.errors import DataError, ModelError, Stopped
 from workbench.evidence import Channels, Evidence, Floats, Inputs
+from workbench.models.exits import passing
 from workbench.network.couplings import couplings
 from workbench.network.geometry import uses
 from workbench.network.state import State
@@ -32,6 +33,9 @@ class Calibration(Evidence):
 
     def inputs(self, layer: str) -> Inputs:
         return self._inputs[layer]
+
+    def thresholds(self) -> Mapping[str, str]:
+        return self._state.model.thresholds
 
     def channels(self) -> Channels:
         return _coupled.get("channels", lambda: couplings(self._state.model), self._state.model)
@@ -160,7 +164,8 @@ class _Gates:
     def effects(self, images: torch.Tensor, loss_of: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, torch.Tensor]:
         """Module -> [images, channels], the mean over positions; loss_of: of outputs, a mean over images."""
         self._gates.clear()
-        loss = loss_of(self._module(images)) * len(images)  # each image has its own loss, not a share of the mean
+        with passing(self._module):
+            loss = loss_of(self._module(images)) * len(images)  # each image has its own loss, not a share of the mean
         gradients = torch.autograd.grad(loss, [gate for _, gate, _ in self._gates], materialize_grads=True)
         sums: dict[str, torch.Tensor] = {}
         positions: dict[str, int] = {}
@@ -182,7 +187,7 @@ def _watch(
         for path in (layer.name, *layer.aliases)
     ]
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), passing(module):  # what enters a layer does not hang on an exit's threshold
             for batch in _batches(images):
                 if cancelled():
                     raise Stopped

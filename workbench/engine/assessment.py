@@ -14,7 +14,7 @@ from workbench.costs import figures
 from workbench.costs import latency as latencies
 from workbench.devices.device import Device
 from workbench.network.model import Layer, Model
-from workbench.report.figures import Figures
+from workbench.report.figures import Accuracy, Figure, Figures
 from workbench.report.layers import LayerRow
 from workbench.report.report import Report
 from workbench.tasks import TASKS
@@ -78,8 +78,14 @@ def costs(compressed: CompressedModel, device: str = DEFAULT_DEVICE) -> Report:
 
 def with_accuracy(report: Report, standing: Standing) -> Report:
     """`report` with what is known of both accuracies."""
-    before = None if report.original is None else replace(report.original, accuracy=standing.original)
-    return replace(report, original=before, compressed=replace(report.compressed, accuracy=standing.compressed))
+    before = None if report.original is None else _run(report.original, standing.original, standing.before)
+    return replace(report, original=before, compressed=_run(report.compressed, standing.compressed, standing.work))
+
+
+def _run(figures: Figures, accuracy: Accuracy | None, work: Figure | None) -> Figures:
+    """With what running images has told; work: the mean over them, of a network with side exits."""
+    beside = {} if work is None else {work.metric.name: work}
+    return replace(figures, accuracy=accuracy, costs={**figures.costs, **beside})
 
 
 def with_latency(report: Report, found: latencies.Latencies) -> Report:

@@ -21,6 +21,7 @@ from workbench.data.datasets import load as load_dataset
 from workbench.errors import ModelError
 from workbench.evidence import Layout
 from workbench.models import zoo
+from workbench.models.exits import exits
 from workbench.network.liveness import Activity
 from workbench.network.trace import Call, trace
 from workbench.weights.arrays import Floats
@@ -137,6 +138,15 @@ class Model:
         )
 
     @cached_property
+    def thresholds(self) -> Mapping[str, str]:
+        """Of a network with side exits: layer that gives an exit's scores -> the tensor that holds its threshold."""
+        found: dict[str, str] = {}
+        for path in exits(self.module):
+            names = [layer.name for layer in self.layers if layer.name.startswith(f"{path}.side.")]
+            found |= dict.fromkeys(names[-1:], f"{path}.threshold")
+        return MappingProxyType(found)
+
+    @cached_property
     def blank(self) -> bool:
         """Whether it is known by its shapes alone."""
         return any(layer.weight is None for layer in self.layers)
@@ -160,6 +170,7 @@ class Model:
             bool(layer.aliases),
             output=layer is self.layers[-1],
             first=layer is self.layers[0],
+            exit=layer.name in self.thresholds,
         )
 
     def layer(self, name: str) -> Layer:

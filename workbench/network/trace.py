@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from workbench.errors import ModelError
+from workbench.models.exits import passing
 from workbench.network.liveness import Activity, Recorder
 from workbench.network.outlines import OUTLINES
 
@@ -169,7 +170,7 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
     ]
     counter, operators = _Macs(), _Operators(example, entered, calls)
     try:
-        with torch.no_grad(), counter, operators:
+        with torch.no_grad(), passing(module), counter, operators:
             result = module(example)
     except Exception as error:  # a user's module may fail in any way; the sentence says where and why
         where = f"layer {entered[-1]!r} stopped it" if entered else "it stopped outside the layers"

@@ -138,7 +138,9 @@ def _text(unit: str, value: float) -> str:
         return f"{value / 1000:,.1f}"
     if unit in _WRITTEN:
         return _WRITTEN[unit](value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.3g}"
+    if isinstance(value, int) or value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:,.3g}"
 
 
 def _joules(value: float) -> str:

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from workbench.data.split import Split
 from workbench.errors import ModelError
-from workbench.tasks import TASKS
+from workbench.models.exits import exits
+from workbench.tasks import TASKS, Task
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def fit(
 ) -> Iterator[Epoch]:
     """Train `module` in place and yield after every epoch.
 
-    task: what the images ask (`workbench.tasks`). loss_of: the loss of (module, inputs, truth); the task's by default.
+    task: what the images ask (`workbench.tasks`). loss_of: the loss of (module, inputs, truth); the task's by default,
+    summed over the exits of a network that has some.
     before_step: called when the gradients are there and before the optimiser uses them. after_step: called with the
     number of the step and how many there are when the optimiser has changed the weights, which is where masks are kept,
     whatever its momentum wants.
@@ -109,7 +111,7 @@ def fit(
                 batch = _augment(images[chosen], settings, generator)
                 with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.bfloat16):
                     if loss_of is None:
-                        loss = asked.loss(module(batch).float(), truth[chosen], settings.label_smoothing)
+                        loss = _joint_loss(module, batch, truth[chosen], asked, settings.label_smoothing)
                     else:
                         loss = loss_of(module, batch, truth[chosen])
                 optimiser.zero_grad()
@@ -133,6 +135,16 @@ def fit(
         _lay_out(module, torch.contiguous_format)
         module.load_state_dict(best_state)
         module.eval()
+
+
+def _joint_loss(module: nn.Module, images: Tensor, truth: Tensor, task: type[Task], smoothing: float) -> Tensor:
+    """Of the answers, and of those at every side exit (Teerapittayanon et al. 2016, section III-A, all weights 1)."""
+    loss = task.loss(module(images).float(), truth, smoothing)
+    for side in exits(module).values():
+        assert side.early is not None
+        loss = loss + task.loss(side.early.float(), truth, smoothing)
+        side.early = None
+    return loss
 
 
 @torch.no_grad()

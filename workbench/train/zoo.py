@@ -46,6 +46,9 @@ SETTINGS = {
     "mobilenet-v2/fashion-mnist": Settings(
         epochs=28, learning_rate=0.1, weight_decay=2e-4, average=0.999, shift=2, flip=True, bfloat16=True,
     ),
+    "branchy-lenet/mnist": Settings(
+        epochs=2, batch=256, optimiser="adamw", learning_rate=2e-3, weight_decay=0.3, average=0.99,
+    ),
     "locator/located-mnist": Settings(
         epochs=12, optimiser="adamw", learning_rate=2e-3, weight_decay=0.05, average=0.999,
     ),
