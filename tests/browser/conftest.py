@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 from benchmarks.browser import chromium, installed
 from tests.browser.front_ends import ROOT, FrontEnd, serve
 from tests.browser.panel_page import PanelPage
+from workbench.store import VARIABLE
 
 ARTEFACTS = ROOT / "artifacts" / "browser"
 
@@ -20,6 +21,14 @@ def browser() -> Iterator[Browser]:
         pytest.skip("needs Chromium or Chrome on the PATH")
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is trained here is no result of the user's; servers and the command find the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("store")))
+        yield
 
 
 class Traffic:

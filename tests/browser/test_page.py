@@ -330,6 +330,34 @@ def test_every_method_of_the_shelf_can_be_added_and_shows_each_of_its_settings(p
     assert panel.root.locator(".cwb-tiles-head .cwb-kind").inner_text() == "preview"
 
 
+@pytest.mark.parametrize("front_end", ["voila"], indirect=True)
+def test_a_step_is_trained_while_the_sliders_are_live_and_is_what_the_command_says_then(panel):
+    title = METHODS["prune.retrained-magnitude"].title
+    panel.add_step("prune.retrained-magnitude")
+    for setting in ("Rounds", "Epochs"):
+        assert panel.type_into_slider(f"{setting} of {title}", "Home") == "1"
+    panel.settle()
+    step = "prune.retrained-magnitude:rounds=1,epochs=1"
+    kind = panel.root.locator(".cwb-tiles-head .cwb-kind")
+    expect(kind).to_have_text("preview")
+    cut = measured(LENET, "--step", step)
+    assert_tiles_say(panel, cut)
+    panel.steps.get_by_role("button", name="Train", exact=True).click()
+    expect(panel.steps.get_by_role("progressbar")).to_be_visible()
+    expect(panel.steps.get_by_role("button", name="Cancel the training")).to_be_visible()
+    panel.type_into_slider("Bits", "ArrowRight")  # answered while it trains
+    panel.settle()
+    panel.root.get_by_role("button", name="Undo").click()
+    expect(kind).to_have_text("faithful", timeout=PATIENCE)
+    expect(panel.steps.get_by_text("trained", exact=True)).to_be_visible()
+    expect(panel.steps.get_by_role("progressbar")).to_be_hidden()
+    measured.cache_clear()
+    trained = measured(LENET, "--step", step)
+    assert trained["kind"] == "faithful"
+    assert trained["compressed"]["accuracy"]["value"] > cut["compressed"]["accuracy"]["value"]
+    assert_tiles_say(panel, trained)
+
+
 def test_the_exported_file_is_as_long_as_the_tile_says(panel, tmp_path):
     panel.type_into_slider("Sparsity", *["PageUp"] * 5)
     panel.settle()

@@ -333,6 +333,7 @@ def test_a_step_is_trained_beside_live_sliders_and_another_page_finds_and_ends_i
 
     other = workbench.Session(lenet, images=IMAGES)
     again = Page(Dashboard(other))  # as after a reload of the page, which has a kernel of its own
+    again.panel._handle_custom_msg({"kind": "hello"}, [])
     assert again.state["training"]["title"] == "Magnitude pruning with retraining"
     assert again.settled()["recipe"] == "no compression"
     again.move(follow=1)

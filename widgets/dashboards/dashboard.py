@@ -70,7 +70,6 @@ class Dashboard:
         with self._lock:
             self._forget = session.observe(self._updated)
             self._move = session.update()
-            self._follow(session.follow_training())
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         return self.panel._repr_mimebundle_(**given)
@@ -96,6 +95,8 @@ class Dashboard:
         with self._lock:
             if content["kind"] == "hello":
                 self._foresight.begin()
+                if self._job is None:  # a kernel may have waited for its page since before a training began
+                    self._follow(self.session.follow_training())
             else:
                 axis = next((name for name in AXES if name == content.get("axis")), None)
                 layer = content.get("layer")

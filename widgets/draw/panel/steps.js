@@ -102,7 +102,7 @@ function createAddedRow(link, catalogue, method, group, onremove) {
       const preview = early || state.previews.includes(method.title);
       setText(kind, preview ? "preview" : "faithful");
       kind.title = catalogue.words[kind.textContent];
-      setText(standing.lastChild, early ? "training was stopped early" : preview ? "stands in until trained" : "trained");
+      setText(standing.lastChild, early ? "training stopped early" : preview ? "stands in until trained" : "trained");
     },
   };
 }

@@ -19,10 +19,11 @@ export function createTraining(link) {
 
   link.listen(({ state, current }) => {
     const { training, previews } = state;
-    const untrained = previews.length > 0;
-    setShown(root, Boolean(training) || untrained);
-    setText(title, training ? training.title : "Not trained yet");
-    setText(figures, training ? training.figures : "A preview stands in. Training runs beside the sliders and is kept.");
+    const early = previews.some((preview) => preview.endsWith("(stopped early)"));
+    const standing = early ? "What it had reached is shown." : "A preview stands in.";
+    setShown(root, Boolean(training) || previews.length > 0);
+    setText(title, training ? training.title : early ? "Not trained to the end" : "Not trained yet");
+    setText(figures, training ? training.figures : `${standing} Training runs beside the sliders and is kept.`);
     bar.value = training?.share ?? 0;
     const elsewhere = Boolean(training) && !(current && state.digest === training.digest && state.position.model === training.model);
     setText(of, training ? `${training.model}: ${training.recipe}` : "");
