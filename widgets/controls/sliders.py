@@ -6,7 +6,10 @@ one more where the value that switches it off, such as 32 bits, is not among the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from widgets.controls import settings
@@ -60,18 +63,20 @@ class Slider:
         return stop
 
 
-def sliders() -> dict[AxisName, Slider]:
-    return {axis: Slider.of(axis) for axis in ORDER}
+@cache  # as the shelf is: every move looks it up several times
+def sliders() -> Mapping[AxisName, Slider]:
+    return MappingProxyType({axis: Slider.of(axis) for axis in ORDER})
 
 
-def methods(axis: AxisName) -> dict[str, type[Method]]:
+@cache
+def methods(axis: AxisName) -> Mapping[str, type[Method]]:
     """The methods that `axis` can drive at once, without training, the default one first."""
     found = {}
     for name, method in METHODS.items():
         driven = method.axis()
         if method.mode != "trained" and driven is not None and driven[1].axis == axis:
             found[name] = method
-    return dict(sorted(found.items(), key=lambda item: (item[0] != AXES[axis].method, item[0])))
+    return MappingProxyType(dict(sorted(found.items(), key=lambda item: (item[0] != AXES[axis].method, item[0]))))
 
 
 def options(method: type[Method]) -> dict[str, Setting]:
