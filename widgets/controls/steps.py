@@ -66,12 +66,24 @@ def describe() -> list[dict[str, Any]]:
                 "title": method.title,
                 "paper": method.paper,
                 "mode": method.mode,
+                "start": _start(method),
                 "settings": settings.describe(method, method.settings()),
             }
         )
     return [
         {"family": family.replace("-", " ").capitalize(), "methods": methods} for family, methods in families.items()
     ]
+
+
+def _start(method: type[Method]) -> dict[str, float]:
+    """What is set when it is added, so that it does something: half, where its default leaves the weights as they are.
+
+    A rank of all is no rank on a slider; as a step it is the factors in full, which take longest.
+    """
+    driven = method.axis()
+    if driven is None or driven[1].axis is None or getattr(method(), driven[0]) != AXES[driven[1].axis].off:
+        return {}
+    return {driven[0]: 0.5}
 
 
 def _added(content: Any) -> Added:

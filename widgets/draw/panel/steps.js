@@ -138,7 +138,7 @@ export function createSteps(link, catalogue) {
   function append(method) {
     if (add.getAttribute("aria-disabled") === "true") return;
     opening = link.position.steps.length;
-    link.change(({ steps }) => steps.push({ method, settings: {}, on: true }));
+    link.change(({ steps }) => steps.push({ method, settings: { ...methods.get(method).start }, on: true }));
   }
 
   // The button in focus goes with its row: the focus goes to the next row's first button, or to the last one's.
