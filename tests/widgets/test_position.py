@@ -140,14 +140,16 @@ def test_sliders_stand_for_the_steps_that_they_can_give_in_any_order_and_the_oth
     prune, quantise = METHODS["prune.magnitude"], METHODS["quantize.uniform"]
     backwards = Recipe((Step(quantise(bits=4)), Step(prune(sparsity=0.5))))
     between = Recipe((Step(prune(sparsity=0.123)), Step(prune(sparsity=0.3)), Step(prune(sparsity=0.4))))
+    nothing = Recipe((Step(METHODS["factorize.svd"](rank=0.0)), *Recipe.sliders(rank=0.01).steps))
     apart = Recipe((Step(prune(sparsity=0.3)), Step(prune(sparsity=0.4), None, {"fc1": {"sparsity": 0.2}})))
-    found = [Position.of_recipe(recipe, MODELS[0], DEVICES[0]) for recipe in (backwards, between, apart)]
+    found = [Position.of_recipe(recipe, MODELS[0], DEVICES[0]) for recipe in (backwards, between, apart, nothing)]
     assert [one.steps for one in found] == [
         ("rank", "bits", "sparsity"),
         ("rank", Added(prune(sparsity=0.123)), "sparsity", "bits", Added(prune(sparsity=0.4))),
         ("rank", Added(prune(sparsity=0.3)), "sparsity", "bits"),
+        (Added(METHODS["factorize.svd"](rank=0.0)), "rank", "sparsity", "bits"),
     ]
-    assert [one.stops["sparsity"] for one in found] == [50, 30, 40]
+    assert [one.stops["sparsity"] for one in found] == [50, 30, 40, 0]
     assert found[2].overrides == {"fc1": {"sparsity": 20}}
 
 

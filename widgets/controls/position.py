@@ -172,6 +172,8 @@ def _of_step(step: Step) -> _OfSlider | None:
     try:
         method = type(step.method)(**differing(step.method, options(type(step.method))))
         values = {layer: {axis: slider.value(there)} for layer, there in own.items()}
+        for at in (stop, *own.values()):
+            slider.check(at)
         same = slider_step(axis, slider.value(stop), method, values) == (step,)
     except RecipeError:
         return None
