@@ -1,9 +1,11 @@
 """Trained steps: what they promise of their weights, the Store between them, and stopping early."""
 
+import importlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from threading import Event
 
@@ -15,7 +17,7 @@ from torch import nn
 import workbench
 from workbench.compression.compressed import compress
 from workbench.data.datasets import Dataset
-from workbench.engine.jobs import Job
+from workbench.engine.jobs import MODEL, Job, _write, ordered
 from workbench.engine.running import Announcement, Follower, running
 from workbench.engine.training import train
 from workbench.errors import DataError, ModelError, RecipeError, WorkbenchError
@@ -23,6 +25,7 @@ from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.prune.retrained_magnitude import RetrainedMagnitude
 from workbench.methods.quantize.aware import QuantisationAware
 from workbench.methods.quantize.uniform import Uniform
+from workbench.models import zoo
 from workbench.network.model import Model
 from workbench.network.state import State
 from workbench.recipe import Recipe, Step
@@ -178,6 +181,60 @@ def test_a_cancelled_job_keeps_the_best_so_far(model, store):
     job.cancel()
     job.wait(120)
     assert compress(model, recipe, store=store).previews == ("Magnitude pruning with retraining (stopped early)",)
+
+
+def test_a_network_that_prints_trains_in_a_job_all_the_same(model, store, tmp_path, monkeypatch):
+    (tmp_path / "talkative.py").write_text(
+        "import os\nfrom torch import nn\n\n\nclass Talkative(nn.Sequential):\n    def forward(self, images):\n"
+        "        print('images', tuple(images.shape), flush=True)\n        os.write(1, b'[]\\n')\n"
+        "        return super().forward(images)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", ""))))
+    module = importlib.import_module("talkative").Talkative(*model.module)
+    talkative = Model.from_module(module, torch.zeros(1, 1, 4, 4), model.data, name="talkative")
+    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.5, rounds=1, epochs=1)),))
+    ended = []
+    Job(talkative, recipe, store, ended=ended.append).wait(60)
+    assert ended == [None]
+    assert compress(talkative, recipe, store=store).faithful
+
+
+def test_a_job_is_handed_the_network_itself_whatever_its_name(model, tmp_path):
+    read = workbench.read(compress(workbench.load("lenet-5/mnist"), Recipe.sliders(bits=3)).save(tmp_path / "3.cwb"))
+    student = Model.from_module(
+        zoo.build("perceptron-20", seed=5), torch.zeros(1, 1, 28, 28), workbench.load("lenet-5/mnist").data,
+        "perceptron-20 taught by lenet-5/mnist", "perceptron-20",
+    )  # fmt: skip
+    for given in (read.model, student, model, workbench.load("vgg-16")):
+        folder = tmp_path / given.digest
+        folder.mkdir()
+        _write(folder, given, Recipe(), Store(tmp_path))
+        handed, _, _ = ordered(folder)
+        assert (handed.name, handed.architecture, handed.digest) == (given.name, given.architecture, given.digest)
+        assert (handed.data is None) == (given.data is None)
+        if given.data is not None:
+            assert handed.data.split("train").digest == given.data.split("train").digest
+
+    torch.manual_seed(1)
+    other = Model.from_module(nn.Linear(16, 6), torch.zeros(1, 16), name="other")
+    (tmp_path / other.digest).mkdir()
+    _write(tmp_path / other.digest, other, Recipe(), Store(tmp_path))
+    (folder / MODEL).write_bytes((tmp_path / other.digest / MODEL).read_bytes())
+    with pytest.raises(ModelError, match="other is not the same in another process"):
+        ordered(folder)
+
+
+def test_a_job_cancelled_at_once_ends_in_order(model, store, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    recipe, ended = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=50)),)), []
+    job = Job(model, recipe, store, ended=ended.append)
+    job.cancel()  # while Python itself still starts
+    job.wait(60)
+    assert ended == [None]
+    assert not list(tmp_path.glob("workbench-job-*"))
+    assert compress(model, recipe, store=store).previews == ("Magnitude pruning with retraining",)
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_a_job_that_is_killed_says_so(model, store):

@@ -1,11 +1,13 @@
 """The process of a training: `python -m workbench.engine.work FOLDER`, started by `workbench.engine.jobs`.
 
-It says what it does in lines of JSON, whether or not anybody still listens, and ends with the best so far on SIGTERM.
+It says what it does in lines of JSON, whether or not anybody still listens, and ends with the best so far on SIGTERM,
+which `Job` holds back until then.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -26,12 +28,23 @@ def main(folder: Path) -> None:
     """Do the job that `folder` holds, and remove it."""
     stopped = Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    listener = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a user's module prints goes elsewhere
+
+    def say(what: dict[str, Any]) -> None:
+        nonlocal listener
+        try:
+            print(json.dumps(what), file=listener, flush=True)
+        except OSError:  # the page that asked for it is closed; the result is kept all the same
+            listener = open(os.devnull, "w")  # noqa: PTH123, SIM115 (for as long as the process lives)
+
     give_way()
     announcement: Announcement | None = None
     failure: str | None = None
 
     def tell(title: str, found: Progress) -> None:
-        _say({"title": title, "progress": asdict(found)})
+        say({"title": title, "progress": asdict(found)})
         if announcement is not None:
             announcement.tell(title, found)
 
@@ -54,14 +67,7 @@ def main(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if announcement is not None:
             announcement.end(failure)
-        _say({"error": failure} if failure else {"done": True})
-
-
-def _say(what: dict[str, Any]) -> None:
-    try:
-        print(json.dumps(what), flush=True)
-    except OSError:  # the page that asked for it is closed; the result is kept all the same
-        sys.stdout = open("/dev/null", "w")  # noqa: PTH123, SIM115 (for as long as the process lives)
+        say({"error": failure} if failure else {"done": True})
 
 
 if __name__ == "__main__":
