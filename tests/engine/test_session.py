@@ -57,6 +57,15 @@ def slow() -> Iterator[Session]:
     session.close()
 
 
+def test_news_of_a_training_never_bring_an_older_report_back(slow: Session) -> None:
+    slow.wait(60)
+    older = slow.report
+    slow.recipe = Recipe.sliders(bits=4)
+    slow.wait(60)
+    slow._send(slow._newest, "training", older, 0.5)  # read on the thread of the job before the move ended
+    assert slow.report is not None and slow.report.recipe["digest"] == slow.recipe.digest
+
+
 def test_ends_at_the_report_that_assess_gives() -> None:
     torch.manual_seed(1)
     model = Model.from_module(Slow(), torch.zeros(1, 1, 4, 4), data(600), "slow")

@@ -1,6 +1,7 @@
 """Trained steps: what they promise of their weights, the Store between them, and stopping early."""
 
 import importlib
+import json
 import os
 import signal
 import subprocess
@@ -139,6 +140,33 @@ def test_stopped_early_the_best_so_far_is_kept_and_said(model, store):
     weights = sum(layer.weight.size for layer in model.layers)
     assert sum(form.parts[0].nonzeros for form in stopped.forms.values()) == weights - round(0.9 * weights)
     assert train(model, recipe, store).faithful  # asked for again, it is trained to the end
+
+
+def test_a_training_stopped_again_never_takes_a_better_result_away(model, store):
+    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=8)),))
+    seen = []
+
+    def stop_after(epochs):
+        seen.clear()
+        return train(
+            model,
+            recipe,
+            store,
+            progress=lambda title, found: seen.append(found),
+            cancelled=lambda: len(seen) >= epochs,
+        )
+
+    asked = iter([False])  # once, before the first batch
+    untrained = train(model, recipe, store, cancelled=lambda: next(asked, True))
+    assert untrained.previews == ("Magnitude pruning with retraining",)  # no epoch has ended: the stand-in stays
+
+    better = stop_after(5)
+    (note,) = (json.loads(path.read_text()) for path in store.folder.glob("*.json"))
+    assert note["stopped"] and note["score"] == max(found.score for found in seen)
+    stopped = stop_after(1)
+    assert seen[0].score < note["score"]
+    assert stopped.trained_from == better.trained_from
+    assert stop_after(100).faithful
 
 
 def test_what_cannot_be_trained_says_so(model, store):

@@ -368,6 +368,22 @@ def test_what_cannot_be_trained_is_a_sentence(own, monkeypatch, tmp_path):
     session.close()
 
 
+def test_a_training_that_is_refused_is_not_shown_to_run(own, monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_STORE", str(tmp_path))
+    script = type("Own", (torch.nn.Sequential,), {"__module__": "__main__"})(*copy.deepcopy(own.module).children())
+    example = torch.zeros(1, *own.input_shape)
+    session = workbench.Session(workbench.Model.from_module(script, example, name="own"))
+    page = Page(Dashboard(session))
+    step = {"method": "prune.retrained-magnitude", "settings": {}, "on": True}
+    page.move(lambda position: position["steps"].append(step))
+    page.settled()
+    page.move(train=page.seq + 1)
+    assert "Class Own of own is defined in a notebook" in page.state["error"]
+    assert page.state["training"] is None
+    page.dashboard.close()
+    session.close()
+
+
 def wait_for(holds, seconds=240):
     deadline = time.monotonic() + seconds
     while not holds() and time.monotonic() < deadline:

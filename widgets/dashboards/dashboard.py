@@ -139,8 +139,8 @@ class Dashboard:
             Thread(target=self._export, args=(self.session.model, self.session.recipe), daemon=True).start()
         if "train" in asked and self._job is None:
             self._refusal = ""
+            self._job = self.session.train()  # which may be refused
             self._training, self._ending = Training(self.session.model.name, self.session.recipe), False
-            self._follow(self.session.train())
         if "stop" in asked and self._job is not None:
             self._ending = True
             self._job.cancel()
@@ -150,10 +150,9 @@ class Dashboard:
         if self._last.move >= self._move:
             self._show()
 
-    def _follow(self, job: Job | Follower | None) -> None:
-        self._job = job
-        if isinstance(job, Follower):
-            self._training = job.training
+    def _follow(self, follower: Follower | None) -> None:
+        if follower is not None:
+            self._job, self._training = follower, follower.training
             self._show()
 
     def _trains(self, update: Update) -> None:

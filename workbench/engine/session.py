@@ -348,7 +348,7 @@ class Session:
         error: str | None = None,
         training: Training | None = None,
     ) -> None:
-        if report is not None:
+        if report is not None and stage != "training":  # which says nothing new of any move, on a thread of its own
             self._report = report
         update = Update(move.number, move.number == self._newest.number, stage, report, progress, error, training)
         if stage not in ("latency", "training"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from math import isclose
 from time import perf_counter
 
 import torch
@@ -17,6 +18,7 @@ from workbench.network.state import State
 from workbench.recipe import Recipe
 from workbench.store import Store
 from workbench.train.course import TrainingCourse
+from workbench.train.loop import accuracy
 
 
 def train(
@@ -30,8 +32,9 @@ def train(
     """Train every trained step that `store` (the user's own by default) lacks, in order; the compressed model then.
 
     progress: called with the step's title after every epoch. Where `cancelled` says so, the best so far is kept, marked
-    as stopped early, and the steps after it stay untrained. Raises DataError where the model has no training images,
-    and RecipeError.
+    as stopped early, and the steps after it stay untrained; nothing is kept where no epoch has ended, or where an
+    earlier training that was stopped is at least as good on the validation images. Raises DataError where the model has
+    no training images, and RecipeError.
     """
     recipe.check(model)
     store = store or Store.default()
@@ -54,15 +57,32 @@ def _train(
     data = walk.state.model.data
     if data is None:
         raise DataError(f"{walk.state.model.name} has no data set, so {method.title} has no images to train on.")
-    begun = perf_counter()
-    course = TrainingCourse(data, lambda found: progress(method.title, found), cancelled)
+    begun, done = perf_counter(), 0.0
+
+    def tell(found: Progress) -> None:
+        nonlocal done
+        done = found.share
+        progress(method.title, found)
+
+    course = TrainingCourse(data, tell, cancelled)
     for state in method.train(walk.state, walk.layers(), course):
+        stopped = cancelled() and not isclose(done, 1.0)
+        score = accuracy(state.module(), data.split("validation"), task=data.task)
+        if stopped and (done == 0.0 or not _better(walk, score)):
+            continue
         facts = {
             "method": method.name,
-            "stopped": cancelled(),
+            "stopped": stopped,
+            "score": score,
             "seconds": perf_counter() - begun,
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
             "machine": platform.machine(),
         }
         walk.keep_result(state, facts)
+
+
+def _better(walk: Walk, score: float) -> bool:
+    """Than what is kept already of a training of the next step. score: on the validation images."""
+    known = walk.store.noted(walk.key).get("score")
+    return walk.store.find(walk.key) is None or not isinstance(known, float) or score > known
