@@ -108,6 +108,43 @@ def test_a_trained_step_is_a_preview_until_the_store_has_its_result(model, store
         np.testing.assert_array_equal(trained.forms[layer.name].compose(), layer.weight / 2)
 
 
+@dataclass(frozen=True)
+class Remarked(Emptied):
+    """Has a word to say on every form that it makes."""
+
+    catalogue, title = ("PR-13",), "Remarked"
+
+    def remark(self, before, after):
+        return "Said once."
+
+
+def test_a_remark_is_not_repeated_by_a_step_that_changes_nothing(model):
+    again = Recipe((Step(Remarked()), Step(Magnitude(sparsity=0.0)), Step(Magnitude(sparsity=0.0))))
+    assert [note.text for note in compress(model, again).notes].count("Said once.") == len(model.layers)
+
+
+@dataclass(frozen=True)
+class Sparing(Halved):
+    """Leaves the last layer alone."""
+
+    title = "Sparing"
+
+    def exemption(self, layout):
+        return "is the last layer" if layout.output else None
+
+
+def test_what_a_trained_step_leaves_alone_is_said_with_its_result_too(model, store):
+    recipe = Recipe((Step(Sparing()),))
+    training = walk(model, recipe, store)
+    *_, result = recipe.steps[0].method.train(training.state, training.layers(), None)
+    training.keep_result(result, {})
+    trained = compress(model, recipe, store=store)
+    assert trained.faithful
+    assert [(note.layer, note.text) for note in trained.notes] == [
+        ("2", "Sparing left it alone: it is the last layer.")
+    ]
+
+
 def test_a_result_belongs_to_its_settings_and_to_the_steps_before(model, store):
     one = walk(model, Recipe((Step(Halved()),)), store).key
     assert walk(model, Recipe((Step(Halved(sparsity=0.25)),)), store).key != one

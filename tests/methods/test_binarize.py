@@ -17,6 +17,7 @@ from workbench.kernels.lowbit.bitpack import packed_size
 from workbench.methods.binarize._signs import speed_up
 from workbench.methods.binarize.signs import Signs
 from workbench.methods.binarize.xnor_net import XnorNet
+from workbench.methods.coding.entropy import EntropyCoding
 from workbench.methods.factorize.svd import SVD
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.uniform import Uniform
@@ -27,7 +28,10 @@ from workbench.recipe import Recipe, Step
 from workbench.store import Store
 from workbench.train.course import TrainingCourse
 from workbench.train.loop import accuracy
+from workbench.weights.choice import smallest
+from workbench.weights.form import Form
 from workbench.weights.levels.signs import Signs as SignLevels
+from workbench.weights.part import Part
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +237,20 @@ def test_training_ends_on_signs_and_wins_back_what_they_cost(clouds, scale, tmp_
     check(trained, tmp_path)
     test = clouds.data.split("test")
     assert accuracy(trained.to_torch(), test) > accuracy(preview.to_torch(), test) + 0.03
+
+
+def test_a_coder_leaves_the_kernels_as_they_are(lenet):
+    """Entropy coding makes the file smaller, nothing else: skewed signs, which a range coder stores in fewer bits."""
+    compressed = binarised(lenet, Magnitude(sparsity=0.0), EntropyCoding())
+    form = compressed.forms["fc1"]
+    rare = form.parts[0]
+    codes = (np.arange(rare.size).reshape(rare.shape) % 16 == 0).astype(np.uint8)
+    skewed = Form.whole(Part.on_levels(rare.levels, codes, np.zeros(rare.shape, bool))).following(
+        compressed.forms["fc1"]
+    )
+    encoding = smallest(skewed)
+    assert "+" in encoding.name
+    assert isinstance(encoding.rounding_kernel(skewed.entering, None), SignMatrix)
 
 
 def test_training_leaves_out_what_the_preview_spares(clouds, tmp_path):

@@ -170,6 +170,28 @@ def test_the_digest_follows_every_weight_and_bias(size: int) -> None:
     assert len(digests) == 3
 
 
+def test_the_digest_follows_what_is_computed() -> None:
+    """The same weights behind other activations, padding, strides or a functional call are another network."""
+
+    class Called(nn.Module):
+        def __init__(self, negative_slope: float) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.layer, self.slope = nn.Conv2d(1, 2, 3, padding=1), negative_slope
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return nn.functional.leaky_relu(self.layer(x), self.slope)
+
+    def conv(mode: str = "zeros", activation: type[nn.Module] = nn.ReLU) -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, padding_mode=mode), activation())
+
+    modules = [conv(), conv("reflect"), conv(activation=nn.Tanh), Called(0.1), Called(0.2)]
+    digests = [Model.from_module(module, torch.zeros(1, 1, 5, 5)).digest for module in modules]
+    assert len(set(digests)) == len(modules)
+    assert Model.from_module(conv(), torch.zeros(1, 1, 5, 5)).digest == digests[0]
+
+
 def test_a_layer_called_through_its_weight_only_stays_whole() -> None:
     class Functional(nn.Module):
         def __init__(self) -> None:

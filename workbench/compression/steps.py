@@ -78,10 +78,7 @@ class Walk:
     def _(self, method: Calibrated, step: Step) -> None:
         methods = self._for(step)
         evidence = self._evidence()
-        for name, reason in method.spared({name: self.state.forms[name] for name in methods}, evidence).items():
-            if name in step.named():
-                raise RecipeError(f"{method.name} cannot be applied to layer {name!r}: it {reason}.")
-            self.notes.append(Note(name, f"{method.title} left it alone: it {reason}."))
+        self._spared(method, methods, step, evidence)
         decisions = self._formwise(
             step, methods, lambda chosen, forms: cast(Calibrated, chosen).settle(forms, evidence)
         )
@@ -96,6 +93,8 @@ class Walk:
         key = self.key
         path = self.store.find(key)
         if path is not None:
+            if not method.replaces:
+                self.layers()  # says what was left alone
             known = method.replaces or self.state.model.architecture is not None
             module = None if known else self.state.model.module
             found = _read.get((path, path.stat().st_mtime_ns), lambda: read(path, module, self.state.model.data))
@@ -108,7 +107,6 @@ class Walk:
         stand_in = method.stand_in()
         if stand_in is None:
             self.awaited = method.title
-            self.notes.append(Note("", f"{method.title} has not been trained yet: this is the network before it."))
         else:
             self._take(stand_in, Step(stand_in, step.layers, step.overrides))
 
@@ -133,10 +131,20 @@ class Walk:
     def layers(self) -> tuple[str, ...]:
         """The layers that the next step, which is a trained one, is for: none that its stand-in spares."""
         step = self.recipe.steps[self.taken]
-        found = {name: self.state.forms[name] for name in self._for(step)}
-        stand_in = cast(Trained, step.method).stand_in()
-        spared = stand_in.spared(found, self._evidence()) if isinstance(stand_in, Calibrated) else {}
-        return tuple(name for name in found if name not in spared)
+        methods, stand_in = self._for(step), cast(Trained, step.method).stand_in()
+        spared = self._spared(stand_in, methods, step, self._evidence()) if isinstance(stand_in, Calibrated) else {}
+        return tuple(name for name in methods if name not in spared)
+
+    def _spared(
+        self, method: Calibrated, methods: Mapping[str, Method], step: Step, evidence: Calibration
+    ) -> Mapping[str, str]:
+        """The layers that the method spares, and why, which the notes say. Raises RecipeError where one was named."""
+        found = method.spared({name: self.state.forms[name] for name in methods}, evidence)
+        for name, reason in found.items():
+            if name in step.named():
+                raise RecipeError(f"{method.name} cannot be applied to layer {name!r}: it {reason}.")
+            self.notes.append(Note(name, f"{method.title} left it alone: it {reason}."))
+        return found
 
     def _evidence(self) -> Calibration:
         """Of the network as it stands before the next step."""
@@ -192,6 +200,8 @@ class Walk:
             compress = cast("Layerwise | Calibrated", method).compress
             taken[name] = self._compressed(method, compress, forms[name], decisions[name])
         for name, form in taken.items():
+            if form is forms[name]:
+                continue
             remark = form.once("remark", lambda: methods[name].remark(forms[name], form))  # noqa: B023 (called at once)
             remarks = [*_undone(step, forms[name], form), *([remark] if remark else [])]
             self.notes += [Note(name, text) for text in remarks]

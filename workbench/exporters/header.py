@@ -111,7 +111,7 @@ def length(compressed: EncodedModel) -> int:
     """Bytes of what `describe` gives. Nothing is encoded, and no byte of an array is looked at."""
     layers = [
         form.once(
-            ("header", name, encoding),
+            ("header", name, encoding, compressed.recipe.encodings.get(name)),  # a chain's factors may have one named
             partial(_layer_length, name, encoding, plan, form.entering, compressed.entering.get(name, ())),
         )
         for (name, form), (encoding, plan) in zip(compressed.forms.items(), compressed.plans.values(), strict=True)

@@ -111,7 +111,7 @@ class EncodedModel(State):
     @property
     def notes(self) -> tuple[Note, ...]:
         """What the steps did or left, and every rank above its break-even."""
-        return self.step_notes + _above_break_even(self.forms)
+        return _awaited(self.recipe, self.previews) + self.step_notes + _above_break_even(self.forms)
 
     @property
     def from_file(self) -> bool:
@@ -134,6 +134,12 @@ class EncodedModel(State):
         own. Raises ModelError for less than one thread.
         """
         return packed(self.model, self.forms, self.encodings, threads)
+
+
+def _awaited(recipe: Recipe, previews: tuple[str, ...]) -> tuple[Note, ...]:
+    """Of the steps that are to give another network, those that have not been trained."""
+    waiting = [step.method.title for step in recipe.steps if step.method.replaces and step.method.title in previews]
+    return tuple(Note("", f"{title} has not been trained yet: this is the network before it.") for title in waiting)
 
 
 def _above_break_even(forms: Forms) -> tuple[Note, ...]:

@@ -134,7 +134,7 @@ class Model:
             uncounted=traced.uncounted,
             other_macs=traced.macs - sum(_macs(layer) for layer in layers),
             activity=traced.activity,
-            digest=fingerprint(architecture, *map(_content, layers), *rest.items()),
+            digest=fingerprint(architecture, traced.operators, *map(_content, layers), *rest.items()),
         )
 
     @cached_property

@@ -51,13 +51,15 @@ class Call:
 class Trace:
     """calls: by layer, in order of first use. macs: of the whole pass. uncounted: operators left out of `macs`.
 
-    activity: its operations, and the activations that they make.
+    activity: its operations, and the activations that they make. operators: with all that they are called with beside
+    tensors, in their order: what the pass computes of its input and the weights.
     """
 
     calls: Mapping[str, tuple[Call, ...]]
     macs: int
     uncounted: tuple[str, ...]
     activity: Activity
+    operators: tuple[str, ...]
 
 
 class _Watch(TorchDispatchMode):
@@ -77,6 +79,7 @@ class _Operators(_Watch):
     def __init__(self, example: torch.Tensor, entered: list[str], calls: Mapping[str, list[Call]]) -> None:
         super().__init__()
         self.uncounted: dict[str, None] = {}
+        self.operators: list[str] = []
         self.recorder = Recorder()
         self._entered, self._calls = entered, calls
         self._kept: list[StorageWeakRef] = []  # so that no address is given out again while it is looked up
@@ -92,6 +95,8 @@ class _Operators(_Watch):
         )
         if not harmless:
             self.uncounted[str(packet)] = None
+        plain = [leaf for leaf in tree_leaves((args, kwargs)) if not isinstance(leaf, torch.Tensor)]
+        self.operators.append(f"{func} {plain}")
         result = func(*args, **(kwargs or {}))
         self._record(func, args, kwargs or {}, result)
         return result
@@ -182,4 +187,5 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
         for hook in hooks:
             hook.remove()
     by_layer = {path: tuple(found) for path, found in calls.items()}
-    return Trace(by_layer, counter.macs, tuple(operators.uncounted), operators.activity(result))
+    uncounted, computed = tuple(operators.uncounted), tuple(operators.operators)
+    return Trace(by_layer, counter.macs, uncounted, operators.activity(result), computed)

@@ -15,6 +15,7 @@ from workbench.weights.arrays import Planned
 from workbench.weights.coders import CODERS, Coder, Symbols, counted
 from workbench.weights.encoding import Convolution, Encoding, Kernel, Plan, Scheme
 from workbench.weights.form import Form
+from workbench.weights.levels import Levels
 from workbench.weights.part import Part
 from workbench.weights.reading import Reading
 from workbench.weights.stored import Stored
@@ -40,6 +41,9 @@ class EntropyEncoding(Encoding):
 
     def kernels(self, uses: Sequence[Convolution | None]) -> tuple[Kernel | None, ...]:
         return self.plain.kernels(uses)
+
+    def rounding_kernel(self, entering: Levels, use: Convolution | None) -> Kernel | None:
+        return self.plain.rounding_kernel(entering, use)
 
     def arrays(self) -> tuple[Stored, ...]:
         return tuple(coded for stored in self.plain.arrays() for coded in _coded(self.scheme.coder, stored))

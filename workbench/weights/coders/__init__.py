@@ -41,11 +41,6 @@ class Coder(ABC):
         counts: int64 [alphabet], how often each symbol occurs.
         """
 
-    def size(self, counts: Counts) -> int | None:
-        """Exact bytes of all arrays, tables included, or None where only encoding tells."""
-        sizes = self.sizes(counts)
-        return None if sizes is None else sum([nbytes for _, _, nbytes in sizes])
-
     @abstractmethod
     def least(self, counts: Counts) -> int:
         """Bytes that it takes at least, found at once: whether encoding is worth the while."""

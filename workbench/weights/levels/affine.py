@@ -167,7 +167,8 @@ class Affine(Levels):
     ) -> Kernel | None:
         grid, depth = weights.grid(shape), math.prod(shape[1:])
         few = weights.stored_bits * self.bits <= _PLANES and 1 <= depth <= _DEEPEST
-        if grid is None or not few or not self.whole or (use is not None and use.groups > 1):
+        on_grid = self.whole and self.zero_point[0] <= self.highest_code  # padding and zero have a code
+        if grid is None or not few or not on_grid or (use is not None and use.groups > 1):
             return None
         if math.prod(shape) < _FEWEST_WEIGHTS if use is None else shape[1] < _FEWEST_CHANNELS:
             return None
