@@ -19,7 +19,7 @@ import workbench
 from workbench.compression.compressed import compress
 from workbench.data.datasets import Dataset
 from workbench.engine.jobs import MODEL, Job, _write, ordered
-from workbench.engine.running import Announcement, Follower, running
+from workbench.engine.running import Announcement, Follower, Training, running
 from workbench.engine.training import train
 from workbench.errors import DataError, ModelError, RecipeError, WorkbenchError
 from workbench.methods.prune.magnitude import Magnitude
@@ -297,23 +297,49 @@ def test_a_training_is_found_followed_and_ended_by_whoever_did_not_begin_it(mode
     assert compress(model, recipe, store=store).previews == ("Magnitude pruning with retraining (stopped early)",)
 
 
-def test_a_follower_hears_of_a_process_that_was_killed_and_nothing_of_it_stays(model, store):
+def test_every_follower_hears_of_a_process_that_was_killed_and_nothing_of_it_stays(model, store, monkeypatch):
     job = Job(model, Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=50)),)), store)
     until(lambda: running(store))
-    ended = []
-    follower = Follower(running(store)[0], lambda training: None, ended.append)
+    (path,), ended = running(store), []
+    followers = [Follower(path, lambda training: None, ended.append) for _ in range(2)]
     os.kill(job.process, signal.SIGKILL)
-    follower.wait(30)
-    assert ended == ["The training's process was ended; what it had not finished is lost."]
-    assert list((store.folder / "running").iterdir()) == []
+    until(lambda: not running(store))  # a page that is drawn meanwhile takes nothing away
+    for follower in followers:
+        follower.wait(30)
+    Follower(path, lambda training: None, ended.append).wait(30)
+    assert ended == ["The training's process was ended; what it had not finished is lost."] * 3
+    assert [file.suffix for file in path.parent.iterdir()] == [".failed"]
+    monkeypatch.setattr("workbench.engine.running._KEPT", 0.0)
+    assert running(store) == [] and list(path.parent.iterdir()) == []
 
 
-def test_a_follower_is_told_why_a_training_failed(store):
+def test_every_follower_is_told_why_a_training_failed(store):
     announcement, ended = Announcement(store, "own", Recipe()), []
-    follower = Follower(running(store)[0], lambda training: None, ended.append)
+    followers = [Follower(running(store)[0], lambda training: None, ended.append) for _ in range(2)]
     announcement.end("own has no images to train on.")
-    follower.wait(30)
-    assert ended == ["own has no images to train on."]
+    assert running(store) == []
+    for follower in followers:
+        follower.wait(30)
+    assert ended == ["own has no images to train on."] * 2
+
+
+def test_a_page_that_is_drawn_while_a_training_begins_or_ends_leaves_it_alone(store, monkeypatch):
+    first, second = Announcement(store, "first", Recipe()), Announcement(store, "second", Recipe())
+    (begins := store.folder / "running" / "0123.new").touch()
+    lock = running(store)[0].with_suffix(".lock")
+    first.tell("", None)  # what was told last is not what was begun last
+    assert running(store)[0].with_suffix(".lock") == lock
+
+    def ended_meanwhile(path):
+        second.end(None)
+        return Training("second", Recipe())
+
+    with monkeypatch.context() as patched:
+        patched.setattr("workbench.engine.running._read", ended_meanwhile)
+        assert len(running(store)) <= 1
+    assert len(running(store)) == 1 and begins.exists()
+    first.end(None)
+    assert running(store) == []
 
 
 def test_a_class_that_no_other_process_finds_is_named(model):

@@ -1,7 +1,8 @@
 """Trainings that run, whoever began them: each keeps a file beside the Store's results up to date while it lives.
 
 Files with one name: `.lock`, on which the training's process holds a lock for as long as it lives, however it ends;
-`.json`, what it does; `.stop`, which appears when it is to end; `.failed`, a sentence for whoever still follows it.
+`.json`, what it does; `.stop`, which appears when it is to end; `.failed`, a sentence for whoever still follows it,
+which stays for a while since several pages may.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import fcntl
 import json
 import secrets
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from typing import Any
 
 from workbench.errors import WorkbenchError
@@ -22,6 +25,8 @@ from workbench.recipe import Recipe
 from workbench.store import Store
 
 _LOOKS = 0.5  # seconds between two looks at what another process says
+_KEPT = 60.0  # seconds for which it can be read why a training failed
+_SUFFIXES = (".json", ".stop", ".failed", ".lock")
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,6 @@ class Follower:
     def __init__(self, path: Path, progress: Callable[[Training], None], ended: Callable[[str | None], None]) -> None:
         self.training = _read(path) or Training("", Recipe())
         self._path, self._progress, self._ended = path, progress, ended
-        self._closed = Event()
         self._thread = Thread(target=self._follow, name="workbench-follow", daemon=True)
         self._thread.start()
 
@@ -96,29 +100,30 @@ class Follower:
         if self.running:
             raise TimeoutError(f"The training has not ended within {timeout} seconds.")
 
-    def close(self) -> None:
-        """Follow it no longer; it goes on."""
-        self._closed.set()
-
     def _follow(self) -> None:
-        while not self._closed.wait(_LOOKS):
+        while _lives(self._path):
             found = _read(self._path)
-            if not _lives(self._path):
-                self._ended(_failure(self._path))
-                return
             if found is not None and found != self.training:
                 self.training = found
                 self._progress(found)
+            time.sleep(_LOOKS)
+        self._ended(_failure(self._path))
 
 
 def running(store: Store | None = None) -> list[Path]:
-    """The trainings that run, those begun last first; what dead ones left is taken away."""
+    """The trainings that run, those begun last first; what dead ones left is taken away when all have heard of it."""
     found = []
-    for path in {file.with_suffix("") for file in _folder(store or Store.default()).glob("*.*")}:
-        if not _lives(path):
-            _clear(path)
-        elif _read(path) is not None:
-            found.append((path.with_suffix(".json").stat().st_ctime, path))
+    files = [file for file in _folder(store or Store.default()).glob("*.*") if file.suffix in _SUFFIXES]
+    for path in {file.with_suffix("") for file in files}:
+        try:
+            if not _lives(path):
+                _failure(path)
+                if _old(path):
+                    _clear(path)
+            elif _read(path) is not None:
+                found.append((path.with_suffix(".lock").stat().st_mtime_ns, path))
+        except (OSError, WorkbenchError):  # it has just ended, or its files are another user's
+            continue
     return [path for _, path in sorted(found, reverse=True)]
 
 
@@ -139,18 +144,30 @@ def _lives(path: Path) -> bool:
 
 
 def _failure(path: Path) -> str | None:
-    """Why a training that is over failed, if it did; then nothing is left of it."""
+    """Why a training that is over failed, if it did. Of one that was killed, that stands in its file from then on."""
     killed = path.with_suffix(".json").exists()
     try:
-        sentence: str | None = path.with_suffix(".failed").read_text(encoding="utf-8")
+        return path.with_suffix(".failed").read_text(encoding="utf-8")
     except OSError:
         sentence = "The training's process was ended; what it had not finished is lost." if killed else None
-    _clear(path)
+    if sentence:
+        with suppress(WorkbenchError):  # whoever looks next says the same
+            replace(path.with_suffix(".failed"), [sentence.encode()])
+            for suffix in (".json", ".stop", ".lock"):
+                path.with_suffix(suffix).unlink(missing_ok=True)
     return sentence
 
 
+def _old(path: Path) -> bool:
+    """Whether everybody who follows a training that is over has heard how it ended."""
+    try:
+        return time.time() - path.with_suffix(".failed").stat().st_mtime > _KEPT
+    except FileNotFoundError:
+        return True
+
+
 def _clear(path: Path) -> None:
-    for suffix in (".json", ".stop", ".failed", ".lock"):
+    for suffix in _SUFFIXES:
         path.with_suffix(suffix).unlink(missing_ok=True)
 
 
