@@ -357,6 +357,11 @@ def test_a_step_is_trained_while_the_sliders_are_live_and_is_what_the_command_sa
     assert trained["compressed"]["accuracy"]["value"] > cut["compressed"]["accuracy"]["value"]
     assert_tiles_say(panel, trained)
 
+    panel.add_step("prune.retrained-magnitude")  # once more: what is said is of each step, not of its method
+    panel.settle()
+    standing = panel.steps.locator(".cwb-step-standing")
+    expect(standing).to_have_text([re.compile(r"faithful\s*trained"), re.compile(r"preview\s*stands in until trained")])
+
 
 def test_the_exported_file_is_as_long_as_the_tile_says(panel, tmp_path):
     panel.type_into_slider("Sparsity", *["PageUp"] * 5)

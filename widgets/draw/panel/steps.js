@@ -55,6 +55,15 @@ function createSliderRow(link, slider) {
   };
 }
 
+// What is said to stand in for the trained step at `place`, undefined where nothing does. Steps are trained from the top
+// down, so that of those of one method the ones further down are the ones that wait.
+function standInOf(place, steps, method, previews) {
+  const same = (step) => step.on && step.method === method.name;
+  const own = previews.filter((preview) => preview === method.title || preview === `${method.title} (stopped early)`);
+  const below = steps.slice(place + 1).filter(same).length;
+  return own[own.length - 1 - below];
+}
+
 // group: of the rows of which one at a time shows its settings. onremove is called when the row is about to go.
 function createAddedRow(link, catalogue, method, group, onremove) {
   const change = (edit) => link.change(({ steps }) => edit(steps[row.at()], steps));
@@ -90,7 +99,7 @@ function createAddedRow(link, catalogue, method, group, onremove) {
   return {
     ...row,
     open: () => (details.open = true),
-    show(step, { state, current }) {
+    show(step, { state, current, position }) {
       box.checked = step.on;
       row.root.classList.toggle("cwb-off", !step.on);
       setText(brief, settingsText(method.settings, step.settings));
@@ -98,8 +107,9 @@ function createAddedRow(link, catalogue, method, group, onremove) {
       standing.classList.toggle("cwb-unknown", !step.on || !kind.textContent);
       if (!current) return;
       standing.classList.toggle("cwb-unknown", !step.on);
-      const early = state.previews.includes(`${method.title} (stopped early)`);
-      const preview = early || state.previews.includes(method.title);
+      const standIn = standInOf(row.at(), position.steps, method, state.previews);
+      const preview = standIn !== undefined;
+      const early = preview && standIn !== method.title;
       setText(kind, preview ? "preview" : "faithful");
       kind.title = catalogue.words[kind.textContent];
       setText(standing.lastChild, early ? "training stopped early" : preview ? "stands in until trained" : "trained");
