@@ -45,7 +45,7 @@ class Store:
         return self._path(key)
 
     def note(self, key: str, facts: dict[str, Any]) -> None:
-        """Keep facts about a result that is about to be written. Raises WorkbenchError where that cannot be done."""
+        """Keep facts about a result. Raises WorkbenchError where that cannot be done."""
         replace(self.place(key).with_suffix(".json"), [json.dumps(facts, indent=1).encode()])
 
     def noted(self, key: str) -> dict[str, Any]:

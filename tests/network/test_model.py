@@ -170,6 +170,17 @@ def test_the_digest_follows_every_weight_and_bias(size: int) -> None:
     assert len(digests) == 3
 
 
+def test_other_tensors_beside_the_weights_are_those_of_the_network_that_has_them() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+    model = Model.from_module(module, torch.zeros(1, 3))
+    changed = model.with_rest({"0.bias": np.ones(3, np.float32)})
+    with torch.no_grad():
+        module[0].bias.fill_(1)
+    assert changed.digest == Model.from_module(module, torch.zeros(1, 3)).digest != model.digest
+    assert changed.with_rest({"0.bias": model.rest["0.bias"]}).digest == model.digest
+
+
 def test_the_digest_follows_what_is_computed() -> None:
     """The same weights behind other activations, padding, strides or a functional call are another network."""
 

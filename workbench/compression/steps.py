@@ -124,9 +124,13 @@ class Walk:
         return fingerprint(self.digest, self.recipe.until(self.taken + 1).digest)
 
     def keep_result(self, state: State, facts: dict[str, Any]) -> None:
-        """Put the result of the next step, which is a trained one, into the Store: the key says how it came about."""
-        self.store.note(self.key, facts)
+        """Put the result of the next step, which is a trained one, into the Store: the key says how it came about.
+
+        Until its facts stand beside it, it is taken for one that was stopped: an earlier one's are never its own.
+        """
+        self.store.note(self.key, {"stopped": True})
         write(EncodedModel(state.model, state.forms), self.store.place(self.key))
+        self.store.note(self.key, facts)
 
     def layers(self) -> tuple[str, ...]:
         """The layers that the next step, which is a trained one, is for: none that its stand-in spares."""

@@ -75,7 +75,7 @@ class Model:
     without code; None for a user's own module. input_shape: without the batch. rest: every other tensor that inference
     needs, and `rest_part` what the size counts it under. uncounted: operators whose MACs could not be counted.
     other_macs: MACs of counted operators outside the layers, per image. activity: what a pass makes and when it is
-    needed last, per image.
+    needed last, per image. digest: of all that it computes; core: the same without `rest`.
     """
 
     name: str
@@ -89,6 +89,7 @@ class Model:
     uncounted: tuple[str, ...]
     other_macs: int
     activity: Activity = field(repr=False)
+    core: str = field(repr=False)
     digest: str = field(repr=False)
 
     @classmethod
@@ -122,6 +123,7 @@ class Model:
         if not layers:
             raise ModelError("The network has no linear layer or 2-D convolution that its forward pass calls.")
         rest = _rest(module, layers)
+        core = fingerprint(architecture, traced.operators, *map(_content, layers))
         return cls(
             name=name or type(module).__name__,
             module=module,
@@ -134,7 +136,8 @@ class Model:
             uncounted=traced.uncounted,
             other_macs=traced.macs - sum(_macs(layer) for layer in layers),
             activity=traced.activity,
-            digest=fingerprint(architecture, traced.operators, *map(_content, layers), *rest.items()),
+            core=core,
+            digest=fingerprint(core, *rest.items()),
         )
 
     @cached_property
@@ -158,9 +161,7 @@ class Model:
         for name, tensor in tensors.items():
             state[name].copy_(torch.from_numpy(tensor))
         rest = MappingProxyType({**self.rest, **tensors})
-        return replace(
-            self, module=module, rest=rest, digest=fingerprint(self.digest, *sorted(tensors), *tensors.values())
-        )
+        return replace(self, module=module, rest=rest, digest=fingerprint(self.core, *rest.items()))
 
     def layout(self, layer: Layer) -> Layout:
         """What methods may know of a layer."""
