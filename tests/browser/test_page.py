@@ -23,6 +23,8 @@ from workbench.method import METHODS
 
 pytestmark = pytest.mark.browser
 LENET = "lenet-300-100/mnist"
+# For what the page does by itself, alike in both front ends; how it gets to its kernel the other tests try in both.
+ONE_FRONT_END = pytest.mark.parametrize("front_end", ["voila"], indirect=True)
 
 
 @cache
@@ -93,6 +95,7 @@ def test_rank_by_pointer(panel):
     assert_tiles_say(panel, measured(LENET, "--rank", f"0.{int(said.removesuffix(' %')):02d}"))
 
 
+@ONE_FRONT_END
 def test_all_three_with_another_method_network_and_device(panel):
     panel.root.get_by_label("Network").select_option("lenet-5/mnist")
     panel.root.get_by_label("Device for energy").select_option("cortex-m4-l4r5")
@@ -207,6 +210,7 @@ def assert_ahead(panel: PanelPage, sparsity: int) -> None:
     assert numbers["costs"] == numbers["asked"] != numbers["answered"]
 
 
+@ONE_FRONT_END
 def test_every_recipe_visited_stays_in_the_plot(panel):
     before = panel.points()
     for _ in range(3):
@@ -232,6 +236,7 @@ def test_a_choice_that_does_not_exist_is_a_sentence_and_the_session_goes_on(pane
     expect(panel.root.get_by_role("alert")).to_be_hidden()
 
 
+@ONE_FRONT_END
 def test_a_drag_a_run_of_keys_and_a_choice_are_undone_and_redone_each_as_one(panel):
     undo, redo = (panel.root.get_by_role("button", name=name) for name in ("Undo", "Redo"))
 
@@ -274,6 +279,7 @@ def test_a_drag_a_run_of_keys_and_a_choice_are_undone_and_redone_each_as_one(pan
 ACTIVATIONS = "Quantisation of activations"
 
 
+@ONE_FRONT_END
 def test_a_step_is_added_set_moved_switched_off_removed_and_undone(panel):
     """Each answer is that of `workbench measure` with the same steps in the same order."""
     panel.type_into_slider("Sparsity", *["PageUp"] * 6)
@@ -315,6 +321,7 @@ def test_a_step_is_added_set_moved_switched_off_removed_and_undone(panel):
     expect(panel.steps.locator("summary").filter(has_text="4 bits, range least-error, ends included")).to_be_visible()
 
 
+@ONE_FRONT_END
 def test_every_method_of_the_shelf_can_be_added_and_shows_each_of_its_settings(panel):
     offered = panel.steps.locator("option").evaluate_all("(options) => options.map((option) => option.value)")
     assert sorted(offered) == sorted(METHODS)
@@ -330,7 +337,7 @@ def test_every_method_of_the_shelf_can_be_added_and_shows_each_of_its_settings(p
     assert panel.root.locator(".cwb-tiles-head .cwb-kind").inner_text() == "preview"
 
 
-@pytest.mark.parametrize("front_end", ["voila"], indirect=True)
+@ONE_FRONT_END
 def test_a_step_is_trained_while_the_sliders_are_live_and_is_what_the_command_says_then(panel):
     title = METHODS["prune.retrained-magnitude"].title
     panel.add_step("prune.retrained-magnitude")
@@ -373,7 +380,7 @@ def test_the_exported_file_is_as_long_as_the_tile_says(panel, tmp_path):
     assert workbench.read(path).recipe == workbench.Recipe.sliders(sparsity=0.5)
 
 
-@pytest.mark.parametrize("front_end", ["voila"], indirect=True)
+@ONE_FRONT_END
 def test_latency_is_measured_when_asked_and_goes_with_its_recipe(panel):
     panel.type_into_slider("Bits", *["ArrowRight"] * 5)
     panel.settle()
@@ -485,7 +492,7 @@ def test_light_and_dark_at_both_widths(panel, front_end, scheme, width):
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
-@pytest.mark.parametrize("front_end", ["voila"], indirect=True)
+@ONE_FRONT_END
 def test_a_narrow_page_scrolls_in_one_direction(panel):
     page = panel.page
     panel.root.get_by_role("button", name="Adjust layer fc1").press("Enter")
@@ -512,7 +519,7 @@ def choose_theme(panel: PanelPage, front_end: FrontEnd, scheme: str) -> None:
     page.wait_for_function("(theme) => document.body.dataset.jpThemeName === theme", arg=theme, timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("front_end", ["voila"], indirect=True)
+@ONE_FRONT_END
 @pytest.mark.parametrize("path", ["/", "/api/kernels/0-0-0-0-0"])
 def test_a_page_that_rebinds_its_own_name_to_this_machine_is_refused(front_end: FrontEnd, path: str):
     request = urllib.request.Request(front_end.address + path, headers={"Host": "elsewhere.example"})
