@@ -69,8 +69,11 @@ def named(name: str, form: Form) -> Encoding:
 
     Raises RecipeError where there is no such encoding, or where it cannot hold the form without loss.
     """
-    planned(name, form)
-    return _scheme(name, form).encode(form)
+    try:
+        return _scheme(name, form).encode(form)
+    except RecipeError:
+        planned(name, form)  # says which encodings can
+        raise
 
 
 def held(plan: Plan, form: Form) -> Form:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,11 @@ class EntropyEncoding(Encoding):
         return self.plain.rounding_kernel(entering, use)
 
     def arrays(self) -> tuple[Stored, ...]:
+        return self._arrays
+
+    @cached_property
+    def _arrays(self) -> tuple[Stored, ...]:
+        """Coded once: a file's header and its body both ask for them."""
         return tuple(coded for stored in self.plain.arrays() for coded in _coded(self.scheme.coder, stored))
 
     def fields(self) -> dict[str, Any]:
@@ -65,14 +71,14 @@ class EntropyScheme(Scheme):
         return f"{self.plain.name}{_WITH}{self.coder.kind}"
 
     def plan(self, form: Form) -> Plan | None:
-        best = None if form.factored else self._best(form.parts[0])
+        best = self._best(form)
         if best is None:
             return None
         encoding, arrays = best
         return Plan(encoding.fields(), arrays, (encoding.keeps_levels,))
 
     def encode(self, form: Form) -> EntropyEncoding:
-        best = None if form.factored else self._best(form.parts[0])
+        best = self._best(form)
         if best is None:
             raise RecipeError(f"Encoding {self.name!r} cannot hold these weights without loss.")
         return EntropyEncoding(self, best[0])
@@ -80,15 +86,15 @@ class EntropyScheme(Scheme):
     def restore(self, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.uint8]]) -> EntropyEncoding:
         return EntropyEncoding(self, self.plain.restored(_Decoding(fields, arrays, self.coder)))
 
-    def _best(self, part: Part) -> tuple[TensorEncoding, Planned] | None:
-        best: tuple[TensorEncoding, Planned] | None = None
-        fewest = 0
-        for encoding in self.plain.every(part.made):
-            arrays = tuple(size for stored in encoding.arrays() for size in _sizes(self.coder, stored))
-            nbytes = sum([size for _, _, size in arrays])
-            if best is None or nbytes < fewest:
-                best, fewest = (encoding, arrays), nbytes
-        return best
+    def _best(self, form: Form) -> tuple[TensorEncoding, Planned] | None:
+        """What is to be coded, and the arrays that it becomes; the first of those that take the same bytes."""
+        if form.factored:
+            return None
+        ways = (
+            (encoding, tuple(size for stored in encoding.arrays() for size in _sizes(self.coder, stored)))
+            for encoding in self.plain.every(form.parts[0].made)
+        )
+        return min(ways, key=lambda way: sum([nbytes for _, _, nbytes in way[1]]), default=None)
 
 
 class _Decoding(Reading):

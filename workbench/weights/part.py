@@ -102,6 +102,8 @@ class Part:
     @property
     def made(self) -> Part:
         """The same with its values and codes, for whoever reads them more than once."""
+        if self.cut is None and self._grid is None:
+            return self
         part = Part(self.values, self.levels, self.codes)
         part._zeros = self._zeros
         return part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -132,7 +132,7 @@ class TensorScheme(Scheme):
         """The tensor stored in each way that this scheme has, whichever takes the fewest bytes."""
         for placing in PLACES[self.places].placings(part):
             for kind in [self.kind] if self.kind else [FLOAT32, *([part.levels.kind] if part.levels else [])]:
-                values = replace(self, kind=kind)._values(part, placing)
+                values = _planned(kind, part, placing)
                 if values is not None:
                     yield self._encoded(part, placing, values)
 
@@ -175,13 +175,16 @@ class TensorScheme(Scheme):
         return best
 
     def _values(self, part: Part, placing: Placing) -> ValuesPlan | None:
-        if self.kind is None:
-            return smallest_values(part, placing)
-        if self.kind == FLOAT32:
-            return ValuesPlan(placing.entries)
-        if part.levels is None or part.levels.kind != self.kind:
-            return None
-        return planned_codes(part, placing)
+        return smallest_values(part, placing) if self.kind is None else _planned(self.kind, part, placing)
+
+
+def _planned(kind: str, part: Part, placing: Placing) -> ValuesPlan | None:
+    """Values of that kind; None where the part does not lie on such levels."""
+    if kind == FLOAT32:
+        return ValuesPlan(placing.entries)
+    if part.levels is None or part.levels.kind != kind:
+        return None
+    return planned_codes(part, placing)
 
 
 class _Schemes(Mapping[str, TensorScheme]):

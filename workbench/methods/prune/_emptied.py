@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.evidence import Channel
+from workbench.evidence import Channel, Evidence
 from workbench.weights.form import Form
 
 
@@ -22,6 +22,16 @@ class Emptied:
     rows: tuple[int, ...] = ()
     columns: tuple[tuple[int, int, int], ...] = ()
     beside: tuple[tuple[str, int], ...] = ()
+
+
+def uncoupled(forms: Mapping[str, Form], evidence: Evidence) -> dict[str, str]:
+    """Those of `forms` whose channels cannot be followed through the network, and why."""
+    return {name: why for name, why in evidence.channels().reasons.items() if name in forms}
+
+
+def clusters(forms: Mapping[str, Form], evidence: Evidence) -> list[tuple[Channel, ...]]:
+    """Channels that compete with each other, all of whose layers are among `forms`."""
+    return [cluster for cluster in evidence.channels().clusters if all(name in forms for name, _ in cluster[0].rows)]
 
 
 def emptied(channels: Iterable[Channel], layers: Iterable[str]) -> dict[str, Emptied]:

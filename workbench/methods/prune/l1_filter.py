@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.evidence import Channel, Evidence
 from workbench.method import Calibrated, Tensors, setting
-from workbench.methods.prune._emptied import Emptied, beside, emptied, without
+from workbench.methods.prune._emptied import Emptied, beside, clusters, emptied, uncoupled, without
 from workbench.weights.form import Form
 
 
@@ -34,16 +34,15 @@ class L1Filter(Calibrated):
     )
 
     def spared(self, forms: Mapping[str, Form], evidence: Evidence) -> Mapping[str, str]:
-        return {name: why for name, why in evidence.channels().reasons.items() if name in forms}
+        return uncoupled(forms, evidence)
 
     def settle(self, forms: Mapping[str, Form], evidence: Evidence) -> dict[str, Hashable]:
         sums = {name: np.abs(form.compose().reshape(form.shape[0], -1)).sum(1) for name, form in forms.items()}
         going: list[Channel] = []
-        for cluster in evidence.channels().clusters:
-            if all(name in sums for name, _ in cluster[0].rows):
-                scores = np.array([sum(sums[name][row] for name, row in channel.rows) for channel in cluster])
-                count = min(round(self.share * len(cluster)), len(cluster) - 1)
-                going += [cluster[place] for place in np.argsort(scores, kind="stable")[:count]]
+        for cluster in clusters(forms, evidence):
+            scores = np.array([sum(sums[name][row] for name, row in channel.rows) for channel in cluster])
+            count = min(round(self.share * len(cluster)), len(cluster) - 1)
+            going += [cluster[place] for place in np.argsort(scores, kind="stable")[:count]]
         return dict(emptied(going, forms))
 
     def compress(self, form: Form, decision: Hashable) -> Form:

@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.evidence import Channel, Evidence, Floats
 from workbench.method import Calibrated, Tensors, setting
-from workbench.methods.prune._emptied import Emptied, beside, emptied, without
+from workbench.methods.prune._emptied import Emptied, beside, clusters, emptied, uncoupled, without
 from workbench.weights.form import Form
 
 
@@ -38,16 +38,16 @@ class TaylorFilter(Calibrated):
     )
 
     def spared(self, forms: Mapping[str, Form], evidence: Evidence) -> Mapping[str, str]:
-        return {name: why for name, why in evidence.channels().reasons.items() if name in forms}
+        return uncoupled(forms, evidence)
 
     def settle(self, forms: Mapping[str, Form], evidence: Evidence) -> dict[str, Hashable]:
         scores = {name: self._scores(name, form, evidence) for name, form in forms.items()}
         ranked: list[tuple[float, int, Channel]] = []  # score, cluster
-        clusters = [one for one in evidence.channels().clusters if all(name in scores for name, _ in one[0].rows)]
-        for number, cluster in enumerate(clusters):
+        competing = clusters(forms, evidence)
+        for number, cluster in enumerate(competing):
             ranked += [(sum(scores[name][row] for name, row in one.rows), number, one) for one in cluster]
         ranked.sort(key=lambda entry: entry[0])  # stable: equal ones in the order of the network
-        left = [len(cluster) for cluster in clusters]
+        left = [len(cluster) for cluster in competing]
         going: list[Channel] = []
         for _, number, channel in ranked:
             if len(going) == round(self.share * len(ranked)):
