@@ -158,7 +158,7 @@ class Pairs(Places):
         return flat.reshape(-1, 2).any(1)
 
     @classmethod
-    def placings(cls, part):
+    def placings(cls, part, below=float("inf")):
         kept = int(cls._kept(part).sum())
         if part.size % 2:
             return ()

@@ -19,6 +19,7 @@ from workbench.network.state import State
 from workbench.recipe import Recipe, Step
 from workbench.store import Store
 from workbench.weights.form import Form
+from workbench.weights.part import Part
 
 Cancelled = Callable[[], bool]
 Settle = Callable[[Method, Mapping[str, Form]], dict[str, Hashable]]
@@ -227,7 +228,8 @@ def _undone(step: Step, before: Form, after: Form) -> list[str]:
     undone = []
     if any(part.levels for part in before.parts) and not any(part.levels for part in after.parts):
         undone.append(f"{step.method.title} dissolved the levels that an earlier step made; quantise after it.")
-    if 2 * _zeros(after) < _zeros(before):
+    kept = len(after.parts) == len(before.parts) and all(map(Part.keeps_zeros_of, after.parts, before.parts))
+    if not kept and 2 * _zeros(after) < _zeros(before):
         undone.append(f"{step.method.title} filled in the zeros that an earlier step made; prune after it.")
     return undone
 

@@ -18,7 +18,7 @@ from workbench.kernels.statistics.deviations import deviations
 from workbench.kernels.threads.shares import limit, split
 from workbench.weights.arrays import Codes, Floats
 from workbench.weights.grouping import Grouping
-from workbench.weights.levels import Levels
+from workbench.weights.levels import DeadZones, Levels
 
 _WORTH_A_THREAD = 2**19  # weights, which take one thread about a third of a millisecond to count
 
@@ -84,6 +84,11 @@ class Part:
         values = np.where(stays, self.values, np.float32(0)) + np.float32(0)
         return Part(values, self.levels, self.codes)
 
+    def keeps_zeros_of(self, earlier: Part) -> bool:
+        """Whether it is certain, without counting them, that what was zero in `earlier` is zero here."""
+        same = self.source is earlier.source and earlier._grid is None
+        return self is earlier or (same and (earlier.cut is None or earlier.cut is self.cut))
+
     def rounded(self, levels: Levels) -> Part:
         """Every weight at the nearest of `levels`, whose centroids ascend; zeros stay."""
         source = self if self._grid is None else Part(self.values)
@@ -140,6 +145,14 @@ class Part:
         """Width of one stored weight: of its code, or 32 where there is none."""
         return 32 if self.levels is None else self.levels.bits
 
+    def listed_within(self, nbytes: float) -> int:
+        """How many weights a list of fewer than `nbytes` bytes holds at most, each as narrow as it is ever stored."""
+        coded = self.levels is not None and self.levels.code_per_weight
+        width = self.levels.stored_bits if self.levels is not None and coded else 32
+        if width == 0 or nbytes > 4 * self.size:
+            return self.size
+        return min(8 * (int(nbytes) - 1) // width, self.size)
+
     @property
     def nonzeros(self) -> int:
         return self._zeros[0]
@@ -165,6 +178,13 @@ class Part:
         return filled.any((1, 2)), filled.any((0, 2))
 
     @property
+    def certain(self) -> tuple[Floats, float]:
+        """Weights, and a magnitude: those beyond it are certain to be left. Exact where that is all that is known;
+        the values are made only where they must be made to count their zeros, too."""
+        magnitude = self._certain
+        return (self.source, float(magnitude)) if np.isfinite(magnitude) else (self.values, 0.0)
+
+    @property
     def surely_alive_size(self) -> int:
         """As `alive_size`, of the channels of which one weight is certain to be left, without making the values."""
         rows, columns = self._surely_alive
@@ -175,15 +195,21 @@ class Part:
         rows, columns = (self._whole or self)._reach
         return rows > self._certain, columns > self._certain
 
-    @property
+    @cached_property
     def _certain(self) -> np.float32:
         """A magnitude beyond which no weight of the source is cut or rounded to zero."""
-        zones = (np.zeros(1), np.zeros(1), None) if self._grid is None else self._grid.dead_zones(self.shape)
-        if zones is None:
-            return np.float32(np.inf)
-        low, high, _ = zones
         threshold = 0.0 if self.cut is None else self.cut.threshold
+        if self._grid is None:
+            return np.float32(threshold)
+        if self._zones is None:
+            return np.float32(np.inf)
+        low, high, _ = self._zones
         return np.float32(max(threshold, -float(low.min(initial=0)), float(high.max(initial=0))))
+
+    @cached_property
+    def _zones(self) -> DeadZones | None:
+        """Those of the grid."""
+        return None if self._grid is None else self._grid.dead_zones(self.shape)
 
     @cached_property
     def alive_size(self) -> int:
@@ -227,15 +253,14 @@ class Part:
         threshold, boundary = 0.0, None
         if self.cut is not None:
             threshold, boundary = self.cut.threshold, _boundary(self.source, self.cut)
-        zones = None if self._grid is None else self._grid.dead_zones(self.shape)
-        if zones is None:  # of the values themselves
+        if self._zones is None:  # of the values themselves
             values = self.source
             if self._grid is not None:  # cut before it was rounded: what is small now is no zero
                 values, threshold, boundary = self.values, 0.0, None
             nothing = np.zeros(1, np.float32)
             nonzeros, fillers = zero_runs.count(_rows(values), nothing, nothing, None, threshold, boundary)
         else:
-            nonzeros, fillers = zero_runs.count(_rows(self.source), *zones, threshold, boundary)
+            nonzeros, fillers = zero_runs.count(_rows(self.source), *self._zones, threshold, boundary)
         return nonzeros, tuple(fillers.tolist())
 
     def _pruned(self) -> Floats:

@@ -158,15 +158,10 @@ class TensorScheme(Scheme):
     def best(self, part: Part, below: float = math.inf) -> Found | None:
         """The placing and the values that take the fewest bytes together, the first of those that take the same; None
         where they take `below` or more."""
-        places, narrowest = PLACES[self.places], _narrowest(part)
-        if below < math.inf and self.places != _EVERY:
-            nbytes, entries = places.least(part)
-            if nbytes + entries * narrowest // 8 >= below:
-                return None
-        best = None
-        for placing in places.outlined(part) if isinstance(part, Blank) else places.placings(part):
+        places, best = PLACES[self.places], None
+        for placing in places.outlined(part) if isinstance(part, Blank) else places.placings(part, below):
             nbytes = sum([size for _, _, size in placing.arrays])
-            if not placing.every and nbytes + placing.entries * narrowest // 8 >= below:
+            if not placing.every and placing.entries > part.listed_within(below - nbytes):
                 continue
             values = self._values(part, placing)
             if values is not None and nbytes + values.nbytes < below:
@@ -207,12 +202,6 @@ class _Schemes(Mapping[str, TensorScheme]):
 
 
 SCHEMES = _Schemes()
-
-
-def _narrowest(part: Part) -> int:
-    """Bits that a listed weight takes at least: those of its code, where it has one of its own."""
-    coded = part.levels is not None and part.levels.code_per_weight
-    return part.levels.stored_bits if part.levels is not None and coded else 32
 
 
 def cheapest_of(part: Part) -> tuple[TensorScheme, Plan]:

@@ -22,12 +22,13 @@ def most_in_a_run(weights: Floats, length: int, threshold: float, most: int) -> 
     return int(_most_in_a_run(weights, length, np.float32(threshold), most))
 
 
-def blocks_alive(weights: Floats, height: int, threshold: float, most: int) -> int:
-    """How many blocks of `height` rows × 1 column hold a survivor; most + 1 where there are more than `most`.
+def in_blocks(weights: Floats, height: int, threshold: float, most: int) -> int:
+    """How many weights stand in blocks of `height` rows × 1 column that hold a survivor; more than `most` where there
+    are more, but not how many.
 
     weights: float32 [rows, columns] in C order. The last block of a column may have fewer rows.
     """
-    return int(_blocks_alive(weights, height, np.float32(threshold), most))
+    return int(_in_blocks(weights, height, np.float32(threshold), most))
 
 
 @jit
@@ -45,17 +46,18 @@ def _most_in_a_run(weights, length, threshold, most):  # type: ignore[no-untyped
 
 
 @jit
-def _blocks_alive(weights, height, threshold, most):  # type: ignore[no-untyped-def]
+def _in_blocks(weights, height, threshold, most):  # type: ignore[no-untyped-def]
     found = 0
     rows, columns = weights.shape
     alive = np.empty(columns, np.uint8)
     for top in range(0, rows, height):
         alive[:] = 0
-        for row in range(top, min(top + height, rows)):
+        bottom = min(top + height, rows)
+        for row in range(top, bottom):
             for column in range(columns):
                 alive[column] |= np.uint8(abs(weights[row, column]) > threshold)
         for column in range(columns):
-            found += alive[column]
+            found += alive[column] * (bottom - top)
         if found > most:
-            return most + 1
+            break
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -60,19 +61,15 @@ class Places(ABC):
 
     @classmethod
     @abstractmethod
-    def placings(cls, part: Part) -> Iterable[Placing]:
+    def placings(cls, part: Part, below: float = math.inf) -> Iterable[Placing]:
         """The ways to place the part's weights, of which the one is taken that makes the fewest bytes; the simplest
-        first. None where the part cannot be placed so."""
+        first. None where the part cannot be placed so. One that takes `below` bytes or more with its values may be left
+        out: places that take long to find ask first how many weights they may list (`Part.listed_within`)."""
 
     @classmethod
     def outlined(cls, part: Blank) -> Iterable[Placing]:
         """The same of a part that is known by its counts alone; none where what the places take follows from values."""
         return ()
-
-    @classmethod
-    def least(cls, part: Part) -> tuple[int, int]:
-        """Bytes that the places take at least, and how many weights they list at least, found at once."""
-        return 0, part.nonzeros
 
     @classmethod
     @abstractmethod

@@ -31,12 +31,8 @@ class Bitmap(Places):
     bitmap: NDArray[np.uint8]
 
     @classmethod
-    def placings(cls, part: Part) -> Iterable[Placing]:
+    def placings(cls, part: Part, below: float = math.inf) -> Iterable[Placing]:
         return (Placing({}, (("bitmap", "indices", packed_size(part.size, 1)),), part.nonzeros, False),)
-
-    @classmethod
-    def least(cls, part: Part) -> tuple[int, int]:
-        return packed_size(part.size, 1), part.nonzeros
 
     @classmethod
     def outlined(cls, part: Blank) -> Iterable[Placing]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workbench.errors import FormatError
 from workbench.kernels.lowbit.bitpack import packed_size
 from workbench.kernels.sparse.block import HEIGHTS, BlockSparse
-from workbench.kernels.sparse.patterns import blocks_alive
+from workbench.kernels.sparse.patterns import in_blocks
 from workbench.kernels.sparse.stream import BITMAP, Listed
 from workbench.kernels.sparse.survivors import Survivors
 from workbench.weights.places import Places, Placing
@@ -40,8 +40,8 @@ class Block(Places):
     blocks: NDArray[np.uint8]
 
     @classmethod
-    def placings(cls, part: Part) -> Iterable[Placing]:
-        return _placings(part)
+    def placings(cls, part: Part, below: float = math.inf) -> Iterable[Placing]:
+        return _placings(part, below)
 
     @classmethod
     def of(cls, part: Part, placing: Placing) -> Block:
@@ -90,29 +90,27 @@ class Block(Places):
         return BlockSparse.of(survivors, self.height)
 
 
-def _placings(part: Part) -> Iterator[Placing]:
+def _placings(part: Part, below: float) -> Iterator[Placing]:
     # Where weights of one bit are cut by a threshold, every pattern might pay, and looking for them would take long.
     if part.nonzeros == part.size or (part.bits == 1 and part.cut is not None):
         return
     rows, columns = part.shape[0], math.prod(part.shape[1:])
-    threshold = 0.0 if part.cut is None else part.cut.threshold
-    source = part.source.reshape(rows, columns)
+    weights, magnitude = part.certain
+    matrix = weights.reshape(rows, columns)
     for height in HEIGHTS:
         high = -(-rows // height)
-        # A bitmap of weights lists none but survivors: with more entries than this it takes less.
-        room = part.nonzeros + (part.size - high * columns) / part.bits
-        most = int(room) // height + (columns if rows % height else 0)  # the last ones may be lower
+        blocks = packed_size(high * columns, 1)
+        room = part.listed_within(below - blocks)
+        if room < part.nonzeros:
+            continue
         probe = min(rows, max(_PROBE // max(columns, 1) // height, 1) * height)
-        share = most * probe / max(rows, 1)
-        if blocks_alive(source[:probe], height, threshold, int(1.25 * share) + 16) > 1.25 * share + 16:
+        likely = int(1.25 * room * probe / max(rows, 1)) + 16 * height
+        if probe < rows and in_blocks(matrix[:probe], height, magnitude, likely) > likely:
             continue
-        if blocks_alive(source, height, threshold, most) > most:
+        if in_blocks(matrix, height, magnitude, room) > room:
             continue
-        alive = _alive(part.values, height)
-        lengths = np.minimum(height, rows - np.arange(high) * height)
-        entries = int((alive.sum(axis=1) * lengths).sum())
-        blocks = (("blocks", "indices", packed_size(high * columns, 1)),)
-        yield Placing({"height": height}, blocks, entries, entries > part.nonzeros)
+        entries = in_blocks(part.values.reshape(rows, columns), height, 0.0, part.size)
+        yield Placing({"height": height}, (("blocks", "indices", blocks),), entries, entries > part.nonzeros)
 
 
 def _alive(values: NDArray[np.float32], height: int) -> NDArray[np.bool_]:

@@ -33,17 +33,13 @@ class Channels(Places):
     columns: NDArray[np.uint8]
 
     @classmethod
-    def placings(cls, part: Part) -> Iterable[Placing]:
-        if part.alive_size == part.size:
-            return ()
+    def placings(cls, part: Part, below: float = math.inf) -> Iterable[Placing]:
         out, inputs = part.shape[:2]
         arrays = (("rows", "indices", packed_size(out, 1)), ("columns", "indices", packed_size(inputs, 1)))
+        room = part.listed_within(below - sum([nbytes for _, _, nbytes in arrays]))
+        if part.surely_alive_size > room or part.alive_size == part.size:
+            return ()
         return (Placing({}, arrays, part.alive_size, part.alive_size > part.nonzeros),)
-
-    @classmethod
-    def least(cls, part: Part) -> tuple[int, int]:
-        out, inputs = part.shape[:2]
-        return packed_size(out, 1) + packed_size(inputs, 1), part.surely_alive_size
 
     @classmethod
     def of(cls, part: Part, placing: Placing) -> Channels:

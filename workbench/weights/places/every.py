@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ class Every(Places):
     """All weights, or all codes where one stands for several weights."""
 
     @classmethod
-    def placings(cls, part: Part) -> Iterable[Placing]:
+    def placings(cls, part: Part, below: float = math.inf) -> Iterable[Placing]:
         return (Placing({}, (), part.size, part.nonzeros < part.size, every=True),)
 
     @classmethod

@@ -46,8 +46,8 @@ class NofM(Places):
     choices: NDArray[np.uint8]
 
     @classmethod
-    def placings(cls, part: Part) -> Iterable[Placing]:
-        return _placings(part)
+    def placings(cls, part: Part, below: float = math.inf) -> Iterable[Placing]:
+        return _placings(part, below)
 
     @classmethod
     def outlined(cls, part: Blank) -> Iterable[Placing]:
@@ -119,18 +119,20 @@ class NofM(Places):
         return NmSparse.of(survivors, most, self.m) if most < self.m else None
 
 
-def _placings(part: Part) -> Iterator[Placing]:
+def _placings(part: Part, below: float) -> Iterator[Placing]:
     # Where weights of one bit are cut by a threshold, every pattern might pay, and looking for them would take long.
     if part.nonzeros == part.size or (part.bits == 1 and part.cut is not None):
         return
     rows, columns = part.shape[0], math.prod(part.shape[1:])
-    threshold = 0.0 if part.cut is None else part.cut.threshold
+    weights, magnitude = part.certain
     for m in RUNS:
         whole, rest = divmod(columns, m)
-        # A bitmap lists none but survivors and takes a bit a weight: with more entries than this it takes less.
-        room = (part.size / part.bits + part.nonzeros - rows * min(rest, 1)) / max(rows * whole, 1)
-        most = min(int(room), m - 1)
-        if not rows * whole or most < 1 or most_in_a_run(_rows(part.source), m, threshold, most) > most:
+        runs = rows * whole
+        room = part.listed_within(below - _nbytes(runs, 1, m)) - rows * rest
+        most = min(room // max(runs, 1), m - 1)
+        if not runs or most < 1 or part.nonzeros > runs * most + rows * rest:
+            continue
+        if most_in_a_run(_rows(weights), m, magnitude, most) > most:
             continue
         n = max(most_in_a_run(_rows(part.values), m, 0.0, most), 1)
         if n > most:  # levels of several weights at once may fill zeros
@@ -142,8 +144,13 @@ def _placing(part: Part, n: int, m: int) -> Placing:
     rows = part.shape[0]
     whole, rest = divmod(math.prod(part.shape[1:]), m)
     entries = rows * (whole * n + rest)
-    choices = packed_size(rows * whole, _width(n, m))
-    return Placing({"n": n, "m": m}, (("choices", "indices", choices),), entries, entries > part.nonzeros)
+    choices = ("choices", "indices", _nbytes(rows * whole, n, m))
+    return Placing({"n": n, "m": m}, (choices,), entries, entries > part.nonzeros)
+
+
+def _nbytes(runs: int, n: int, m: int) -> int:
+    """Of the numbers that say which are listed."""
+    return packed_size(runs, _width(n, m))
 
 
 def _rows(values: NDArray[Any]) -> NDArray[Any]:

@@ -39,12 +39,9 @@ class RelativeIndex(Places):
     gaps: NDArray[np.uint8]
 
     @classmethod
-    def placings(cls, part: Part) -> Iterable[Placing]:
-        return _placings(part)
-
-    @classmethod
-    def least(cls, part: Part) -> tuple[int, int]:
-        return packed_size(part.nonzeros, WIDTHS.start), part.nonzeros
+    def placings(cls, part: Part, below: float = math.inf) -> Iterable[Placing]:
+        shortest = packed_size(part.nonzeros, WIDTHS.start)
+        return _placings(part) if part.nonzeros <= part.listed_within(below - shortest) else ()
 
     @classmethod
     def of(cls, part: Part, placing: Placing) -> RelativeIndex:
