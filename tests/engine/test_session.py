@@ -21,8 +21,9 @@ from workbench.engine.session import Session
 from workbench.engine.update import Update
 from workbench.errors import DataError, DeviceError, RecipeError, WorkbenchError
 from workbench.methods.factorize.svd import SVD
+from workbench.methods.quantize.activations import Activations
 from workbench.network.model import Model
-from workbench.recipe import Recipe
+from workbench.recipe import Recipe, Step
 from workbench.report.report import Report
 
 IMAGES = 2000
@@ -62,7 +63,9 @@ def test_news_of_a_training_never_bring_an_older_report_back(slow: Session) -> N
     older = slow.report
     slow.recipe = Recipe.sliders(bits=4)
     slow.wait(60)
-    slow._send(slow._newest, "training", older, 0.5)  # read on the thread of the job before the move ended
+    slow._bulletin.send(
+        slow._bulletin.newest, "training", older, 0.5
+    )  # read on the thread of the job before the move ended
     assert slow.report is not None and slow.report.recipe["digest"] == slow.recipe.digest
 
 
@@ -222,6 +225,19 @@ def test_latency_of_a_network_that_cannot_run_packed_is_a_sentence_and_keeps_the
     session.wait(60)
     assert "Latency of mixed could not be measured" in (seen[-1].error or "")
     assert (seen[-1].stage, seen[-1].report) == ("exact", report)
+    session.close()
+
+
+def test_the_latency_of_a_move_that_failed_is_asked_for_in_vain_and_the_session_goes_on() -> None:
+    """Its model has no images, so that there is no compressed network at all."""
+    recipe = Recipe((Step(Activations(ends="included")),))
+    session = Session(Model.from_module(nn.Linear(8, 4), torch.zeros(1, 8), name="blind"), recipe=recipe)
+    session.measure_latency()
+    with pytest.raises(WorkbenchError, match="blind has no data set"):
+        session.wait(30)
+    session.recipe = Recipe.sliders(bits=4)
+    session.wait(30)
+    assert session.report is not None
     session.close()
 
 

@@ -19,7 +19,8 @@ import workbench
 from workbench.compression.compressed import compress
 from workbench.data.datasets import Dataset
 from workbench.engine.jobs import MODEL, Job, _write, ordered
-from workbench.engine.running import Announcement, Follower, Training, running
+from workbench.engine.listener import Training
+from workbench.engine.running import Announcement, Follower, running
 from workbench.engine.training import train
 from workbench.errors import DataError, ModelError, RecipeError, WorkbenchError
 from workbench.methods.prune.magnitude import Magnitude
@@ -204,7 +205,7 @@ def test_a_job_of_its_own_trains_and_the_session_takes_its_result_up(monkeypatch
 def test_a_cancelled_job_keeps_the_best_so_far(model, store):
     begun = Event()
     recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=50)),))
-    job = Job(model, recipe, store, progress=lambda title, found: begun.set())
+    job = Job(model, recipe, store, progress=lambda training: begun.set())
     assert begun.wait(120)
     job.cancel()
     job.wait(120)

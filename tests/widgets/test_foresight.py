@@ -52,7 +52,7 @@ class Page:
     def told(self) -> list[dict]:
         """Every position that it was told of, in order, with its costs; once nothing more comes."""
         deadline = time.monotonic() + 60
-        while self.session._foresight is not None and time.monotonic() < deadline:
+        while self.session._foreseeing.wanted and time.monotonic() < deadline:
             time.sleep(0.01)
         kept: list[dict] = []
         for content, buffers in self.messages:

@@ -19,8 +19,8 @@ from widgets.views.tradeoff import Point, compressed_point, tradeoff, visit
 from widgets.views.training import training
 from workbench.compression.compressed import compress
 from workbench.devices.device import Device
-from workbench.engine.jobs import Job
-from workbench.engine.running import Follower, Training
+from workbench.engine.listener import Listener, Training
+from workbench.engine.running import Follower
 from workbench.engine.session import Session
 from workbench.engine.update import Update
 from workbench.errors import RecipeError, WorkbenchError
@@ -54,7 +54,7 @@ class Dashboard:
         self._heard = dict.fromkeys(ASKS, 0)  # the last move that asked for each
         self._asked: dict[int, int] = {}  # the session's number of a move -> the page's, until it is answered
         self._timing = False  # whether latency was asked for and is not there yet
-        self._job: Job | Follower | None = None
+        self._job: Listener | None = None
         self._training: Training | None = None  # what runs, whoever began it
         self._ending = False  # whether it was cancelled
         self._report: Report | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 from widgets.views import numbers
 from widgets.views.recipe import describe
-from workbench.engine.running import Training
+from workbench.engine.listener import Training
 
 
 def training(running: Training, ending: bool) -> dict[str, Any]:

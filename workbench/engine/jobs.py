@@ -10,8 +10,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 from typing import Any, get_args
 
 import torch
@@ -20,6 +20,7 @@ from workbench.compression.steps import Walk
 from workbench.data import datasets
 from workbench.data.datasets import Dataset
 from workbench.data.split import SplitName
+from workbench.engine.listener import Listener, Training
 from workbench.errors import ModelError, WorkbenchError
 from workbench.method import Progress
 from workbench.models import zoo
@@ -31,11 +32,10 @@ from workbench.store import Store
 MODEL, ORDER = "model.pickle", "order.json"  # what the folder of a job holds
 
 
-class Job:
-    """The training of what `store` lacks of a recipe, in another process at low priority.
+class Job(Listener):
+    """The training of what `store` lacks of a recipe, in another process at low priority, which it begins.
 
-    progress: called on a thread of the job's with the title of the step that is trained. ended: called there at the
-    end, with a sentence where the training failed. Raises ModelError for a network that another process cannot load.
+    Raises ModelError for a network that another process cannot load.
     """
 
     def __init__(
@@ -44,45 +44,37 @@ class Job:
         recipe: Recipe,
         store: Store | None = None,
         *,
-        progress: Callable[[str, Progress], None] = lambda title, progress: None,
+        progress: Callable[[Training], None] = lambda training: None,
         ended: Callable[[str | None], None] = lambda error: None,
     ) -> None:
         self.error: str | None = None
-        self._progress, self._ended = progress, ended
-        folder = Path(
+        self._training = Training(model.name, recipe)
+        self._folder = Path(
             tempfile.mkdtemp(prefix="workbench-job-")
         )  # only the user may enter it, and the process empties it
         try:
-            _write(folder, model, recipe, store or Store.default())
-            self._process = _started(folder)
+            _write(self._folder, model, recipe, store or Store.default())
+            self._process = _started(self._folder)
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(self._folder, ignore_errors=True)
             raise
-        self._listener = Thread(target=self._listen, args=(folder,), name="workbench-job", daemon=True)
-        self._listener.start()
+        super().__init__(progress, ended)
 
     @property
     def process(self) -> int:
         """The number of the process."""
         return self._process.pid
 
-    @property
-    def running(self) -> bool:
-        return self._listener.is_alive()
-
     def cancel(self) -> None:
-        """Have the training end; the best so far is kept."""
         self._process.terminate()
 
     def wait(self, timeout: float | None = None) -> None:
         """Until it has ended. Raises TimeoutError, and WorkbenchError where the training failed."""
-        self._listener.join(timeout)
-        if self.running:
-            raise TimeoutError(f"The training has not ended within {timeout} seconds.")
+        super().wait(timeout)
         if self.error is not None:
             raise WorkbenchError(self.error)
 
-    def _listen(self, folder: Path) -> None:
+    def _listen(self) -> str | None:
         done = False
         assert self._process.stdout is not None
         for line in self._process.stdout:
@@ -90,12 +82,12 @@ class Job:
             done = done or "done" in said
             self.error = said.get("error", self.error)
             if "progress" in said:
-                self._progress(said["title"], Progress(**said["progress"]))
+                self._progress(replace(self._training, title=said["title"], progress=Progress(**said["progress"])))
         code = self._process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
         if not done and self.error is None:
             self.error = f"The training's process ended with code {code}; what it had not finished is lost."
-        self._ended(self.error)
+        return self.error
 
 
 def _started(folder: Path) -> subprocess.Popen[str]:

@@ -13,11 +13,11 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
+from workbench.engine.listener import Listener, Training
 from workbench.errors import WorkbenchError
 from workbench.exporters.file import replace
 from workbench.method import Progress
@@ -27,18 +27,6 @@ from workbench.store import Store
 _LOOKS = 0.5  # seconds between two looks at what another process says
 _KEPT = 60.0  # seconds for which it can be read why a training failed
 _SUFFIXES = (".json", ".stop", ".failed", ".lock")
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a training is at. model: the network's name. title: of the step that is trained now, "" before the first
-    epoch has ended; progress: of that step, None until then.
-    """
-
-    model: str
-    recipe: Recipe
-    title: str = ""
-    progress: Progress | None = None
 
 
 class Announcement:
@@ -74,40 +62,25 @@ class Announcement:
         self._lock.close()
 
 
-class Follower:
-    """Follows a training that this process did not begin, or whose beginner is gone.
-
-    progress, ended: called on a thread of its own, as those of a `Job` are.
-    """
+class Follower(Listener):
+    """Follows a training that this process did not begin, or whose beginner is gone. training: what it was at last."""
 
     def __init__(self, path: Path, progress: Callable[[Training], None], ended: Callable[[str | None], None]) -> None:
         self.training = _read(path) or Training("", Recipe())
-        self._path, self._progress, self._ended = path, progress, ended
-        self._thread = Thread(target=self._follow, name="workbench-follow", daemon=True)
-        self._thread.start()
-
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
+        self._path = path
+        super().__init__(progress, ended)
 
     def cancel(self) -> None:
-        """Have the training end; the best so far is kept."""
         self._path.with_suffix(".stop").touch(mode=0o600)
 
-    def wait(self, timeout: float | None = None) -> None:
-        """Until it has ended. Raises TimeoutError."""
-        self._thread.join(timeout)
-        if self.running:
-            raise TimeoutError(f"The training has not ended within {timeout} seconds.")
-
-    def _follow(self) -> None:
+    def _listen(self) -> str | None:
         while _lives(self._path):
             found = _read(self._path)
             if found is not None and found != self.training:
                 self.training = found
                 self._progress(found)
             time.sleep(_LOOKS)
-        self._ended(_failure(self._path))
+        return _failure(self._path)
 
 
 def running(store: Store | None = None) -> list[Path]:

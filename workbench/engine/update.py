@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.engine.running import Training
+from workbench.engine.listener import Training
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.report import Report

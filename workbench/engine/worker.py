@@ -1,0 +1,54 @@
+"""The thread of a session, which does the first of its duties that there is anything to do of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from threading import Condition, Thread
+from time import perf_counter
+
+from workbench.engine.duty import Duty
+from workbench.engine.priority import give_way
+
+
+class Worker(Thread):
+    """Sleeps until `changed` is notified where nothing is wanted, or until what is wanted has rested.
+
+    duties: what comes first stands first. closed: whether it ends after the piece of work that it is at.
+    """
+
+    def __init__(self, changed: Condition, duties: Sequence[Duty]) -> None:
+        super().__init__(name="workbench-session", daemon=True)
+        self.closed = False
+        self._changed, self._duties = changed, duties
+        self._rested = perf_counter()
+
+    def run(self) -> None:
+        give_way()
+        while (duty := self._next()) is not None:
+            duty.work(partial(self._interrupted, self._duties[: self._duties.index(duty)]))
+            if not duty.rest:
+                self._rested = perf_counter()
+
+    def close(self) -> None:
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+        self.join()
+
+    def _next(self) -> Duty | None:
+        """The duty to work at, once there is one; None when it is closed."""
+        with self._changed:
+            while not self.closed:
+                pauses = []
+                for duty in self._duties:
+                    if duty.wanted:
+                        pause = self._rested + duty.rest - perf_counter()
+                        if pause <= 0:
+                            return duty
+                        pauses.append(pause)
+                self._changed.wait(min(pauses, default=None))
+        return None
+
+    def _interrupted(self, before: Sequence[Duty]) -> bool:
+        return self.closed or any(duty.wanted for duty in before)
