@@ -1,4 +1,13 @@
-"""The errors a user can meet: each carries one sentence that names the layer, the file or the field."""
+"""The errors a user can meet: each carries one sentence that names the layer, the file or the field.
+
+And how work ends that is no longer wanted.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_cancelled: ContextVar[Callable[[], bool]] = ContextVar("cancelled", default=lambda: False)
 
 
 class WorkbenchError(ValueError):
@@ -31,3 +40,19 @@ class DeviceError(WorkbenchError):
 
 class Stopped(Exception):
     """Whoever asked for the work said, through its `cancelled`, that it is no longer wanted."""
+
+
+@contextmanager
+def wanted_until(cancelled: Callable[[], bool]) -> Iterator[None]:
+    """What the calling thread does within this is wanted until `cancelled` says so."""
+    before = _cancelled.set(cancelled)
+    try:
+        yield
+    finally:
+        _cancelled.reset(before)
+
+
+def still_wanted() -> None:
+    """Called between two rounds of what takes long, of one layer, too. Raises Stopped where it is no longer wanted."""
+    if _cancelled.get()():
+        raise Stopped

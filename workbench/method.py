@@ -182,7 +182,11 @@ class Layerwise(Method):
 
     @abstractmethod
     def compress(self, form: Form, decision: Hashable) -> Form:
-        """The new form of a layer; `decision` is what `settle` said about it. `form` itself where nothing changes."""
+        """The new form of a layer; `decision` is what `settle` said about it. `form` itself where nothing changes.
+
+        It is asked whether it is still wanted before each layer; one that takes long in rounds may be between two of
+        them as well, by `workbench.errors.still_wanted`.
+        """
 
     def outline(self, form: Form) -> Form:
         """What becomes of a layer whose weights are not known (`workbench.weights.blank`): shapes, counts, levels."""

@@ -20,6 +20,7 @@ from workbench.engine.assessment import assess
 from workbench.engine.session import Session
 from workbench.engine.update import Update
 from workbench.errors import DataError, DeviceError, RecipeError, WorkbenchError
+from workbench.methods.factorize import cp
 from workbench.methods.factorize.svd import SVD
 from workbench.methods.quantize.activations import Activations
 from workbench.network.model import Model
@@ -522,6 +523,33 @@ def test_a_step_that_takes_long_gives_way_to_a_newer_move(monkeypatch: pytest.Mo
     assert 1 <= len(layers) < len(model.layers) - 1
     assert (new, "exact") in seen
     assert all(move != old for move, _ in seen)
+
+
+def test_a_move_does_not_wait_for_the_end_of_one_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CP of LeNet-5's largest convolution solves 240 least squares; a move that comes with the third ends them."""
+    monkeypatch.setattr("workbench.engine.answering._PATIENCE", 0.0)
+    model = workbench.load("lenet-5/mnist")
+    session = Session(model, images=100)
+    session.wait(120)
+    solved: list[int] = []
+    product = cp._khatri_rao
+
+    def counted(sides: list[cp.Matrix]) -> cp.Matrix:
+        solved.append(sides[0].shape[1])
+        if len(solved) == 3:
+            session.recipe = Recipe.sliders(sparsity=0.5)
+        return product(sides)
+
+    monkeypatch.setattr(cp, "_khatri_rao", counted)
+    seen: list[tuple[int, str]] = []
+    session.observe(lambda update: seen.append((update.move, update.stage)))
+    old = session.update(recipe=Recipe((Step(cp.CP(rank=0.5), ("conv2",)),)))
+    while session.recipe != Recipe.sliders(sparsity=0.5):
+        time.sleep(0.01)
+    session.wait(120)
+    session.close()
+    assert len(solved) == 3
+    assert seen[0] == (old + 1, "costs") and seen[-1] == (old + 1, "exact")
 
 
 def test_a_blank_network_follows_its_sliders_and_says_why_it_has_no_latency():

@@ -52,7 +52,8 @@ def compress(
     made now are to be remembered; those of a recipe that is only looked at need not take the place of others.
 
     Raises RecipeError naming the layer, where a step cannot be applied to a layer that it names, DataError where a step
-    needs images and the model has none, and Stopped as soon as `cancelled` says so between two layers.
+    needs images and the model has none, and Stopped as soon as `cancelled` says so between two layers or two rounds of
+    one layer's.
     """
     recipe.check(model)
     walk = Walk(State.of(model), recipe, cancelled, keep, store or Store.default())

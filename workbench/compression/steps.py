@@ -10,7 +10,7 @@ from typing import Any, cast
 from workbench.cache import Cache, fingerprint
 from workbench.calibration.evidence import Calibration
 from workbench.data.split import SplitName
-from workbench.errors import RecipeError, Stopped
+from workbench.errors import RecipeError, still_wanted, wanted_until
 from workbench.exporters.packed import write
 from workbench.importers.packed import read
 from workbench.method import Calibrated, Layerwise, Method, Trained
@@ -51,7 +51,10 @@ class Walk:
         self.source = self.state.model
 
     def take(self) -> None:
-        """Take the next step. Raises RecipeError naming the layer, DataError, and Stopped between two layers."""
+        """Take the next step. Raises RecipeError naming the layer, DataError, and Stopped.
+
+        It is asked whether it is still wanted between two layers, and inside one wherever a method asks.
+        """
         step = self.recipe.steps[self.taken]
         unknown = step.named() - {layer.name for layer in self.state.model.layers}
         if self.awaited and unknown:
@@ -60,7 +63,8 @@ class Walk:
             self.notes.append(Note("", waits))
         else:
             step.check(self.state.model)
-            self._take(step.method, step)
+            with wanted_until(self.cancelled):
+                self._take(step.method, step)
         self.taken += 1
 
     @singledispatchmethod
@@ -198,8 +202,7 @@ class Walk:
         decisions = settle(step.method, together) if together else {}
         taken = {}
         for name, method in methods.items():
-            if self.cancelled():
-                raise Stopped
+            still_wanted()
             if name in step.overrides:
                 decisions[name] = settle(method, {name: forms[name]})[name]
             compress = cast("Layerwise | Calibrated", method).compress

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 _EVERY = 0.04  # seconds between two estimates, faster than which an eye cannot follow
 _COUNTS = 0.1  # seconds of counting accuracy after which that lets costs be foreseen between two batches,
 _BETWEEN = 0.02  # for so many seconds
-_PATIENCE = 0.5  # seconds of compressing after which a newer move cuts it short, between two layers
+_PATIENCE = 0.5  # seconds of compressing after which a newer move cuts it short
 
 
 class Answering(Duty):

@@ -131,7 +131,7 @@ class Session:
 
         `found` is called on the worker with each recipe and its report, the same that a move there would send first;
         then `recipes` is asked for the next one, on the worker, too. A recipe that cannot be applied is passed over.
-        Moves come first: they wait for one layer's step, or for the counting of one recipe's costs, at most.
+        Moves come first: they wait for a round of one layer's step, or for the counting of one recipe's costs, at most.
         """
         with self._changed:
             self._foreseeing.ask(Asked(model, device, iter(recipes), found))

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, wait
+from threading import Lock, Thread
+from typing import TypeVar
 
 import numpy as np
 
 from workbench.cache import Cache
+from workbench.errors import still_wanted
 from workbench.weights.arrays import Floats
 from workbench.weights.form import Form
 
+A = TypeVar("A")
+V = TypeVar("V")
+
+_LOOKS = 0.05  # seconds between two looks at whether a decomposition is still waited for
 _factors: Cache[tuple[Floats, Floats]] = Cache(ceiling=256 * 2**20)
+_one_at_a_time = Lock()
 
 
 def factors(form: Form, reading: str, matrix: Callable[[], Floats], rank: int) -> tuple[Floats, Floats]:
@@ -20,8 +29,38 @@ def factors(form: Form, reading: str, matrix: Callable[[], Floats], rank: int) -
     are shared evenly (√S on each side), so that both factors have weights of like size: pruning and quantisation then
     treat them alike.
     """
-    first, second = _factors.get(reading, lambda: _whole(matrix()), form)
+    first, second = once(_factors, reading, form, matrix, _whole)
     return first[:rank], np.ascontiguousarray(second[:, :rank])
+
+
+def once(cache: Cache[V], key: str, form: Form, array: Callable[[], A], decompose: Callable[[A], V]) -> V:
+    """What `cache` holds of `form` under `key`: else its `array`, decomposed on a thread beside.
+
+    One call of LAPACK cannot be asked whether it is still wanted, but whoever waits for it can: raises Stopped then. It
+    goes on to its end, since what it finds serves every rank, and others wait until it is there.
+    """
+
+    def compute() -> V:
+        given = array()
+        return _beside(lambda: cache.get(key, lambda: decompose(given), form))
+
+    return cache.get(key, compute, form)
+
+
+def _beside(work: Callable[[], V]) -> V:
+    found: Future[V] = Future()
+
+    def run() -> None:
+        with _one_at_a_time:
+            try:
+                found.set_result(work())
+            except BaseException as error:
+                found.set_exception(error)
+
+    Thread(target=run, name="workbench-decomposition", daemon=True).start()
+    while not wait([found], _LOOKS).done:
+        still_wanted()
+    return found.result()
 
 
 def _whole(matrix: Floats) -> tuple[Floats, Floats]:

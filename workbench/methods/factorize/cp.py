@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.errors import still_wanted
 from workbench.evidence import Layout
 from workbench.method import Layerwise, setting
 from workbench.weights.form import POINT, Factor, Form, Passage
@@ -90,6 +91,7 @@ def decompose(kernel: Matrix, rank: int, rounds: int = _ROUNDS) -> tuple[list[Ma
     whole, errors = float((kernel**2).sum()), []
     for _ in range(rounds):
         for axis in range(kernel.ndim):
+            still_wanted()
             others = [side for place, side in enumerate(sides) if place != axis]
             gram = math.prod(side.T @ side for side in others)
             image = unfolded[axis] @ _khatri_rao(others)

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.cache import Cache
+from workbench.errors import still_wanted
 from workbench.evidence import Layout
 from workbench.method import Layerwise, setting
+from workbench.methods.factorize._spectrum import once
 from workbench.weights.form import POINT, WHOLE, Factor, Form
 from workbench.weights.part import Part
 
@@ -51,15 +53,20 @@ class Tucker(Layerwise):
         # an unfolding has no more singular values than columns: beyond them a basis holds nothing of the kernel
         outer = max(1, min(round(self.rank * out), kernel[0].size))
         inner = max(1, min(round(self.rank * channels), kernel[:, 0].size))
-        whole_left, whole_right = _bases.get("tucker", lambda: (_basis(kernel, 0), _basis(kernel, 1)), form)
+        whole_left, whole_right = once(_bases, "tucker", form, lambda: kernel, _both_bases)
         left, right = whole_left[:, :outer], whole_right[:, :inner]
         if self.refine == "yes" and (outer < out or inner < channels):
             for _ in range(_ROUNDS):
+                still_wanted()
                 left = _basis(np.einsum("oikl,ir->orkl", kernel, right), 0)[:, :outer]
                 right = _basis(np.einsum("oikl,or->rikl", kernel, left), 1)[:, :inner]
         core = np.einsum("oikl,or,is->rskl", kernel, left, right, optimize=True)
         first, last = right.T[:, :, None, None], left[:, :, None, None]
         return Form((Factor(Part.of(first), POINT), Factor(Part.of(core), WHOLE), Factor(Part.of(last), POINT)))
+
+
+def _both_bases(kernel: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return _basis(kernel, 0), _basis(kernel, 1)
 
 
 def _basis(kernel: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

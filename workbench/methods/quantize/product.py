@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.errors import still_wanted
 from workbench.evidence import Layout
 from workbench.method import Layerwise, setting
 from workbench.weights.form import Form
@@ -56,6 +57,7 @@ def _table(vectors: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     table = vectors[spread[np.linspace(0, len(vectors) - 1, count).round().astype(int)]]
     nearest = np.full(len(vectors), -1)
     for _ in range(_ROUNDS):
+        still_wanted()
         now = ((table**2).sum(1) - 2 * vectors @ table.T).argmin(1)
         if (now == nearest).all():
             break
