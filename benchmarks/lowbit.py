@@ -55,7 +55,6 @@ def _with_one_vector(bits: int, threads: int) -> Iterator[Row]:
     weights, values = _weights(bits)
     x = np.random.default_rng(0).standard_normal(_SIZE, dtype=np.float32)
     calls: Calls = {name: partial(lowbit.gemv, one, x, threads=threads) for name, one in weights.items()}
-    calls["per channel, int8 activations"] = lambda: lowbit.gemv_int8(weights["per channel"], x, threads=threads)
     opponents = _dense_calls(x[None], values)
     opponents["numpy"] = lambda: values @ x
     yield from _rows("gemv_lowbit", f"{bits} bits, {_SIZE}²", threads, calls, opponents, _SIZE**2)
@@ -65,7 +64,6 @@ def _with_a_batch(bits: int, batch: int, threads: int) -> Iterator[Row]:
     weights, values = _weights(bits)
     x = np.random.default_rng(0).standard_normal((batch, _SIZE), dtype=np.float32)
     calls: Calls = {name: partial(lowbit.gemm, one, x, threads=threads) for name, one in weights.items()}
-    calls["per channel, int8 activations"] = lambda: lowbit.gemm_int8(weights["per channel"], x, threads=threads)
     case = f"{bits} bits, {_SIZE}² × {batch}"
     yield from _rows("gemm_lowbit", case, threads, calls, _dense_calls(x, values), batch * _SIZE**2)
 
@@ -74,7 +72,7 @@ def _rows(kernel: str, case: str, threads: int, calls: Calls, opponents: Calls, 
     taken = interleaved({**calls, **opponents}, rounds=15)
     limit = _products_a_second() * threads
     for name in calls:
-        share = None if "int8" in name else products / taken[name] / limit
+        share = products / taken[name] / limit
         yield Row(kernel, f"{case}, {name}", threads, taken[name], {one: taken[one] for one in opponents}, share)
 
 

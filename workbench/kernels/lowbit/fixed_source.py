@@ -4,8 +4,8 @@ An activation is a whole number of up to 24 bits in digits of base 256, each a s
 of inputs shares. Products of codes with one digit at a time are summed exactly.
 
 All kernels take packed, levels, scale, zero_point and (outputs, inputs, run) first, as `LowBit.arguments` lists them,
-and then x as `to_digits` leaves it: uint32 [groups, quads, digits, step], four inputs in each; sums [groups, spans,
-digits, step] of each digit over a span; factors [groups, spans, step].
+and then x as `to_digits` leaves it: uint32 [groups, quads, DIGITS, BATCH], four inputs in each; sums [groups, spans,
+DIGITS, BATCH] of each digit over a span; factors [groups, spans, BATCH].
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from workbench.kernels.lowbit.byte_lanes import ROWS, row_expression
 from workbench.kernels.lowbit.floating_source import head, strip_lines, word_lines
 
 STRIPS = 2
+DIGITS = 3  # which hold what float32 does
+BATCH = 4  # rows of activations multiplied at once: as many as have registers for their sums
+_CHAINS = 2  # sums of one digit, so that a product need not wait for the one before it
 
 
-def _sums(totals: str, digits: int, indent: str, sums_at: str) -> list[str]:
+def _sums(totals: str, indent: str, sums_at: str) -> list[str]:
     """Source that joins the sums of all digits, without the zero point's share, to one number `t`."""
     lines = []
-    for digit in reversed(range(digits)):
+    for digit in reversed(range(DIGITS)):
         total, at = totals.format(digit=digit), sums_at.format(digit=digit)
         one = f"convert({total}, np.float32) - zero * spread(sums, {at}, 16)"
-        lines.append(f"{indent}t = {one}" if digit == digits - 1 else f"{indent}t = fma(t, base, {one})")
+        lines.append(f"{indent}t = {one}" if digit == DIGITS - 1 else f"{indent}t = fma(t, base, {one})")
     return lines
 
 
@@ -31,21 +34,20 @@ def _quad(bits: int, tag: str) -> str:
     return f"rest_quad(packed, {place}, kept{tag}, {bits}, 4 * row, rest)"
 
 
-def gemv_source(name: str, bits: int, digits: int) -> str:
+def gemv_source(name: str, bits: int) -> str:
     """y = W x + bias: kernel (..., x, span, top, bias, y, start, stop) on strips start..stop−1; x [1, in]; y [1, out].
 
     `span` blocks share a factor; `top`: the largest whole number that an activation becomes.
     """
-    chains = 4 if digits == 1 else 2
     tags = [str(one) for one in range(STRIPS)]
     lines = [
         f"def {name}(packed, levels, scale, zero_point, sizes, x, span, top, bias, target, start, stop):",
         *head(bits, "convert"),
         "    y = target.reshape(-1)",
         "    quads, spans = (inputs + 3) // 4, (inputs + 32 * span - 1) // (32 * span)",
-        f"    numbers = np.empty(quads * {digits}, np.uint32)",
-        f"    sums, factors = np.empty(spans * {digits}, np.float32), np.empty(spans, np.float32)",
-        f"    to_digits(x, 32 * span, {digits}, 1, top, numbers, sums, factors, 0, 1)",
+        f"    numbers = np.empty(quads * {DIGITS}, np.uint32)",
+        f"    sums, factors = np.empty(spans * {DIGITS}, np.float32), np.empty(spans, np.float32)",
+        "    to_digits(x, 32 * span, 1, top, numbers, sums, factors, 0, 1)",
         "    group_spans = max(1, run // (32 * span)) if runs > 1 else spans",
         "    none = splat(np.float32(0), 16)",
         "    nothing = splat(np.int32(0), 16)",
@@ -61,7 +63,7 @@ def gemv_source(name: str, bits: int, digits: int) -> str:
         *(f"            zero{tag} = beside(zero_point, beside{tag} + group * kept{tag}, kept{tag})" for tag in tags),
         "            for one in range(group * group_spans, min(group * group_spans + group_spans, spans)):",
     ]
-    every = [(tag, digit, chain) for tag in tags for digit in range(digits) for chain in range(chains)]
+    every = [(tag, digit, chain) for tag in tags for digit in range(DIGITS) for chain in range(_CHAINS)]
     shallow, deep = " " * 16, " " * 20
     lines += [f"{shallow}a{tag}_{digit}_{chain} = nothing" for tag, digit, chain in every]
     lines += [f"{shallow}for block in range(one * span, min(one * span + span, blocks)):"]
@@ -69,21 +71,21 @@ def gemv_source(name: str, bits: int, digits: int) -> str:
         lines += word_lines(bits, deep, tag)
     for row in range(ROWS):
         lines += [f"{deep}c{tag} = {row_expression(bits, row, f'w{tag}_')}" for tag in tags]
-        for digit in range(digits):
-            lines += [f"{deep}v = spread(numbers, (block * {ROWS} + {row}) * {digits} + {digit}, 16)"]
+        for digit in range(DIGITS):
+            lines += [f"{deep}v = spread(numbers, (block * {ROWS} + {row}) * {DIGITS} + {digit}, 16)"]
             for tag in tags:
-                total = f"a{tag}_{digit}_{row % chains}"
+                total = f"a{tag}_{digit}_{row % _CHAINS}"
                 lines += [f"{deep}{total} = dot_u8_i8({total}, c{tag}, v)"]
     lines += [f"{shallow}if one == spans - 1:", f"{shallow}    for row in range((rest + 3) // 4):"]
     lines += [f"{deep}    c{tag} = {_quad(bits, tag)}" for tag in tags]
-    for digit in range(digits):
-        lines += [f"{deep}    v = spread(numbers, (blocks * {ROWS} + row) * {digits} + {digit}, 16)"]
+    for digit in range(DIGITS):
+        lines += [f"{deep}    v = spread(numbers, (blocks * {ROWS} + row) * {DIGITS} + {digit}, 16)"]
         lines += [f"{deep}    a{tag}_{digit}_0 = dot_u8_i8(a{tag}_{digit}_0, c{tag}, v)" for tag in tags]
     lines += [f"{shallow}v = spread(factors, one, 16)"]
     for tag in tags:
-        whole = "(" + " + ".join(f"a{tag}_{{digit}}_{chain}" for chain in range(chains)) + ")"
+        whole = "(" + " + ".join(f"a{tag}_{{digit}}_{chain}" for chain in range(_CHAINS)) + ")"
         lines += [f"{shallow}zero = zero{tag}"]
-        lines += _sums(whole, digits, shallow, f"one * {digits} + {{digit}}")
+        lines += _sums(whole, shallow, f"one * {DIGITS} + {{digit}}")
         lines += [f"{shallow}part{tag} = fma(t, v, part{tag})"]
     for tag in tags:
         step = f"beside(scale, beside{tag} + group * kept{tag}, kept{tag})"
@@ -92,12 +94,11 @@ def gemv_source(name: str, bits: int, digits: int) -> str:
     return "\n".join([*lines, ""])
 
 
-def gemm_source(name: str, bits: int, digits: int) -> str:
+def gemm_source(name: str, bits: int) -> str:
     """Y = X Wᵀ + bias: kernel (..., x, sums, factors, span, rows, bias, y, start, stop) on strips; y [rows, out].
 
     `span` blocks share a factor and are decoded at once.
     """
-    step = batch_step(digits)
     tags = [str(one) for one in range(STRIPS)]
     lines = [
         f"def {name}(packed, levels, scale, zero_point, sizes, x, sums, factors, span, rows, bias, y, start, stop):",
@@ -134,28 +135,28 @@ def gemm_source(name: str, bits: int, digits: int) -> str:
             f"{inner}zero{tag} = beside(zero_point, beside{tag} + one // group_spans * kept{tag}, kept{tag})",
             f"{inner}scale{tag} = beside(scale, beside{tag} + one // group_spans * kept{tag}, kept{tag})",
         ]
-    every = [(tag, digit, row) for row in range(step) for digit in range(digits) for tag in tags]
+    every = [(tag, digit, row) for row in range(BATCH) for digit in range(DIGITS) for tag in tags]
     lines += [
-        f"{inner}for row in range(0, rows, {step}):",
+        f"{inner}for row in range(0, rows, {BATCH}):",
         *(f"{inmost}a{tag}_{digit}_{one} = nothing" for tag, digit, one in every),
-        f"{inmost}at = (row * quads + one * span * {ROWS * step}) * {digits}",
+        f"{inmost}at = (row * quads + one * span * {ROWS * BATCH}) * {DIGITS}",
         f"{inmost}for k in range(count):",
         *(f"{inmost}    c{tag} = load(panel, k * {16 * STRIPS} + {16 * int(tag)}, 16)" for tag in tags),
     ]
-    for row in range(step):
-        for digit in range(digits):
-            lines += [f"{inmost}    v = spread(x, at + k * {digits * step} + {digit * step + row}, 16)"]
+    for row in range(BATCH):
+        for digit in range(DIGITS):
+            lines += [f"{inmost}    v = spread(x, at + k * {DIGITS * BATCH} + {digit * BATCH + row}, 16)"]
             for tag in tags:
                 total = f"a{tag}_{digit}_{row}"
                 lines += [f"{inmost}    {total} = dot_u8_i8({total}, c{tag}, v)"]
-    lines += [f"{inmost}at = row * spans + one * {step}"]
-    for row in range(step):
+    lines += [f"{inmost}at = row * spans + one * {BATCH}"]
+    for row in range(BATCH):
         lines += [f"{inmost}if row + {row} < rows:", f"{deep}v = spread(factors, at + {row}, 16)"]
         for tag in tags:
             # A strip that stands for the one before it is not written.
             lines += [f"{deep}if first + {tag} < stop:", f"{deep}    zero = zero{tag}"]
-            place = f"at * {digits} + {{digit}} * {step} + {row}"
-            lines += _sums(f"a{tag}_{{digit}}_{row}", digits, deep + "    ", place)
+            place = f"at * {DIGITS} + {{digit}} * {BATCH} + {row}"
+            lines += _sums(f"a{tag}_{{digit}}_{row}", deep + "    ", place)
             to = f"(row + {row}) * outputs + strip{tag} * 16"
             lines += [
                 f"{deep}    if one > 0:",
@@ -165,8 +166,3 @@ def gemm_source(name: str, bits: int, digits: int) -> str:
                 f"{deep}    store_some(y, {to}, fma(t * v, scale{tag}, before), kept{tag})",
             ]
     return "\n".join([*lines, ""])
-
-
-def batch_step(digits: int) -> int:
-    """Rows of activations multiplied at once: as many as have registers for their sums."""
-    return 8 if digits == 1 else 4

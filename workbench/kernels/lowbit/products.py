@@ -1,10 +1,10 @@
 """Products of weights packed to 1-8 bits with activations: y = W x and Y = X Wᵀ, decoded on the way, never in memory.
 
-With float32 activations a result is as accurate as the float32 difference of two products, of the codes and of the
+A result is as accurate as the float32 difference of two products, of the codes and of the
 zero points. Where the processor multiplies bytes (VNNI) and the weights are on a grid, activations of larger products
 are taken as whole numbers of 24 bits times a factor that a run of 64 inputs (128 in a product of matrices) shares: off
 by 2^-24 of the run's largest at most, and summed exactly inside the run; a run whose largest is below 1e-31 counts as
-zero. With int8 activations they are rounded to 8 bits: faster, and less accurate by far.
+zero.
 
 A bias, float32 [out], is added on the way. All functions raise ValueError for activations or a bias of another shape.
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from workbench.kernels.lowbit import fixed, floating
 from workbench.kernels.lowbit.weights import LowBit, affine, codebook
 
-__all__ = ["LowBit", "affine", "codebook", "gemm", "gemm_int8", "gemv", "gemv_int8"]
+__all__ = ["LowBit", "affine", "codebook", "gemm", "gemv"]
 
 Floats = NDArray[np.float32]
 
@@ -27,32 +27,15 @@ def gemv(weights: LowBit, x: Floats, bias: Floats | None = None, *, threads: int
     return gemm(weights, _row(weights, x), bias, threads=threads)[0]
 
 
-def gemv_int8(weights: LowBit, x: Floats, bias: Floats | None = None, *, threads: int = 1) -> Floats:
-    """W x + bias with x [in] rounded to 8 bits, a scale for each run of inputs that `fixed.span` tells."""
-    return gemm_int8(weights, _row(weights, x), bias, threads=threads)[0]
-
-
 def gemm(weights: LowBit, x: Floats, bias: Floats | None = None, *, threads: int = 1) -> Floats:
     """X Wᵀ + bias: float32 [batch, in] to [batch, out]. A single row goes through the product with a vector."""
     x, bias, y = _operands(weights, x, bias)
     if not weights.packed.size or not x.shape[0]:
         y[...] = bias
     elif fixed.pays(weights):
-        fixed.product(weights, x, 3, bias, y, threads)
+        fixed.product(weights, x, bias, y, threads)
     else:
         floating.product(weights, x, bias, y, threads)
-    return y
-
-
-def gemm_int8(weights: LowBit, x: Floats, bias: Floats | None = None, *, threads: int = 1) -> Floats:
-    """X Wᵀ + bias with x [batch, in] rounded to 8 bits, see `gemv_int8`."""
-    x, bias, y = _operands(weights, x, bias)
-    if not weights.packed.size or not x.shape[0]:
-        y[...] = bias
-    elif fixed.fits(weights):
-        fixed.product(weights, x, 1, bias, y, threads)
-    else:
-        floating.product(weights, fixed.rounded(weights, x), bias, y, threads)
     return y
 
 
