@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tests import naive
 from workbench.kernels.sparse.block import BlockSparse
 from workbench.kernels.sparse.nm import NmSparse
-from workbench.kernels.sparse.survivors import Levels, Survivors
+from workbench.kernels.sparse.survivors import Survivors
 
 LAYOUTS: dict[str, Callable[[Survivors], Any]] = {
     "8x1": BlockSparse.of,
@@ -99,58 +99,6 @@ def test_nan_and_infinity_of_a_column_reach_their_rows_alone(layout, columns: in
     assert np.isnan(y[16:]).all()
 
 
-def _levels(kind: str, rows: int, inputs: int, rng: np.random.Generator) -> tuple[Levels, int]:
-    """Levels and the number of codes."""
-    scale = rng.uniform(0.5, 1.5, rows).astype(np.float32)
-    points = {
-        "symmetric": np.float32(7),
-        "asymmetric": rng.integers(0, 16, rows).astype(np.float32),
-        "off the grid": rng.uniform(0, 15, rows).astype(np.float32),
-    }
-    if kind == "small codebook":
-        return Levels.codebook(np.append(rng.standard_normal(12), 0).astype(np.float32), (rows, inputs)), 13
-    if kind == "codebook":
-        return Levels.codebook(np.append(0, rng.standard_normal(199)).astype(np.float32), (rows, inputs)), 200
-    if kind == "codebook without zero":
-        return Levels.codebook(rng.uniform(1, 2, 256).astype(np.float32), (rows, inputs)), 256
-    if kind == "groups":
-        scales = rng.uniform(0.5, 1.5, (rows, -(-inputs // 64))).astype(np.float32)
-        zeros = rng.integers(0, 256, scales.shape).astype(np.float32)
-        return Levels.affine(scales, zeros, 8, (rows, inputs), 64), 256
-    return Levels.affine(scale, points[kind], 4, (rows, inputs)), 16
-
-
-LEVELS = ["symmetric", "asymmetric", "off the grid", "small codebook", "codebook", "codebook without zero", "groups"]
-
-
-@parametrised
-@pytest.mark.parametrize("kind", LEVELS)
-def test_codes_are_looked_up(layout, kind: str) -> None:
-    rng = np.random.default_rng(len(kind))
-    rows, inputs = 35, 150
-    levels, count = _levels(kind, rows, inputs, rng)
-    positions = np.flatnonzero(_weights(rows, inputs, 0.6))
-    codes = rng.integers(0, count, positions.size).astype(np.uint8)
-    survivors = Survivors.from_positions(positions, codes, (rows, inputs), levels)
-    dense = np.zeros(rows * inputs, np.float32)
-    dense[positions] = survivors.as_floats().values
-    made = layout(survivors)
-    for columns in (1, 16):
-        _check(made, dense.reshape(rows, inputs), columns)
-
-
-@parametrised
-def test_codes_are_held_as_codes(layout) -> None:
-    rows, inputs = 64, 512
-    levels, _ = _levels("symmetric", rows, inputs, np.random.default_rng(0))
-    whole = np.ones((rows, inputs), np.float32)  # every block is full, so that blocks hold no more than the others
-    survivors = Survivors.from_dense(whole)
-    codes = Survivors.from_positions(survivors.positions, np.full(whole.size, 9, np.uint8), (rows, inputs), levels)
-    assert layout(codes).values.dtype == np.uint8
-    saved = layout(survivors).nbytes - layout(codes).nbytes
-    assert abs(saved - 3 * whole.size) < 1024
-
-
 @parametrised
 def test_operands_that_do_not_fit(layout) -> None:
     made = layout(Survivors.from_dense(_weights(4, 6, 0.5)))
@@ -177,20 +125,7 @@ def test_n_of_m(n: int, m: int, rows: int, inputs: int, columns: int) -> None:
     runs = _weights(rows, -(-inputs // m) * m, 0.1).reshape(rows, -(-inputs // m), m)
     runs[np.argsort(np.random.default_rng(n).random(runs.shape), axis=2) >= n] = 0
     weights = np.ascontiguousarray(runs.reshape(rows, -(-inputs // m) * m)[:, :inputs])
-    survivors = Survivors.from_dense(weights)
-    made = NmSparse.of(survivors, n, m)
-    _check(made, weights, columns, threads=2)
-
-    rng = np.random.default_rng(m)
-    for kind in ("asymmetric", "codebook"):
-        levels, count = _levels(kind, rows, inputs, rng)
-        codes = rng.integers(0, count, survivors.positions.size).astype(np.uint8)
-        quantised = Survivors.from_positions(survivors.positions, codes, (rows, inputs), levels)
-        dense = np.zeros(weights.size, np.float32)
-        dense[survivors.positions] = quantised.as_floats().values
-        packed = NmSparse.of(quantised, n, m)
-        assert packed.values.dtype == np.uint8
-        _check(packed, dense.reshape(rows, inputs), columns)
+    _check(NmSparse.of(Survivors.from_dense(weights), n, m), weights, columns, threads=2)
 
 
 def test_more_survivors_than_n() -> None:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from workbench.kernels.lowbit.bitpack import pack
 from workbench.kernels.sparse.gaps import entries
 from workbench.kernels.sparse.stream import BITMAP, EVERY, Listed, SparseStream
-from workbench.kernels.sparse.survivors import Levels, Survivors
+from workbench.kernels.sparse.survivors import Survivors
 
 SHAPES = [(1, 1), (3, 5), (5, 1), (1, 300), (40, 77), (130, 200), (1000, 9), (0, 7), (4, 0)]
 VALUES = ["float32", "one grid", "rows", "asymmetric", "groups", "table", "large table", "one entry"]
@@ -118,7 +118,3 @@ def test_what_is_refused() -> None:
         sparse.multiply(np.ones((2, 4), np.float32))
     with pytest.raises(ValueError, match="A bias for 3 rows"):
         sparse.multiply(np.ones((2, 5), np.float32), np.ones(4, np.float32))
-    levels = Levels.codebook(np.ones(2, np.float32), (1, 2))
-    codes = Survivors.from_positions(np.arange(2), np.zeros(2, np.uint8), (1, 2), levels)
-    with pytest.raises(ValueError, match="come from an encoding"):
-        SparseStream.of_survivors(codes)

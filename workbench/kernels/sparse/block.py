@@ -13,8 +13,8 @@ from workbench.kernels.compiler.jit import jit
 from workbench.kernels.sparse.survivors import Floats, Survivors
 from workbench.kernels.sparse.tiles import column_count, operands, tiles, total_bytes, whole_tile
 from workbench.kernels.threads.shares import split
-from workbench.kernels.vector.lookups import item, lanes_of, load_some, look_up, store_some, weight
-from workbench.kernels.vector.registers import fma, gather, load, prefetch, splat, spread, store
+from workbench.kernels.vector.lookups import item, lanes_of, load_some, store_some
+from workbench.kernels.vector.registers import fma, load, prefetch, splat, spread, store
 
 HEIGHTS = (8, 16)
 _WIDEST = 32 if wide() else 8  # columns worked on at once: eight rows of sums must fit into the registers
@@ -27,23 +27,18 @@ class BlockSparse:
     """A matrix [rows, inputs] in blocks of `height` rows × 1 column; the last block row is filled up with zeros.
 
     starts: int32 [block rows + 1], first block of each block row. indices: column of each block, uint16 where columns
-    fit, else uint32. values: [blocks · height] float32, or uint8 codes. table, first, scale: see `survivors.Levels`,
-    for the rows with those filled up. decoder: see `lookups.DECODERS`.
+    fit, else uint32. values: float32 [blocks · height].
     """
 
     shape: tuple[int, int]
     height: int
     starts: NDArray[np.int32]
     indices: NDArray[Any]
-    values: NDArray[Any]
-    table: Floats
-    first: NDArray[np.int32]
-    scale: Floats
-    decoder: tuple[int, ...]
+    values: Floats
 
     @classmethod
     def of(cls, survivors: Survivors, height: int = 8) -> BlockSparse:
-        """A block is kept where one weight in it survives; codes are kept where each row has one scale and a zero code.
+        """A block is kept where one weight in it survives.
 
         Raises ValueError for a height other than 8 or 16.
         """
@@ -55,21 +50,12 @@ class BlockSparse:
         blocks, of_survivor = np.unique(row // height * columns + column, return_inverse=True)
         block_row = blocks // max(columns, 1)
         starts = np.searchsorted(block_row, np.arange(block_rows + 1)).astype(np.int32)
-        rows_of = np.minimum((block_row[:, None] * height + np.arange(height)).reshape(-1), max(rows - 1, 0))
-        slots = of_survivor * height + row % height
-        values, source = survivors.filled(blocks.size * height, rows_of, slots)
-        table, first, scale = source.look_up()
-        padding = (0, block_rows * height - rows)
         return cls(
             survivors.shape,
             height,
             starts,
             (blocks % max(columns, 1)).astype(np.uint16 if columns <= 2**16 else np.uint32),
-            values,
-            table,
-            np.pad(first, padding),
-            np.pad(scale, padding),
-            source.decoder,
+            survivors.filled(blocks.size * height, of_survivor * height + row % height),
         )
 
     @property
@@ -86,10 +72,10 @@ class BlockSparse:
         flat, bias, y = operands(self.shape, x, bias)
         if not y.size:
             return y
-        arrays = (self.starts, self.indices, self.values, self.table, self.first, self.scale)
+        arrays = (self.starts, self.indices, self.values)
         width, block_rows = (0,) * (self.height // 8), self.starts.size - 1
         if column_count(x) == 1:
-            split(_column, block_rows, threads, *arrays, bias, flat, y.reshape(-1), width, self.decoder)
+            split(_column, block_rows, threads, *arrays, bias, flat, y.reshape(-1), width)
             return y
         for run in tiles(x.shape[1], _WIDEST):
             arguments = (*arrays, bias, flat, y.reshape(-1), x.shape[1], self.height, *run)
@@ -99,7 +85,7 @@ class BlockSparse:
 
 @jit(fast_math=True)
 def _columns(  # type: ignore[no-untyped-def]
-    starts, indices, values, table, first, scale, bias, x, y, columns, height, at, count, width, start, stop
+    starts, indices, values, bias, x, y, columns, height, at, count, width, start, stop
 ):
     """Block rows start..stop of `count` tiles of columns from `at` on; the sums of eight rows stay in registers."""
     lanes = lanes_of(width)
@@ -110,25 +96,22 @@ def _columns(  # type: ignore[no-untyped-def]
             begin, end = item(starts, row // height), item(starts, row // height + 1)
             a = splat(np.float32(0), lanes)
             b, c, d, e, f, g, h = a, a, a, a, a, a, a
-            fa, fb, fc, fd = item(first, row), item(first, row + 1), item(first, row + 2), item(first, row + 3)
-            fe, ff, fg, fh = item(first, row + 4), item(first, row + 5), item(first, row + 6), item(first, row + 7)
             inside = row % height
             for block in range(begin, end):
                 prefetch(values, block * height + _AHEAD)
                 v = load(tile, item(indices, block) * lanes, lanes)
                 w = block * height + inside
-                a = fma(weight(values, table, w, fa, lanes), v, a)
-                b = fma(weight(values, table, w + 1, fb, lanes), v, b)
-                c = fma(weight(values, table, w + 2, fc, lanes), v, c)
-                d = fma(weight(values, table, w + 3, fd, lanes), v, d)
-                e = fma(weight(values, table, w + 4, fe, lanes), v, e)
-                f = fma(weight(values, table, w + 5, ff, lanes), v, f)
-                g = fma(weight(values, table, w + 6, fg, lanes), v, g)
-                h = fma(weight(values, table, w + 7, fh, lanes), v, h)
+                a = fma(spread(values, w, lanes), v, a)
+                b = fma(spread(values, w + 1, lanes), v, b)
+                c = fma(spread(values, w + 2, lanes), v, c)
+                d = fma(spread(values, w + 3, lanes), v, d)
+                e = fma(spread(values, w + 4, lanes), v, e)
+                f = fma(spread(values, w + 5, lanes), v, f)
+                g = fma(spread(values, w + 6, lanes), v, g)
+                h = fma(spread(values, w + 7, lanes), v, h)
             for i, total in enumerate((a, b, c, d, e, f, g, h)):
                 if row + i < bias.size:
-                    factor = splat(item(scale, row + i), lanes)
-                    whole = fma(total, factor, splat(item(bias, row + i), lanes))
+                    whole = total + splat(item(bias, row + i), lanes)
                     if kept == lanes:
                         store(y, (row + i) * columns + at, whole)
                     else:
@@ -137,42 +120,25 @@ def _columns(  # type: ignore[no-untyped-def]
 
 
 @jit(fast_math=True)
-def _column(starts, indices, values, table, first, scale, bias, x, y, width, decoder, start, stop):  # type: ignore[no-untyped-def]
+def _column(starts, indices, values, bias, x, y, width, start, stop):  # type: ignore[no-untyped-def]
     """Block rows start..stop of a single column; a lane is an output."""
     lanes = lanes_of(width)
     for block_row in range(start, stop):
         row = block_row * lanes
-        places = load(first, row, lanes)
-        base = gather(table, places)
         a = splat(np.float32(0), lanes)
         b, c, d = a, a, a
         begin, end = item(starts, block_row), item(starts, block_row + 1)
         for at in range(begin, end - 3, 4):
             w = at * lanes
-            a = fma(
-                look_up(load(values, w, lanes), table, places, base, decoder), spread(x, item(indices, at), lanes), a
-            )
+            a = fma(load(values, w, lanes), spread(x, item(indices, at), lanes), a)
             w += lanes
-            b = fma(
-                look_up(load(values, w, lanes), table, places, base, decoder),
-                spread(x, item(indices, at + 1), lanes),
-                b,
-            )
+            b = fma(load(values, w, lanes), spread(x, item(indices, at + 1), lanes), b)
             w += lanes
-            c = fma(
-                look_up(load(values, w, lanes), table, places, base, decoder),
-                spread(x, item(indices, at + 2), lanes),
-                c,
-            )
+            c = fma(load(values, w, lanes), spread(x, item(indices, at + 2), lanes), c)
             w += lanes
-            d = fma(
-                look_up(load(values, w, lanes), table, places, base, decoder),
-                spread(x, item(indices, at + 3), lanes),
-                d,
-            )
+            d = fma(load(values, w, lanes), spread(x, item(indices, at + 3), lanes), d)
         for at in range(end - (end - begin) % 4, end):
-            codes = load(values, at * lanes, lanes)
-            a = fma(look_up(codes, table, places, base, decoder), spread(x, item(indices, at), lanes), a)
+            a = fma(load(values, at * lanes, lanes), spread(x, item(indices, at), lanes), a)
         kept = min(lanes, bias.size - row)
-        total = fma((a + b) + (c + d), load(scale, row, lanes), load_some(bias, row, kept, lanes))
+        total = (a + b) + (c + d) + load_some(bias, row, kept, lanes)
         store_some(y, row, total, kept)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +17,12 @@ from workbench.kernels.vector.lookups import (
     counting,
     item,
     lanes_of,
-    look_up,
     permute32,
     scaling_of,
     scratch,
     store_some,
-    value,
-    weight,
 )
-from workbench.kernels.vector.registers import fma, lane_sum, load, splat, store, view
+from workbench.kernels.vector.registers import fma, lane_sum, load, splat, spread, store, view
 
 _CHUNK = 16  # survivors whose places share one 64-bit word
 _PANEL = 128  # columns: their part of the dense operand stays in L1
@@ -36,28 +32,20 @@ _PANEL = 128  # columns: their part of the dense operand stays in L1
 class NmSparse:
     """A matrix [rows, inputs] whose rows are runs of `m` columns with `n` slots each, n a power of two.
 
-    A row has `chunks` chunks of 16 slots, unused ones a zero. values: [rows · chunks · 16] float32, or uint8 codes.
+    A row has `chunks` chunks of 16 slots, unused ones a zero. values: float32 [rows · chunks · 16].
     places: int64 [rows · chunks], four bits a slot, its column within the run: even slots in the low half, odd ones in
     the high half.
-    table, first, scale: see `survivors.Levels`. decoder: see `lookups.DECODERS`.
     """
 
     shape: tuple[int, int]
     n: int
     m: int
-    values: NDArray[Any]
+    values: Floats
     places: NDArray[np.int64]
-    table: Floats
-    first: NDArray[np.int32]
-    scale: Floats
-    decoder: tuple[int, ...]
 
     @classmethod
     def of(cls, survivors: Survivors, n: int, m: int) -> NmSparse:
-        """Codes are kept where each row has one scale and a code for 0.
-
-        Raises ValueError unless 1 ≤ n < m, m in 2, 4, 8, 16, and for a run of m that holds more than n survivors.
-        """
+        """Raises ValueError unless 1 ≤ n < m, m in 2, 4, 8, 16, and for a run of m that holds more than n survivors."""
         if m not in (2, 4, 8, 16) or not 1 <= n < m:
             raise ValueError(f"N:M sparsity has M of 2, 4, 8 or 16 and N from 1 to M − 1, not {n}:{m}.")
         rows, columns = survivors.shape
@@ -71,13 +59,13 @@ class NmSparse:
             raise ValueError(f"A run of {m} weights holds {int(slot.max()) + 1} survivors, more than {n}.")
         chunks = -(-runs * slots // _CHUNK)
         at = row * chunks * _CHUNK + column // m * slots + slot
-        values, source = survivors.filled(rows * chunks * _CHUNK, np.repeat(np.arange(rows), chunks * _CHUNK), at)
+        values = survivors.filled(rows * chunks * _CHUNK, at)
         places = np.zeros(rows * chunks * _CHUNK, np.uint64)
         places[at] = column % m
         slots_of = np.arange(_CHUNK, dtype=np.uint64)
         shifts = slots_of // np.uint64(2) * np.uint64(4) + slots_of % np.uint64(2) * np.uint64(32)
         words = np.bitwise_or.reduce(places.reshape(-1, _CHUNK) << shifts, axis=1).view(np.int64)
-        return cls(survivors.shape, slots, m, values, words, *source.look_up(), source.decoder)
+        return cls(survivors.shape, slots, m, values, words)
 
     @property
     def nbytes(self) -> int:
@@ -93,7 +81,7 @@ class NmSparse:
         if not y.size:
             return y
         rows, inputs = self.shape
-        arrays = (self.values, self.places, self.table, self.first, self.scale)
+        arrays = (self.values, self.places)
         # Unused slots read columns that do not exist, up to the end of their chunk.
         whole = self.places.size // rows * _CHUNK // self.n * self.m
         if column_count(x) == 1:
@@ -101,8 +89,7 @@ class NmSparse:
             padded[:inputs] = flat
             one_window = wide() and self.m == 2 * self.n and self.n <= _CHUNK
             column = _column_halved if one_window else _column
-            last = (self.n, self.m, bias, padded, y.reshape(-1), self.decoder)
-            split(column, rows, threads, *arrays, *last)
+            split(column, rows, threads, *arrays, self.n, self.m, bias, padded, y.reshape(-1))
             return y
         slots = (0,) * (1 + (self.n - 1).bit_length())
         for run in tiles(x.shape[1]):
@@ -113,7 +100,7 @@ class NmSparse:
 
 @jit(fast_math=True)
 def _columns(  # type: ignore[no-untyped-def]
-    values, places, table, first, scale, m, inputs, bias, x, y, columns, left, count, width, slots, start, stop
+    values, places, m, inputs, bias, x, y, columns, left, count, width, slots, start, stop
 ):
     """Rows start..stop of `count` tiles of columns from `left` on. slots: of a run, 2^(length − 1)."""
     lanes = lanes_of(width)
@@ -136,7 +123,6 @@ def _columns(  # type: ignore[no-untyped-def]
                 to = (row - start) * lanes
                 even = load(tile_y, to, lanes)
                 odd = splat(np.float32(0), lanes)
-                begin = item(first, row)
                 for part in range(min(panel, chunks - chunk)):
                     at = row * chunks + chunk + part
                     word = item(places, at)
@@ -144,18 +130,13 @@ def _columns(  # type: ignore[no-untyped-def]
                     base = part * per_chunk
                     for slot in range(0, _CHUNK, 2):
                         near = base + m * (slot >> log_n) + (word & 15)
-                        even = fma(
-                            weight(values, table, at + slot, begin, lanes), load(tile_x, near * lanes, lanes), even
-                        )
+                        even = fma(spread(values, at + slot, lanes), load(tile_x, near * lanes, lanes), even)
                         far = base + m * ((slot + 1) >> log_n) + ((word >> 32) & 15)
-                        odd = fma(
-                            weight(values, table, at + slot + 1, begin, lanes), load(tile_x, far * lanes, lanes), odd
-                        )
+                        odd = fma(spread(values, at + slot + 1, lanes), load(tile_x, far * lanes, lanes), odd)
                         word >>= 4
                 store(tile_y, to, even + odd)
         for row in range(start, stop):
-            total = load(tile_y, (row - start) * lanes, lanes)
-            total = fma(total, splat(item(scale, row), lanes), splat(item(bias, row), lanes))
+            total = load(tile_y, (row - start) * lanes, lanes) + splat(item(bias, row), lanes)
             if kept == lanes:
                 store(y, row * columns + column, total)
             else:
@@ -163,11 +144,10 @@ def _columns(  # type: ignore[no-untyped-def]
 
 
 @jit(fast_math=True)
-def _column(values, places, table, first, scale, n, m, bias, x, y, decoder, start, stop):  # type: ignore[no-untyped-def]
+def _column(values, places, n, m, bias, x, y, start, stop):  # type: ignore[no-untyped-def]
     """Rows start..stop of a single column, any n and m."""
     chunks = places.size // bias.size
     for row in range(start, stop):
-        begin = item(first, row)
         total = np.float32(0)
         for chunk in range(chunks):
             at = row * chunks + chunk
@@ -175,23 +155,21 @@ def _column(values, places, table, first, scale, n, m, bias, x, y, decoder, star
             for slot in range(_CHUNK):
                 run = (chunk * _CHUNK + slot) // n
                 place = (word >> (4 * (slot >> 1) + 32 * (slot & 1))) & 15
-                total += value(values, table, at * _CHUNK + slot, begin) * item(x, run * m + place)
-        y[row] = total * scale[row] + bias[row]
+                total += item(values, at * _CHUNK + slot) * item(x, run * m + place)
+        y[row] = total + bias[row]
 
 
 @jit(fast_math=True)
-def _column_halved(values, places, table, first, scale, n, m, bias, x, y, decoder, start, stop):  # type: ignore[no-untyped-def]
+def _column_halved(values, places, n, m, bias, x, y, start, stop):  # type: ignore[no-untyped-def]
     """Rows start..stop of a single column where half of the weights are left: 16 slots choose among 32 neighbours."""
     chunks = places.size // bias.size
     base, shift = counting(m, n), counting(4, 2)
     for row in range(start, stop):
-        begin = splat(np.int32(item(first, row)), 16)
-        level = splat(item(table, item(first, row)), 16)
         even = splat(np.float32(0), 16)
         odd = even
         for chunk in range(chunks):
             at = row * chunks + chunk
             place = ((view(splat(item(places, at), 8), np.int32) >> shift) & 15) + base
             found = permute32(load(x, chunk * 32, 16), place, load(x, chunk * 32 + 16, 16))
-            even, odd = odd, fma(look_up(load(values, at * 16, 16), table, begin, level, decoder), found, even)
-        y[row] = lane_sum(even + odd) * scale[row] + bias[row]
+            even, odd = odd, fma(load(values, at * 16, 16), found, even)
+        y[row] = lane_sum(even + odd) + bias[row]

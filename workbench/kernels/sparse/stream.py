@@ -112,9 +112,7 @@ class SparseStream:
 
     @classmethod
     def of_survivors(cls, survivors: Survivors) -> SparseStream:
-        """float32 survivors, as gaps or a bitmap, whichever takes fewer bytes. Raises ValueError for codes."""
-        if survivors.levels is not None:
-            raise ValueError("Survivors that are codes come from an encoding, which has them packed.")
+        """As gaps or a bitmap, whichever takes fewer bytes."""
         rows, columns = survivors.shape
         dense = np.zeros(rows * columns, np.float32)
         dense[survivors.positions] = survivors.values

@@ -1,4 +1,4 @@
-"""Vector operations of look-ups, masks and parts of vectors; the rules of `registers` hold for these, too."""
+"""Vector operations of permutations, masks and parts of vectors; the rules of `registers` hold for these, too."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from workbench.kernels.compiler.features import wide
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.vector.codegen import Vector, address_of, call, contiguous, in_every_lane, is_float, suffix
 
-# How codes become levels: a table that counts up by ones; one table of 16 entries or fewer; any.
-DECODERS = {"ramp": (0,), "small": (0, 0), "any": (0, 0, 0)}
 WIDEST = 64 if wide() else 32  # columns worked on at once: four registers, so that two sums a row fit
 
 
@@ -58,44 +56,6 @@ def item(typingctx, array, index):  # type: ignore[no-untyped-def]
         return context.cast(builder, found, array.dtype, result)
 
     return result(array, index), codegen
-
-
-@intrinsic(prefer_literal=True)
-def weight(typingctx, values, table, at, first, lanes):  # type: ignore[no-untyped-def]
-    """Survivor number `at` in every lane: the float32 itself, or table[first + code] where `values` holds codes."""
-    if not (contiguous(values) and contiguous(table) and isinstance(lanes, types.IntegerLiteral)):
-        return None
-    if not (isinstance(at, types.Integer) and isinstance(first, types.Integer)):
-        return None
-    kind = Vector(table.dtype, lanes.literal_value)
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return in_every_lane(builder, _survivor(context, builder, sig, args), kind.lanes)
-
-    return kind(values, table, at, first, lanes), codegen
-
-
-@intrinsic
-def value(typingctx, values, table, at, first):  # type: ignore[no-untyped-def]
-    """Survivor number `at` as a number; see `weight`."""
-    if not (contiguous(values) and contiguous(table) and isinstance(at, types.Integer)):
-        return None
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _survivor(context, builder, sig, args)
-
-    return table.dtype(values, table, at, first), codegen
-
-
-def _survivor(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    values, table, at, first = args[:4]
-    at = context.cast(builder, at, sig.args[2], types.intp)
-    found = builder.load(address_of(context, builder, sig.args[0], values, at))
-    if isinstance(sig.args[0].dtype, types.Float):
-        return found
-    first = context.cast(builder, first, sig.args[3], types.intp)
-    code = builder.add(first, builder.zext(found, first.type))
-    return builder.load(address_of(context, builder, sig.args[1], table, code))
 
 
 @intrinsic
@@ -234,44 +194,6 @@ def permute32(typingctx, low, indices, high):  # type: ignore[no-untyped-def]
         return call(context, builder, "llvm.x86.avx512.vpermi2var.ps.512", low, args)
 
     return low(low, indices, high), codegen
-
-
-@intrinsic
-def look_up(typingctx, codes, table, first, base, decoder):  # type: ignore[no-untyped-def]
-    """Values of a vector of survivors: the vector itself where it is float32, else one level for each code.
-
-    first: int32 vector, where a lane's part of `table` begins; base: float32 vector, table[first]. decoder: a tuple
-    whose length says how (see `DECODERS`). Without avx512f, and for other than 16 lanes, `small` is done as `any`.
-    """
-    if not (isinstance(codes, Vector) and contiguous(table) and isinstance(decoder, types.UniTuple)):
-        return None
-    kind = Vector(types.float32, codes.lanes)
-    if first != Vector(types.int32, codes.lanes) or base != kind:
-        return None
-    name = {len(length): name for name, length in DECODERS.items()}[decoder.count]
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        if is_float(codes):
-            return args[0]
-        words = ir.VectorType(ir.IntType(32), kind.lanes)
-        code = args[0] if codes.dtype.bitwidth == 32 else builder.zext(args[0], words)
-        if name == "ramp":
-            return builder.fadd(builder.uitofp(code, context.get_value_type(kind)), args[3])
-        pointer = address_of(context, builder, sig.args[1], args[1], context.get_constant(types.intp, 0))
-        vector = context.get_value_type(kind)
-        if name == "small" and wide() and kind.lanes == 16:
-            found = builder.load(builder.bitcast(pointer, vector.as_pointer()))
-            found.align = 4
-            return call(context, builder, "llvm.x86.avx512.permvar.sf.512", kind, [found, code])
-        places = builder.add(code, args[2])
-        result = ir.Constant(vector, ir.Undefined)
-        for lane in range(kind.lanes):
-            at = ir.Constant(ir.IntType(32), lane)
-            place = builder.zext(builder.extract_element(places, at), ir.IntType(64))
-            result = builder.insert_element(result, builder.load(builder.gep(pointer, [place], inbounds=True)), at)
-        return result
-
-    return kind(codes, table, first, base, decoder), codegen
 
 
 @intrinsic
