@@ -32,6 +32,7 @@ from workbench.weights.levels.affine import Affine
 from workbench.weights.part import Part
 
 TOLERANCE = 1e-4  # of the largest logit
+NAMES = ["lenet-300-100/mnist", "branchy-lenet/mnist", *(name for name in zoo.names() if "lenet" not in name)]
 RECIPES = {
     "as it came": (),
     "1 bit": (Uniform(bits=1),),
@@ -97,9 +98,9 @@ def compressed_by(name: str, recipe: str) -> CompressedModel:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", NAMES)
 def test_scores_and_answers_are_those_of_the_simulated_network(name: str, recipe: str) -> None:
-    assert agree(compressed_by(name, recipe), images(name, 500)) <= 5
+    assert agree(compressed_by(name, recipe), images(name, 300)) <= 5
 
 
 @pytest.mark.slow
@@ -168,7 +169,7 @@ SMALL = [
 
 
 @pytest.mark.parametrize("recipe", SMALL)
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", NAMES)
 def test_memory_held_is_the_encoded_bytes(name: str, recipe: str) -> None:
     """Where blocks of rows begin takes 32 bytes for one block, 16 for each other; zeros as codes may take 15 %."""
     layers = held_and_encoded(compressed_by(name, recipe))
