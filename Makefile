@@ -29,7 +29,7 @@ test: $(STAMP) chromium
 	[ -z "$$failed" ] || { echo "Failed: $${failed#, }." >&2; exit 1; }
 
 test-slow: $(STAMP) chromium
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -p tests.measured -m slow --measured-to docs/measured.md
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix

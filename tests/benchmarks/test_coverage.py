@@ -1,5 +1,7 @@
 """The interval on the page, over random recipes."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,10 @@ def test_recipes_are_drawn_from_all_sliders() -> None:
 
 
 @pytest.mark.slow
-def test_the_interval_after_500_images_covers_the_final_accuracy_in_93_to_97_percent() -> None:
+def test_the_interval_after_500_images_covers_the_final_accuracy_in_93_to_97_percent(
+    record_property: Callable[[str, object], None],
+) -> None:
     found = summary(coverage())
+    record_property("covered", f"{found['covered']:.1%}")
     assert 0.93 <= found["covered"] <= 0.97, found
     assert found["width_ratio"] < 0.75, found

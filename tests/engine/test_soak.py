@@ -1,6 +1,7 @@
 """Memory over ten thousand moves."""
 
 import gc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def _resident() -> int:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
-def test_memory_does_not_grow_over_ten_thousand_moves() -> None:
+def test_memory_does_not_grow_over_ten_thousand_moves(record_property: Callable[[str, object], None]) -> None:
     random = np.random.default_rng(0)
     networks = [workbench.load(name) for name in NETWORKS]
     session = Session(networks[0], images=100)
@@ -46,4 +47,5 @@ def test_memory_does_not_grow_over_ten_thousand_moves() -> None:
     session.wait(60)
     grown = _resident() / held - 1
     session.close()
+    record_property("grown", f"{grown:.1%} of {held / 2**20:.0f} MiB")
     assert grown <= 0.05, f"{grown:.1%} of {held / 2**20:.0f} MiB"
