@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.kernels.threads.blas import one_thread
 from workbench.weights.arrays import Floats
 from workbench.weights.levels import Levels
 from workbench.weights.part import Part
@@ -182,6 +183,7 @@ class Form:
         return np.ascontiguousarray(whole)
 
 
+@one_thread()
 def _product(first: Floats, second: Floats, groups: int) -> Floats:
     """The one tensor that does what `first` and then `second` do, of which one at most is longer along each axis."""
     out, inputs = second.shape[0], first.shape[1]

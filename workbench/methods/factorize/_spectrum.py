@@ -11,6 +11,7 @@ import numpy as np
 
 from workbench.cache import Cache
 from workbench.errors import still_wanted
+from workbench.kernels.threads.blas import one_thread
 from workbench.weights.arrays import Floats
 from workbench.weights.form import Form
 
@@ -63,6 +64,7 @@ def _beside(work: Callable[[], V]) -> V:
     return found.result()
 
 
+@one_thread()
 def _whole(matrix: Floats) -> tuple[Floats, Floats]:
     """The factors of full rank, whose first rows and columns are those of every lower one."""
     left, values, right = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)

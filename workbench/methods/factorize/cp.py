@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import still_wanted
 from workbench.evidence import Layout
+from workbench.kernels.threads.blas import one_thread
 from workbench.method import Layerwise, setting
 from workbench.weights.form import POINT, Factor, Form, Passage
 from workbench.weights.part import Part
@@ -78,6 +79,7 @@ class CP(Layerwise):
         )
 
 
+@one_thread()
 def decompose(kernel: Matrix, rank: int, rounds: int = _ROUNDS) -> tuple[list[Matrix], list[float]]:
     """One matrix [side, rank] for each axis, and the error's Frobenius norm after each round, which never grows."""
     largest = float(np.abs(kernel).max(initial=0.0))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from workbench.cache import Cache
 from workbench.errors import still_wanted
 from workbench.evidence import Layout
+from workbench.kernels.threads.blas import one_thread
 from workbench.method import Layerwise, setting
 from workbench.methods.factorize._spectrum import once
 from workbench.weights.form import POINT, WHOLE, Factor, Form
@@ -47,6 +48,7 @@ class Tucker(Layerwise):
             return "is a linear layer, whose Tucker-2 form is the SVD"
         return layout.unfactorable or ("is factored already" if form.factored else None)
 
+    @one_thread()
     def compress(self, form: Form, decision: Hashable) -> Form:
         kernel = form.compose().astype(np.float64)
         out, channels = kernel.shape[:2]
@@ -65,6 +67,7 @@ class Tucker(Layerwise):
         return Form((Factor(Part.of(first), POINT), Factor(Part.of(core), WHOLE), Factor(Part.of(last), POINT)))
 
 
+@one_thread()
 def _both_bases(kernel: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return _basis(kernel, 0), _basis(kernel, 1)
 
