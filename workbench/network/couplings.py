@@ -16,28 +16,19 @@ from torch import fx, nn
 
 from workbench.evidence import Channel, Channels
 from workbench.network.model import Layer, Model
+from workbench.network.operators import (
+    KEEP_ZERO,
+    KEEP_ZERO_CALLS,
+    MOVE,
+    MOVE_CALLS,
+    POOL,
+    POOL_CALLS,
+    SCALINGS,
+    SUMS,
+)
 from workbench.network.recording import Recording, results
 
 _NONE = -1  # the number of what is no channel, or may not be emptied
-_KEEP_ZERO = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh,
-    nn.Hardtanh, nn.Hardswish, nn.Softsign, nn.Tanhshrink, nn.Softshrink, nn.Hardshrink, nn.Identity, nn.Dropout,
-    nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout,
-)  # fmt: skip
-_POOL = (nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d,
-         nn.AdaptiveMaxPool2d)  # fmt: skip
-_MOVE = (nn.Flatten, nn.Unflatten, nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle)
-_KEEP_ZERO_CALLS = {
-    "relu", "relu_", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "tanh", "hardtanh", "hardswish",
-    "dropout", "dropout2d", "contiguous", "clone", "float",
-}  # fmt: skip
-_POOL_CALLS = {"max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "amax"}
-_MOVE_CALLS = {
-    "view", "reshape", "flatten", "permute", "transpose", "chunk", "split", "getitem", "squeeze", "unsqueeze", "cat",
-    "concat", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "unflatten", "swapaxes", "movedim",
-}  # fmt: skip
-_SUMS = {"add", "iadd", "sub", "isub", "add_", "sub_"}
-_SCALINGS = {"mul", "imul", "truediv", "itruediv", "div", "neg"}
 
 
 def couplings(model: Model) -> Channels:
@@ -99,26 +90,26 @@ class _Flow:
                     if self._map[number] == self._rows[number]:
                         self._map[number] = path, index
             return numbers
-        if isinstance(module, _KEEP_ZERO):
+        if isinstance(module, KEEP_ZERO):
             return numbers
-        if isinstance(module, _POOL):
+        if isinstance(module, POOL):
             return self._pooled(numbers, result)
-        if isinstance(module, _MOVE) and isinstance(numbers, torch.Tensor):
+        if isinstance(module, MOVE) and isinstance(numbers, torch.Tensor):
             return module(numbers)
         self._freeze(node.args, f"goes through {type(module).__name__}, which need not keep zero")
         return _nothing(result)
 
     def _call(self, node: fx.Node, name: str, result: Any) -> Any:
         first = self._of(node.args[0]) if node.args else None
-        if name in _SUMS and len(node.args) == 2 and all(isinstance(self._of(arg), torch.Tensor) for arg in node.args):
+        if name in SUMS and len(node.args) == 2 and all(isinstance(self._of(arg), torch.Tensor) for arg in node.args):
             return self._joined(self._of(node.args[0]), self._of(node.args[1]), result)
-        if name in _KEEP_ZERO_CALLS:
+        if name in KEEP_ZERO_CALLS:
             return first
-        if name in _POOL_CALLS:
+        if name in POOL_CALLS:
             return self._pooled(first, result)
-        if name in _SCALINGS and not any(isinstance(self._of(arg), torch.Tensor) for arg in node.args[1:]):
+        if name in SCALINGS and not any(isinstance(self._of(arg), torch.Tensor) for arg in node.args[1:]):
             return first
-        if name in _MOVE_CALLS:
+        if name in MOVE_CALLS:
             target: Any = node.target if callable(node.target) else getattr(torch.Tensor, str(node.target))
             args, kwargs = fx.map_arg((node.args, node.kwargs), self._of)
             return target(*args, **kwargs)

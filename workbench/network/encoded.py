@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import RecipeError
 from workbench.network.model import Model
 from workbench.network.packed import packed
+from workbench.network.slimming import Slimmed, simulated_slim
 from workbench.network.state import Forms, State
 from workbench.recipe import Recipe
 from workbench.weights.choice import cheapest, held, named, planned
@@ -123,16 +124,26 @@ class EncodedModel(State):
         """Whether every method was applied as its paper asks; otherwise the result is a preview."""
         return not self.previews and all(step.method.faithful for step in self.recipe.steps)
 
-    def to_torch(self) -> nn.Module:
-        """A plain torch module with the decoded weights, in eval mode; a factored layer is a Sequential of two."""
-        return self.module()
+    def to_torch(self, slim: bool = False) -> nn.Module:
+        """A plain torch module with the decoded weights, in eval mode; a factored layer is a Sequential of two.
+
+        slim: whether it is to leave dead channels out, in layers of other shapes than the model's, where its graph
+        allows that; see `running`.
+        """
+        if not slim:
+            return self.module()
+        return simulated_slim(self.model, self.forms).module
 
     def packed(self, threads: int | None = None) -> nn.Module:
         """A torch module whose layers multiply with the encoded weights, in eval mode and without gradients.
 
         threads: of each kernel, by default as many as torch uses now. A layer stored as plain float32 values is torch's
-        own. Raises ModelError for less than one thread.
+        own. Dead channels are left out where the graph allows it. Raises ModelError for less than one thread.
         """
+        return self.running(threads).module
+
+    def running(self, threads: int | None = None) -> Slimmed:
+        """The packed network, which layers of it became smaller, and why others run with their dead channels."""
         return packed(self.model, self.forms, self.encodings, threads)
 
 

@@ -5,6 +5,7 @@ For inference on the processor, in float32. A layer stored as plain float32 valu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,13 +15,23 @@ from torch import nn
 from torch.nn import functional
 
 from workbench.errors import ModelError
-from workbench.network.model import Model
+from workbench.network.model import Layer, Model
 from workbench.network.simulated import replace, rounding, simulated
+from workbench.network.slimming import Slimmed, narrowable, slimmed
+from workbench.network.smaller import Narrowable
+from workbench.weights.choice import named
 from workbench.weights.encoding import Convolution, Encoding, Kernel
 from workbench.weights.form import Form
+from workbench.weights.places import PLACES
+from workbench.weights.places.bitmap import Bitmap
+from workbench.weights.places.channels import Channels
 
 # Multiply-accumulates below which a second thread costs more than it brings (about 10 microseconds a call).
 _WORTH_A_THREAD = 2**21
+
+# Torch's float32 convolution of one image takes 100 microseconds and more, however little it does, where it is
+# depthwise or its filters have so many weights for each channel; so many products take as long from a stream.
+_LARGE_FILTER, _WORTH_TORCH = 25, 2**18
 
 
 class PackedLinear(nn.Module):
@@ -65,17 +76,23 @@ class PackedConv2d(nn.Module):
 
 def packed(
     model: Model, forms: Mapping[str, Form], encodings: Mapping[str, Encoding], threads: int | None = None
-) -> nn.Module:
-    """A copy of the model's module whose layers multiply with what `encodings` store. See `CompressedModel.packed`."""
+) -> Slimmed:
+    """The model's network without dead channels, whose layers multiply with what `encodings` store.
+
+    See `CompressedModel.packed`.
+    """
     threads = torch.get_num_threads() if threads is None else threads
     if threads < 1:
         raise ModelError(f"The packed network runs on 1 thread or more, not {threads}.")
-    module = simulated(model, {name: form.with_entering(None) for name, form in forms.items()})
+    whole = simulated(model, {name: form.with_entering(None) for name, form in forms.items()})
+    slim, smaller = _slim(model, forms, encodings, whole)
+    module = slim.module
+    called = {path for path, _ in module.named_modules(remove_duplicate=False)}
     for layer in model.layers:
-        entering, encoding = forms[layer.name].entering, encodings[layer.name]
+        entering, encoding = forms[layer.name].entering, smaller.get(layer.name, encodings[layer.name])
         rounding_kernels: dict[Convolution | None, Kernel | None] = {}  # once where weights are shared
         kernels: dict[tuple[Convolution | None, ...], tuple[Kernel | None, ...]] = {}
-        for name in (layer.name, *layer.aliases):
+        for name in called.intersection((layer.name, *layer.aliases)):
             target = module.get_submodule(name)
             tensors = list(target) if isinstance(target, nn.Sequential) else [target]
             uses = tuple(_use(tensor) for tensor in tensors)
@@ -89,12 +106,32 @@ def packed(
                     continue
             if uses not in kernels:
                 kernels[uses] = encoding.kernels(uses)
+                if layer.name in smaller and kernels[uses] == (None,) and _called_at_a_price(tensors[0], layer):
+                    kernels[uses] = named(Bitmap.name, encoding.decode()).kernels(uses)
             for tensor, kernel in zip(tensors, kernels[uses], strict=True):
                 if kernel is not None:
                     replace(module, tensor, _packed_layer(tensor, kernel, threads))
             if entering is not None:
                 rounding(module.get_submodule(name), model.module.get_submodule(name), entering)
-    return module
+    return slim
+
+
+def _slim(
+    model: Model, forms: Mapping[str, Form], encodings: Mapping[str, Encoding], whole: nn.Module
+) -> tuple[Slimmed, dict[str, Encoding]]:
+    """The network without dead channels, and what is left of the encodings of its smaller layers."""
+    may = {name: narrowable(form, _skips_zeros(encodings[name])) for name, form in forms.items()}
+    while True:
+        slim = slimmed(model, forms, whole, may)
+        smaller = {name: crossing.encoding(encodings[name]) for name, crossing in slim.crossings.items()}
+        found = {name: encoding for name, encoding in smaller.items() if encoding is not None}
+        if len(found) == len(smaller):
+            return slim, found
+        may |= {name: Narrowable(rows=False, columns=False) for name in smaller if name not in found}
+
+
+def _skips_zeros(encoding: Encoding) -> bool:
+    return encoding.name.partition("+")[0] in PLACES and not encoding.name.startswith(Channels.name)
 
 
 def nbytes(module: nn.Module) -> int:
@@ -112,6 +149,15 @@ def _rounds_first(tensors: list[Any]) -> bool:
         return len(tensors) == 1
     pad, mode = _outer_padding(tensors[0])
     return not any(pad) or mode != "constant"
+
+
+def _called_at_a_price(tensor: nn.Module, layer: Layer) -> bool:
+    """Whether a call of torch's takes longer than all products of the layer do from a stream, for one image."""
+    if not isinstance(tensor, nn.Conv2d) or math.prod(layer.calls[0].output_shape) == 0:
+        return False
+    positions = math.prod(layer.calls[0].output_shape) // layer.shape[0]
+    dear = 1 < tensor.groups == tensor.in_channels or math.prod(tensor.kernel_size) >= _LARGE_FILTER
+    return dear and tensor.weight.numel() * positions < _WORTH_TORCH
 
 
 def _packed_layer(original: Any, kernel: Kernel, threads: int) -> nn.Module:

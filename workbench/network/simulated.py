@@ -32,11 +32,16 @@ def simulated(model: Model, forms: Mapping[str, Form]) -> nn.Module:
 
 
 def round_inputs(module: nn.Module, model: Model, forms: Mapping[str, Form]) -> None:
-    """Have every layer of `module`, and whatever shares its weight, round its input to the levels of its form."""
+    """Have every layer of `module`, and whatever shares its weight, round its input to the levels of its form.
+
+    A module without those that are never called will do.
+    """
+    called = {path for path, _ in module.named_modules(remove_duplicate=False)}
     for layer in model.layers:
         levels = forms[layer.name].entering
         if levels is not None:
-            places = {module.get_submodule(path): path for path in (layer.name, *layer.aliases)}
+            paths = [path for path in (layer.name, *layer.aliases) if path in called]
+            places = {module.get_submodule(path): path for path in paths}
             for place, path in places.items():
                 rounding(place, model.module.get_submodule(path), levels)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.shelf import Shelf
-from workbench.weights.arrays import Codes, Floats, Zeros
+from workbench.weights.arrays import Codes, Floats, Indices, Zeros
 
 if TYPE_CHECKING:
     from workbench.kernels.lowbit.weights import LowBit
@@ -108,6 +108,13 @@ class Levels(ABC):
     def nbytes(self) -> int:
         """Bytes of its arrays."""
         return sum([array.nbytes for array in vars(self).values() if isinstance(array, np.ndarray)])
+
+    def within(self, shape: tuple[int, ...], rows: Indices, whole: bool) -> Levels | None:
+        """The levels of the outputs `rows` of a tensor of `shape`, with the same codes; None where they have none.
+
+        whole: whether these keep all their inputs.
+        """
+        return None
 
     def dead_zones(self, shape: tuple[int, ...]) -> DeadZones | None:
         """Smallest and largest weight of every group that is rounded to zero, and the length of a group's runs.

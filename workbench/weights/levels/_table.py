@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.kernels.lowbit import products as lowbit
 from workbench.kernels.sparse.stream import Listed
-from workbench.weights.arrays import Codes, Floats
+from workbench.weights.arrays import Codes, Floats, Indices
 from workbench.weights.levels import DeadZones, Levels, Rounded
 
 _IN_KERNELS = 256  # entries of a table that the kernels take
@@ -36,6 +37,9 @@ class Table(Levels):
         codes = np.empty(weights.shape, self.code_type) if codes is None else codes
         codes[...] = np.searchsorted(self.edges, weights)
         return np.where(weights == 0, np.float32(0), self.decode(codes)) + np.float32(0)
+
+    def within(self, shape: tuple[int, ...], rows: Indices, whole: bool) -> Self:
+        return self
 
     def decode(self, codes: Codes) -> Floats:
         return self.entries[codes]

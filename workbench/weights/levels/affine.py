@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, get_args
 
@@ -17,7 +17,7 @@ from workbench.kernels.lowbit.code_tiles import INPUTS
 from workbench.kernels.sparse import zero_runs
 from workbench.kernels.sparse.stream import Listed
 from workbench.kernels.statistics.fake_quantize import fake_quantize
-from workbench.weights.arrays import Codes, Floats
+from workbench.weights.arrays import Codes, Floats, Indices
 from workbench.weights.grouping import Granularity, Grouping
 from workbench.weights.levels import DeadZones, Levels, Rounded
 from workbench.weights.stored import Stored, as_bytes
@@ -94,6 +94,15 @@ class Affine(Levels):
         """Values of `codes`, an array in the weight tensor's own shape."""
         scale = self.grouping.spread(self.scale, codes.shape)
         return scale * (codes.astype(np.float32) - self.grouping.spread(self.zero_point, codes.shape))
+
+    def within(self, shape: tuple[int, ...], rows: Indices, whole: bool) -> Self | None:
+        """None where a group would lose some of its inputs: those of a row are then counted off anew."""
+        if self.grouping.granularity == "tensor":
+            return self
+        if self.grouping.runs_per_row(shape) > 1 and not whole:
+            return None
+        scale, point = (each.reshape(shape[0], -1)[rows].reshape(-1) for each in (self.scale, self.zero_point))
+        return replace(self, scale=scale, zero_point=point)
 
     def dead_zones(self, shape: tuple[int, ...]) -> DeadZones | None:
         if self.bits == 1 and ((self.scale < 1e-30) & (self.zero_point != symmetric_zero_point(1))).any():

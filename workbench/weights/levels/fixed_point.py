@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from workbench.errors import FormatError
 from workbench.kernels.lowbit import products as lowbit
 from workbench.kernels.sparse.stream import Listed
-from workbench.weights.arrays import Codes, Floats
+from workbench.weights.arrays import Codes, Floats, Indices
 from workbench.weights.levels import DeadZones, Levels
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ class FixedPoint(Levels):
         if codes is not None:
             codes[...] = code
         return self.decode(code)
+
+    def within(self, shape: tuple[int, ...], rows: Indices, whole: bool) -> Self:
+        return self
 
     def decode(self, codes: Codes) -> Floats:
         return (codes.astype(np.float64) - self._offset).astype(np.float32) * np.float32(2.0**-self.fraction)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.kernels.lowbit import products as lowbit
 from workbench.kernels.sparse.stream import Listed
-from workbench.weights.arrays import Codes, Floats
+from workbench.weights.arrays import Codes, Floats, Indices
 from workbench.weights.levels import Levels
 
 if TYPE_CHECKING:
@@ -74,6 +74,9 @@ class PowersOfTwo(Levels):
         """Of one term, by its five bits."""
         powers = 2.0 ** (self.top - np.arange(_EXPONENTS))
         return np.concatenate([[0.0], np.stack([powers, -powers], axis=1).reshape(-1), [0.0]])
+
+    def within(self, shape: tuple[int, ...], rows: Indices, whole: bool) -> Self:
+        return self
 
     def decode(self, codes: Codes) -> Floats:
         whole = codes.astype(np.int64)
