@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -15,7 +15,9 @@ from torch import nn
 import workbench
 from workbench.accuracy.network import BATCH
 from workbench.accuracy.restart import Evaluator
+from workbench.compression.compressed import CompressedModel, compress
 from workbench.data.datasets import Dataset
+from workbench.engine import preparing
 from workbench.engine.assessment import assess
 from workbench.engine.session import Session
 from workbench.engine.update import Update
@@ -394,6 +396,32 @@ def test_preparing_gives_way_to_a_move(slow: Session) -> None:
     assert seen[0].stage == "costs" and seen[0].newest
     slow.wait(30)
     assert seen[-1].stage == "exact"
+
+
+def test_a_position_that_was_being_prepared_is_taken_up_again(slow: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow.recipe = Recipe.sliders(sparsity=0.4, bits=3)
+    slow.wait(30)
+    begun: list[Recipe] = []
+    events: list[str] = []
+    done = threading.Event()
+
+    def told(model: Model, recipe: Recipe, *, cancelled: Callable[[], bool]) -> CompressedModel:
+        begun.append(recipe)
+        if len(begun) == 1:
+            foreseen = [Recipe.sliders(bits=7)]
+            slow.foresee(slow.model, slow.device, foreseen, lambda recipe, report: events.append("foreseen"))
+        found = compress(model, recipe, cancelled=cancelled)
+        events.append(recipe.digest)
+        if len(begun) == 5:
+            done.set()
+        return found
+
+    monkeypatch.setattr(preparing, "compress", told)
+    slow.recipe = Recipe.sliders(sparsity=0.41, bits=3)
+    assert done.wait(30)
+    expected = [Recipe.sliders(sparsity=share, bits=3) for share in (0.42, 0.42, 0.43, 0.4, 0.39)]
+    assert begun == expected
+    assert events == ["foreseen", *(recipe.digest for recipe in expected[1:])]
 
 
 def _foreseen(session: Session, recipes: list[Recipe]) -> dict[str, Report]:
