@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from typing import cast
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from workbench.tasks import TASKS, Answers, Task, Truth
 
 CATALOGUE = ("ME-01",)
 
-_Identity = tuple[Hashable, str]
+_Identity = tuple[Hashable, ...]
 _LEAST = 100  # images between two looks: fewer say little
 _chosen: Cache[Selection] = Cache(ceiling=2**26)
 _given: Cache[Answers] = Cache(ceiling=2**24)
@@ -243,9 +244,9 @@ def _key(compressed: EncodedModel) -> Hashable:
 
 
 def _identity(model: Model) -> _Identity:
-    """What the answers depend on beside the recipe. Weights say nothing of what a user's own module does with them."""
+    """What the answers depend on beside the recipe; a user's own module may do what no digest tells."""
     assert model.data is not None
-    return model.digest if model.architecture else model, model.data.split("test").digest
+    return model.digest if model.architecture else ref(model), model.data.split("test").digest, model.data.task
 
 
 def _answered(task: type[Task], found: Answers, known: Answers | None) -> int:

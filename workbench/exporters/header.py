@@ -73,7 +73,7 @@ class StoredTensor:
 class Header:
     """data: name of the data set and digest of its test images. layers and rest: in file order.
 
-    original: name of the model that the recipe began with, "" where that is `model` itself. previews: titles of the
+    original: name of the model that the recipe began with, None where that is `model` itself. previews: titles of the
     trained methods in the recipe for which another stood in.
     """
 
@@ -83,7 +83,7 @@ class Header:
     data: tuple[str, str] | None
     recipe: Recipe
     previews: tuple[str, ...]
-    original: str
+    original: str | None
     layers: tuple[StoredLayer, ...]
     rest: tuple[StoredTensor, ...]
 
@@ -201,7 +201,7 @@ def parse(raw: bytes, of_today: Callable[[Any], Any] = lambda layer: layer) -> H
         data=_data(reading.take("data")),
         recipe=_recipe(reading.take("recipe")),
         previews=_previews(reading.take("previews")) if "previews" in content else (),
-        original=reading.text("original") if "original" in content else "",
+        original=reading.text("original") if "original" in content else None,
         layers=tuple(_layer(of_today(layer)) for layer in _list("layers", reading.take("layers"))),
         rest=tuple(_tensor(one) for one in _list("rest", reading.take("rest"))),
     )

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from workbench.errors import RecipeError
+from workbench.models import zoo
 from workbench.network.model import Model
 from workbench.network.packed import packed
 from workbench.network.slimming import Slimmed, simulated_slim
@@ -41,7 +42,8 @@ class EncodedModel(State):
 
     source: the model that the recipe began with, where that is another one. trained_from: digest of what the Store gave
     for the recipe's trained steps, "" where it gave nothing. previews: titles of trained methods for which another
-    stood in. began: name of the model that the recipe began with, of a file that tells of another one.
+    stood in. began: name of the model that the recipe began with, of a file that tells of another one; "" for one that
+    is not the shelf's.
     """
 
     recipe: Recipe = field(default_factory=Recipe)
@@ -50,7 +52,7 @@ class EncodedModel(State):
     source: Model | None = None
     trained_from: str = ""
     previews: tuple[str, ...] = ()
-    began: str = ""
+    began: str | None = None
 
     @property
     def original(self) -> Model:
@@ -59,8 +61,14 @@ class EncodedModel(State):
 
     @property
     def original_name(self) -> str:
-        """The name of the model that the recipe began with, which a file remembers, too."""
-        return self.began or self.original.name
+        """The name of the model that the recipe began with, which a file remembers, too.
+
+        "" where it has the name of one of the shelf's networks and is another, which it is not to be compared with.
+        """
+        if self.began is not None:
+            return self.began
+        shelved = self.original.shelved or (self.from_file and self.original.architecture is not None)
+        return self.original.name if shelved or self.original.name not in zoo.names() else ""
 
     @cached_property
     def plans(self) -> Mapping[str, tuple[str, Plan]]:

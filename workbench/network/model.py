@@ -23,7 +23,7 @@ from workbench.evidence import Layout
 from workbench.models import zoo
 from workbench.models.exits import exits
 from workbench.network.liveness import Activity
-from workbench.network.trace import Call, trace
+from workbench.network.trace import Call, Trace, trace
 from workbench.weights.arrays import Floats
 from workbench.weights.blank import Blank
 from workbench.weights.form import Form
@@ -75,7 +75,8 @@ class Model:
     without code; None for a user's own module. input_shape: without the batch. rest: every other tensor that inference
     needs, and `rest_part` what the size counts it under. uncounted: operators whose MACs could not be counted.
     other_macs: MACs of counted operators outside the layers, per image. activity: what a pass makes and when it is
-    needed last, per image. digest: of all that it computes; core: the same without `rest`.
+    needed last, per image. digest: of all that it computes; core: the same without `rest`. shelved: whether it is the
+    shelf's own network of that name.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Model:
     activity: Activity = field(repr=False)
     core: str = field(repr=False)
     digest: str = field(repr=False)
+    shelved: bool = False
 
     @classmethod
     def from_module(
@@ -112,18 +114,21 @@ class Model:
             if isinstance(one, _COMPRESSIBLE):
                 _check_weight(path, one)
         module = copy.deepcopy(module).eval().requires_grad_(False).float()
+        example = example_input[:1].contiguous()
         if any(parameter.is_meta for parameter in module.parameters()):
-            example_input = torch.empty(example_input.shape, device="meta")
+            example = torch.empty(example.shape, device="meta")
         modules = dict(module.named_modules(remove_duplicate=False))
         found = {path: one for path, one in modules.items() if isinstance(one, _COMPRESSIBLE)}
         first_paths = {id(one): path for path, one in reversed(found.items())}
-        traced = trace(module, first_paths, example_input[:1])
+        traced = trace(module, first_paths, example)
         dataset = load_dataset(data) if isinstance(data, str) else data
         layers = _layers(module, found, traced.calls)
         if not layers:
             raise ModelError("The network has no linear layer or 2-D convolution that its forward pass calls.")
         rest = _rest(module, layers)
-        core = fingerprint(architecture, traced.operators, *map(_content, layers))
+        core = fingerprint(
+            architecture, traced.operators, *_other_ways(module, traced, example), *map(_content, layers)
+        )
         return cls(
             name=name or type(module).__name__,
             module=module,
@@ -161,7 +166,7 @@ class Model:
         for name, tensor in tensors.items():
             state[name].copy_(torch.from_numpy(tensor))
         rest = MappingProxyType({**self.rest, **tensors})
-        return replace(self, module=module, rest=rest, digest=fingerprint(self.core, *rest.items()))
+        return replace(self, module=module, rest=rest, digest=fingerprint(self.core, *rest.items()), shelved=False)
 
     def layout(self, layer: Layer) -> Layout:
         """What methods may know of a layer."""
@@ -192,7 +197,8 @@ def load(name: str) -> Model:
     """
     entry = zoo.entry(name)
     data = None if entry.data is None else load_dataset(entry.data)
-    return Model.from_module(zoo.module(name), torch.zeros(1, *entry.input_shape), data, name, entry.architecture)
+    example = torch.zeros(1, *entry.input_shape)
+    return replace(Model.from_module(zoo.module(name), example, data, name, entry.architecture), shelved=True)
 
 
 def _check_weight(path: str, layer: _Compressible) -> None:
@@ -273,6 +279,15 @@ def _rest(module: nn.Module, layers: tuple[Layer, ...]) -> dict[str, NDArray[Any
         if tensor.is_floating_point() and not np.isfinite(rest[path]).all():
             raise ModelError(f"Tensor {path!r} has values that are NaN or infinite; the network cannot be compressed.")
     return rest
+
+
+def _other_ways(module: nn.Module, traced: Trace, example: torch.Tensor) -> list[tuple[str, ...]]:
+    """What it computes of a few other inputs, where the way that it takes may depend on their values."""
+    if not traced.decides or not example.is_floating_point():
+        return []
+    generator = torch.Generator().manual_seed(0)
+    inputs = [torch.randn(example.shape, generator=generator) for _ in range(16)]
+    return [trace(module, {}, one).operators for one in inputs]
 
 
 def _content(layer: Layer) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import flop_registry
 
 from workbench.errors import ModelError
 from workbench.models.exits import passing
+from workbench.network.computation import Computation
 from workbench.network.liveness import Activity, Recorder
 from workbench.network.outlines import OUTLINES
 
@@ -51,8 +52,8 @@ class Call:
 class Trace:
     """calls: by layer, in order of first use. macs: of the whole pass. uncounted: operators left out of `macs`.
 
-    activity: its operations, and the activations that they make. operators: with all that they are called with beside
-    tensors, in their order: what the pass computes of its input and the weights.
+    activity: its operations, and the activations that they make. operators: what the pass computes of its input and the
+    weights, see `Computation`. decides: whether Python looked at a value, on which the way it took may depend.
     """
 
     calls: Mapping[str, tuple[Call, ...]]
@@ -60,6 +61,7 @@ class Trace:
     uncounted: tuple[str, ...]
     activity: Activity
     operators: tuple[str, ...]
+    decides: bool
 
 
 class _Watch(TorchDispatchMode):
@@ -76,14 +78,21 @@ class _Operators(_Watch):
     entered: the layers that are being called, the innermost last. calls: those that have been, with their number.
     """
 
-    def __init__(self, example: torch.Tensor, entered: list[str], calls: Mapping[str, list[Call]]) -> None:
+    def __init__(
+        self,
+        example: torch.Tensor,
+        state: Mapping[str, torch.Tensor],
+        entered: list[str],
+        calls: Mapping[str, list[Call]],
+    ) -> None:
         super().__init__()
         self.uncounted: dict[str, None] = {}
-        self.operators: list[str] = []
+        self.decides = False
         self.recorder = Recorder()
         self._entered, self._calls = entered, calls
         self._kept: list[StorageWeakRef] = []  # so that no address is given out again while it is looked up
         self.recorder.begin(self._memory(example), _nbytes(example))
+        self.computation = Computation(self._memory, example, state)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         packet = func._overloadpacket
@@ -95,9 +104,11 @@ class _Operators(_Watch):
         )
         if not harmless:
             self.uncounted[str(packet)] = None
-        plain = [leaf for leaf in tree_leaves((args, kwargs)) if not isinstance(leaf, torch.Tensor)]
-        self.operators.append(f"{func} {plain}")
+        self.decides |= packet.__name__.strip("_") == "local_scalar_dense"
+        self.computation.see(func, args, kwargs)
         result = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            self.computation.gives(_tensors(result))
         self._record(func, args, kwargs or {}, result)
         return result
 
@@ -173,10 +184,11 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
     hooks = [
         hook for one in watched for hook in (one.register_forward_pre_hook(enter), one.register_forward_hook(leave))
     ]
-    counter, operators = _Macs(), _Operators(example, entered, calls)
+    counter, operators = _Macs(), _Operators(example, module.state_dict(), entered, calls)
     try:
         with torch.no_grad(), passing(module), counter, operators:
             result = module(example)
+        operators.computation.ends(result)
     except Exception as error:  # a user's module may fail in any way; the sentence says where and why
         where = f"layer {entered[-1]!r} stopped it" if entered else "it stopped outside the layers"
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -187,5 +199,5 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
         for hook in hooks:
             hook.remove()
     by_layer = {path: tuple(found) for path, found in calls.items()}
-    uncounted, computed = tuple(operators.uncounted), tuple(operators.operators)
-    return Trace(by_layer, counter.macs, uncounted, operators.activity(result), computed)
+    uncounted, computed = tuple(operators.uncounted), tuple(operators.computation.operators)
+    return Trace(by_layer, counter.macs, uncounted, operators.activity(result), computed, operators.decides)

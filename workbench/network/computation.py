@@ -1,0 +1,59 @@
+"""What a forward pass computes of its input and the weights, written down: the same for the same computation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_map
+
+from workbench.cache import fingerprint
+
+Memory = Callable[[torch.Tensor], int]  # what tells a tensor's memory from any other's, views of it sharing it
+
+
+class Computation:
+    """Takes down the operators of one pass: with all settings, and for each tensor where it comes from.
+
+    That is the input, a tensor of the state dict (by its name: another value is not another computation), or an
+    operator before. Whatever else a module brings along, a buffer that is not saved or a constant of its forward, is
+    told by its numbers.
+    """
+
+    def __init__(self, memory: Memory, example: torch.Tensor, state: Mapping[str, torch.Tensor]) -> None:
+        self.operators: list[str] = []
+        self._memory = memory
+        self._origins = {memory(tensor): name for name, tensor in state.items() if tensor.layout is torch.strided}
+        self._origins[memory(example)] = "input"
+
+    def see(self, func: Any, args: Any, kwargs: Any) -> None:
+        """An operator that is about to be called."""
+        self.operators.append(f"{func} {tree_map(self._told, (args, kwargs))}")
+
+    def gives(self, results: list[torch.Tensor]) -> None:
+        """What the operator that was seen last gave."""
+        for place, result in enumerate(results):
+            self._origins[self._memory(result)] = f"{len(self.operators)}.{place}"
+
+    def ends(self, result: Any) -> None:
+        """The pass, with this answer."""
+        self.operators.append(f"answer {tree_map(self._told, result)}")
+
+    def _told(self, leaf: Any) -> Any:
+        if not isinstance(leaf, torch.Tensor):
+            return leaf
+        if leaf.layout is not torch.strided:
+            return f"{leaf.layout} {tuple(leaf.shape)}"
+        origin = self._origins.get(self._memory(leaf))
+        if origin is None:
+            origin = _content(leaf)
+        return f"{origin} {leaf.dtype} {leaf.storage_offset()} {tuple(leaf.shape)} {leaf.stride()}"
+
+
+def _content(tensor: torch.Tensor) -> str:
+    if tensor.is_meta:
+        return "blank"
+    with _disable_current_modes():
+        return fingerprint(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy())
