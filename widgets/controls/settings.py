@@ -8,7 +8,7 @@ from typing import Any
 from workbench.errors import RecipeError
 from workbench.method import Method, Setting
 
-_LARGEST_NUMBER = 2**53 - 1  # beyond which a page cannot tell two whole numbers apart
+LARGEST_NUMBER = 2**53 - 1  # beyond which a page cannot tell two whole numbers apart
 
 
 def read(method: type[Method], known: Iterable[str], content: Any) -> Method:
@@ -20,7 +20,7 @@ def read(method: type[Method], known: Iterable[str], content: Any) -> Method:
         if name not in known:
             listed = ", ".join(known) or "none"
             raise RecipeError(f"There is no setting {shown(name)} to choose for {method.name}; there are {listed}.")
-        if not isinstance(value, str | int | float) or (isinstance(value, int) and abs(value) > _LARGEST_NUMBER):
+        if not isinstance(value, str | int | float) or (isinstance(value, int) and abs(value) > LARGEST_NUMBER):
             raise RecipeError(f"{method.name}: {name} must be a text or a number, not {shown(value)}.")
         if isinstance(value, str) and value not in method.settings()[name].choices:
             raise RecipeError(f"{method.name}: {name} cannot be {shown(value)}.")

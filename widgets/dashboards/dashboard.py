@@ -11,7 +11,7 @@ from threading import RLock, Thread
 from typing import Any
 
 from widgets.controls.position import Position
-from widgets.controls.settings import shown
+from widgets.controls.settings import LARGEST_NUMBER, shown
 from widgets.dashboards.foresight import Foresight
 from widgets.dashboards.screen import catalogue, screen
 from widgets.draw.panel import Panel
@@ -33,7 +33,6 @@ from workbench.report.report import Report
 _log = logging.getLogger(__name__)
 ASKS = ("cancel", "export", "latency", "train", "stop", "follow")  # what a page may ask for, each by the move that does
 _FIELDS = ("seq", "position", *ASKS)
-_LARGEST_NUMBER = 2**53 - 1
 _PLOT_EVERY = 0.25  # seconds
 _PROGRESS_EVERY = 0.1  # seconds; drawing every batch would take the processor from the network that is being run
 
@@ -264,6 +263,6 @@ class Dashboard:
 
 
 def _number(name: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST_NUMBER:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_NUMBER:
         raise RecipeError(f"The field {name!r} of a move must be a whole number, not {shown(value)}.")
     return value

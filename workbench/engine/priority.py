@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 
-_LATER = 10  # of 19; a thread at 0 is given nine times as much of a processor
+_LATER = 10  # steps, of which 19 is the last; a thread at 0 is given nine times as much of a processor as one at 10
 
 
 def give_way() -> bool:
@@ -17,5 +17,7 @@ def give_way() -> bool:
     """
     if sys.platform != "linux":
         return False
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LATER)
+    thread = threading.get_native_id()
+    lowest = min(os.getpriority(os.PRIO_PROCESS, thread) + _LATER, 19)
+    os.setpriority(os.PRIO_PROCESS, thread, lowest)
     return True
