@@ -430,16 +430,18 @@ class Narrowing:
         if rows.all() and inputs.all():
             made = self.graph.call_module(path, (entering,))
             return _Value(node, made, whole=made)
-        shift = biases(tensors[-1])
-        if folded.any():
-            shift += constant_sums(tensors[0], np.where(folded, layout.fill, np.float32(0)))
+        added = fill = biases(tensors[-1])  # to the outputs that are left, and what the others would hold
+        if folded.any():  # some of which may be inputs again, to make up a group
+            constants = np.where(folded, layout.fill, np.float32(0))
+            fill = fill + constant_sums(tensors[0], constants)
+            added = added + constant_sums(tensors[0], np.where(inputs.reshape(-1), np.float32(0), constants))
         self.crossings[path] = crossing
         self.saved[path] = (rows.size - crossing.rows.size) * columns.shape[1] * positions
-        self._made[path] = smaller_layer(tensors, crossing, shift)
+        self._made[path] = smaller_layer(tensors, crossing, added)
         made = self.graph.call_module(path, (entering,))
         if rows.all():
             return _Value(node, made, whole=made)
-        return _Value(node, made, Layout(axis, crossing.rows, shift, frozenset([path])))
+        return _Value(node, made, Layout(axis, crossing.rows, fill, frozenset([path])))
 
     def _unmet(self, tensors: list[Any], layout: Layout, may: Narrowable) -> tuple[Flags, Flags]:
         """Which channels that are not there a layer need not multiply: zeros, and what can be added to its biases."""
