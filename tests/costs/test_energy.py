@@ -9,7 +9,7 @@ from torch import nn
 
 from workbench.compression.compressed import CompressedModel, compress
 from workbench.costs.effective_macs import EffectiveMacs
-from workbench.costs.energy import BETWEEN_LAYERS, Energy
+from workbench.costs.energy import BESIDE_LAYERS, BETWEEN_LAYERS, Energy
 from workbench.costs.macs import Macs
 from workbench.devices.device import Device
 from workbench.models import zoo
@@ -76,7 +76,7 @@ def test_lenet_5_in_float32_equals_the_sum_by_hand(lenet_5: Model) -> None:
     sram = {"conv1": 50, "conv2": 50, "fc1": 50, "fc2": 10}
     buffered = sum(once[name] * sram[name] + reads[name] * 5 for name in ("conv1", "conv2", "fc1"))
     on_chip = buffered + reads["fc2"] * 10  # 100,100 pJ without the buffer, 105,150 with it
-    stored = 430_500 + 580  # weights and biases
+    stored = 430_500 + 580 + 2  # weights, biases, mean and deviation of the images
     assert modelled.split["arithmetic"] == pytest.approx(arithmetic * PJ, rel=1e-12)
     assert modelled.split["on_chip"] == pytest.approx(on_chip * PJ, rel=1e-12)
     assert modelled.split["dram"] == pytest.approx(stored * 975 * PJ, rel=1e-12)
@@ -110,7 +110,7 @@ def test_indices_are_moved_too(lenet_5: Model) -> None:
     values = 4 * sum(part.nonzeros for form in compressed.forms.values() for part in form.parts)
     assert stored > values
     dram = Energy.of(compressed, CHIP).split["dram"]
-    assert dram == pytest.approx(8 * (stored + 4 * 580) * 1950 / 64 * PJ, rel=1e-12)
+    assert dram == pytest.approx(8 * (stored + 4 * 582) * 1950 / 64 * PJ, rel=1e-12)
 
 
 def test_weights_stay_on_chip_at_best_once_they_fit(lenet_5: Model) -> None:
@@ -217,6 +217,56 @@ def test_products_of_activations_are_priced_between_the_layers(device: Device) -
     modelled = Energy.of(compress(Model.from_module(Attention(), torch.zeros(1, 5, 8)), Recipe()), device)
     per_mac = 3.7 + 0.9 + 2 * 5 if device is CHIP else 10_681.623e6 / 12_501_632  # two floats from 8 KiB
     assert modelled.by_layer[BETWEEN_LAYERS] == pytest.approx(5 * 5 * 8 * per_mac * PJ, rel=1e-12)
+    assert sum(modelled.by_layer.values()) == pytest.approx(modelled.value, rel=1e-12)
+
+
+class Looked(nn.Module):
+    """A table of 1,000 rows of which an input looks up five, and a mask that nobody reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.out = nn.Embedding(1000, 16), nn.Linear(16, 3)
+        self.register_buffer("mask", torch.ones(50))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.table(x.long()).sum(1))
+
+
+def by_functions() -> nn.Module:
+    class Called(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.out = nn.Parameter(torch.rand(1024, 256)), nn.Linear(1024, 10)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.out(nn.functional.linear(x, self.weight) + nn.functional.linear(x, self.weight))
+
+    return Called()
+
+
+OUTSIDE = {  # module, shape of its input, floats that no layer owns and an inference reads
+    "1-D convolution": (
+        nn.Sequential(nn.Conv1d(256, 1024, 1), nn.Flatten(), nn.Linear(1024, 10)),
+        (256, 1),
+        1024 * 257,
+    ),
+    "transposed": (nn.Sequential(nn.ConvTranspose2d(3, 8, 2), nn.Conv2d(8, 2, 1)), (3, 4, 4), 3 * 8 * 4 + 8),
+    "a weight in a function, twice": (by_functions(), (256,), 1024 * 256),
+    "embedding": (Looked(), (5,), 5 * 16),
+    "batch norm": (nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)), (4,), 0),
+    "layer norm": (nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)), (4,), 8),
+}
+
+
+@pytest.mark.parametrize("kind", OUTSIDE)
+def test_tensors_that_no_layer_owns_come_from_dram_too(kind: str) -> None:
+    """975 pJ a float, the middle of 650 and 1300, once an inference."""
+    module, shape, floats = OUTSIDE[kind]
+    modelled = Energy.of(compress(Model.from_module(module, torch.zeros(1, *shape)), Recipe()), CHIP)
+    layers = [one for one in module.modules() if isinstance(one, nn.Linear | nn.Conv2d)]
+    owned = sum(parameter.numel() for layer in layers for parameter in layer.parameters())
+    assert modelled.split["dram"] == pytest.approx((owned + floats) * 975 * PJ, rel=1e-12)
+    assert modelled.by_layer.get(BESIDE_LAYERS, 0) == pytest.approx(floats * 975 * PJ, rel=1e-12)
     assert sum(modelled.by_layer.values()) == pytest.approx(modelled.value, rel=1e-12)
 
 

@@ -7,8 +7,9 @@ A device with prices per component (M. Horowitz, "Computing's energy problem", I
   skipped where the device says so.
 * On chip. A tensor works out of the smallest SRAM that holds its stored bytes, its inputs and its outputs, or out of
   the largest. Movement costs in proportion to the bits moved, an encoding's indices, codebooks and scales among them.
-* DRAM. Every stored byte of weights and biases is read once per inference. Inputs and outputs of a tensor cross it only
-  where the two together are larger than the largest SRAM.
+* DRAM. Every stored byte of weights and biases is read once per inference, of tensors that no layer holds, too; of a
+  table (an embedding), the rows that one input looks up. Inputs and outputs of a tensor cross it only where the two
+  together are larger than the largest SRAM.
 
 Batch norm, pooling and activation functions are not priced. The three figures are three machines that differ in what
 they reuse. In all of them the sums stay in the accumulators until they are written (output stationary in the taxonomy
@@ -48,15 +49,18 @@ CATALOGUE = ("ME-06",)
 
 ACTIVATION_BITS = 32  # accumulators, and activations that are not rounded, are float32
 BETWEEN_LAYERS = "(between layers)"  # products of two activations (attention), which no layer owns
+BESIDE_LAYERS = "(beside the layers)"  # tensors that no layer owns: of recurrent modules, of 1-D convolutions, tables
 _NAMES = ("arithmetic", "on_chip", "dram")
 _bias_bits: Cache[tuple[int, ...]] = Cache(ceiling=2**22)
+_beside: Cache[int] = Cache(ceiling=2**20)
 
 
 class Energy(Cost):
     """Joules per inference on a device.
 
     split: "arithmetic", "on_chip" and "dram", or "device" alone where only the whole board was ever measured. by_layer:
-    what each layer adds to the value, with the work that no layer owns under `BETWEEN_LAYERS`.
+    what each layer adds to the value, with the work that no layer owns under `BETWEEN_LAYERS`, and the
+    tensors that none owns under `BESIDE_LAYERS`.
     """
 
     title, unit, by_device = "Energy", "J", True
@@ -137,11 +141,14 @@ def _per_component(compressed: EncodedModel, device: Device, prices: Components)
         layer.name: _work(layer, compressed.stored[layer.name], plan.nbytes, bias, device, prices)
         for layer, (_, plan), bias in zip(network.layers, compressed.plans.values(), biases, strict=True)
     }
-    stored = sum([one.weights for one in works.values()]) / 8
+    beside = _beside.get("bits", lambda: _bits_beside(network), network)
+    stored = (sum([one.weights for one in works.values()]) + beside) / 8
     resident = stored + max([one.busiest for one in works.values()]) <= prices.sram[-1].capacity
     bills = {name: (one.arithmetic, one.on_chip, _dram(one, resident, prices)) for name, one in works.items()}
     if network.other_macs:
         bills[BETWEEN_LAYERS] = (*_between_layers(network.other_macs, prices), _Bill())
+    if beside:
+        bills[BESIDE_LAYERS] = (_Bill(), _Bill(), _from_dram(beside, resident, prices))
     by_layer = {name: sum([one.value for one in kinds]) for name, kinds in bills.items()}
     return Energy.figure(
         sum(by_layer.values()),
@@ -179,11 +186,12 @@ def _work(layer: Layer, form: Form, stored: int, bias_bits: int, device: Device,
 
 
 def _dram(work: _Work, resident: bool, prices: Components) -> _Bill:
-    return _Bill(
-        low=((0 if resident else work.weights) + work.activations) * prices.dram.low,
-        value=(work.weights + work.activations) * prices.dram.value,
-        high=(work.weights + work.activations) * prices.dram.high,
-    )
+    return _from_dram(work.weights, resident, prices) + _from_dram(work.activations, False, prices)
+
+
+def _from_dram(bits: float, resident: bool, prices: Components) -> _Bill:
+    """resident: whether at best they stay on chip between inferences."""
+    return _Bill(0.0 if resident else bits * prices.dram.low, bits * prices.dram.value, bits * prices.dram.high)
 
 
 def _moved(gains: Gains, form: Form, stored: int) -> dict[Part, float]:
@@ -206,6 +214,15 @@ def _bits_of_bias(network: Model, layer: Layer) -> int:
     """Modules that share a weight have a bias each."""
     found = (network.rest.get(f"{name}.bias") for name in (layer.name, *layer.aliases))
     return 8 * sum(bias.nbytes for bias in found if bias is not None)
+
+
+def _bits_beside(network: Model) -> int:
+    """Of tensors that an inference reads and no layer owns; batch norm is not priced."""
+    owned = {f"{name}.bias" for layer in network.layers for name in (layer.name, *layer.aliases)}
+    read = (
+        size for name, size in network.reads.items() if network.rest_part[name] != "batch_norm" and name not in owned
+    )
+    return 8 * sum(read)
 
 
 def _activation_bytes(use: Use) -> int:

@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from workbench.cache import fingerprint
+
+_LOOKING_UP = frozenset(("embedding", "gather", "index", "index_select"))  # those that read what they give and no more
 
 Memory = Callable[[torch.Tensor], int]  # what tells a tensor's memory from any other's, views of it sharing it
 
@@ -24,16 +26,25 @@ class Computation:
 
     def __init__(self, memory: Memory, example: torch.Tensor, state: Mapping[str, torch.Tensor]) -> None:
         self.operators: list[str] = []
+        self.reads: dict[str, int] = {}  # tensor of the state dict -> bytes of it that operators read
         self._memory = memory
         self._origins = {memory(tensor): name for name, tensor in state.items() if tensor.layout is torch.strided}
+        self._saved = {*self._origins.values()}
         self._origins[memory(example)] = "input"
 
     def see(self, func: Any, args: Any, kwargs: Any) -> None:
         """An operator that is about to be called."""
         self.operators.append(f"{func} {tree_map(self._told, (args, kwargs))}")
 
-    def gives(self, results: list[torch.Tensor]) -> None:
-        """What the operator that was seen last gave."""
+    def gives(self, func: Any, args: Any, kwargs: Any, results: list[torch.Tensor]) -> None:
+        """What the operator that was seen last gave; a view gives no numbers of its own, and reads none."""
+        looks_up = func._overloadpacket.__name__.strip("_") in _LOOKING_UP
+        for tensor in tree_leaves((args, kwargs)):
+            if isinstance(tensor, torch.Tensor) and tensor.layout is torch.strided:
+                name = self._origins.get(self._memory(tensor))
+                if name in self._saved:
+                    read = sum(result.nbytes for result in results) if looks_up else tensor.nbytes
+                    self.reads[name] = min(self.reads.get(name, 0) + read, tensor.untyped_storage().nbytes())
         for place, result in enumerate(results):
             self._origins[self._memory(result)] = f"{len(self.operators)}.{place}"
 

@@ -73,7 +73,8 @@ class Model:
     module: in eval mode; never changed in place; on torch's device "meta" where the network is *blank*, known by its
     shapes alone. architecture: the zoo's name for it, by which a packed file is rebuilt
     without code; None for a user's own module. input_shape: without the batch. rest: every other tensor that inference
-    needs, and `rest_part` what the size counts it under. uncounted: operators whose MACs could not be counted.
+    needs, and `rest_part` what the size counts it under; `reads`: bytes of it that an inference reads.
+    uncounted: operators whose MACs could not be counted.
     other_macs: MACs of counted operators outside the layers, per image. activity: what a pass makes and when it is
     needed last, per image. digest: of all that it computes; core: the same without `rest`. shelved: whether it is the
     shelf's own network of that name.
@@ -87,6 +88,7 @@ class Model:
     layers: tuple[Layer, ...]
     rest: Mapping[str, NDArray[Any]]
     rest_part: Mapping[str, RestPart]
+    reads: Mapping[str, int] = field(repr=False)
     uncounted: tuple[str, ...]
     other_macs: int
     activity: Activity = field(repr=False)
@@ -138,6 +140,7 @@ class Model:
             layers=layers,
             rest=MappingProxyType(rest),
             rest_part=MappingProxyType({path: _rest_part(modules, path) for path in rest}),
+            reads=MappingProxyType({path: traced.reads[path] for path in rest if path in traced.reads}),
             uncounted=traced.uncounted,
             other_macs=traced.macs - sum(_macs(layer) for layer in layers),
             activity=traced.activity,

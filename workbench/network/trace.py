@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -53,7 +54,8 @@ class Trace:
     """calls: by layer, in order of first use. macs: of the whole pass. uncounted: operators left out of `macs`.
 
     activity: its operations, and the activations that they make. operators: what the pass computes of its input and the
-    weights, see `Computation`. decides: whether Python looked at a value, on which the way it took may depend.
+    weights, see `Computation`; reads: bytes of each tensor of the state dict that it reads, each once. decides: whether
+    Python looked at a value, on which the way it took may depend.
     """
 
     calls: Mapping[str, tuple[Call, ...]]
@@ -61,6 +63,7 @@ class Trace:
     uncounted: tuple[str, ...]
     activity: Activity
     operators: tuple[str, ...]
+    reads: Mapping[str, int]
     decides: bool
 
 
@@ -108,7 +111,7 @@ class _Operators(_Watch):
         self.computation.see(func, args, kwargs)
         result = func(*args, **(kwargs or {}))
         if not func.is_view:
-            self.computation.gives(_tensors(result))
+            self.computation.gives(func, args, kwargs, _tensors(result))
         self._record(func, args, kwargs or {}, result)
         return result
 
@@ -199,5 +202,13 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
         for hook in hooks:
             hook.remove()
     by_layer = {path: tuple(found) for path, found in calls.items()}
-    uncounted, computed = tuple(operators.uncounted), tuple(operators.computation.operators)
-    return Trace(by_layer, counter.macs, uncounted, operators.activity(result), computed, operators.decides)
+    computation, uncounted = operators.computation, tuple(operators.uncounted)
+    return Trace(
+        by_layer,
+        counter.macs,
+        uncounted,
+        operators.activity(result),
+        tuple(computation.operators),
+        MappingProxyType(computation.reads),
+        operators.decides,
+    )
