@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from workbench.data.sets import SETS
 from workbench.data.split import SPLITS, Split, SplitName
 from workbench.errors import DataError
+from workbench.tasks import TASKS
 
 Arrays = tuple[NDArray[Any], ...]
 
@@ -70,6 +71,20 @@ class Dataset:
     def has(self, name: SplitName) -> bool:
         """Whether there is such a split."""
         return name in self._splits or name in self._readers
+
+    def check(self, input_shape: tuple[int, ...], outputs: tuple[int, ...] | None) -> None:
+        """Raises DataError where a network of that input and these outputs (images first) cannot be judged by it.
+
+        What is looked at are the test images and the splits that are in memory.
+        """
+        if self.has("test"):
+            self.split("test")
+        for split in self._splits.values():
+            if split.images.shape[1:] != input_shape:
+                images = f"Split {split.name} of {self.name} has images of shape {split.images.shape[1:]}"
+                raise DataError(f"{images}, and the network was given an example of shape {input_shape}.")
+            if outputs is not None:
+                TASKS[self.task].check(outputs, split.truth)
 
     def split(self, name: SplitName) -> Split:
         """One split, the same object at every call. Raises `DataError` for a split that this set does not have."""

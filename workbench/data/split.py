@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SplitName = Literal["train", "calibration", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+LARGEST_LABEL = 2**24 - 1  # each class up to the largest label is counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +48,8 @@ class Split:
             raise DataError(f"Split {self.name}: {len(labels):,} labels do not fit images of shape {images.shape}.")
         if len(images) == 0:
             raise DataError(f"Split {self.name}: holds no images.")
-        if labels.min() < 0:
-            raise DataError(f"Split {self.name}: labels must be 0 or more.")
+        if labels.min() < 0 or labels.max() > LARGEST_LABEL:
+            raise DataError(f"Split {self.name}: labels must be numbers of classes, from 0 to {LARGEST_LABEL:,}.")
         object.__setattr__(self, "images", _frozen(images))
         object.__setattr__(self, "labels", _frozen(labels.astype(np.int64)))
         object.__setattr__(self, "truth", self.labels if self.truth is None else self._truth())

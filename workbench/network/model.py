@@ -108,7 +108,7 @@ class Model:
         """Trace any torch module with one forward pass of `example_input` [batch, ...]. The module is copied.
 
         Raises ModelError, naming the layer, for weights that are NaN, infinite or absent, and where the module does not
-        accept the example.
+        accept the example; DataError where the data's images have another shape, or labels have no score.
         """
         if isinstance(module, _COMPRESSIBLE):
             module = nn.Sequential(module)  # so that its weight has a path
@@ -127,6 +127,8 @@ class Model:
         layers = _layers(module, found, traced.calls)
         if not layers:
             raise ModelError("The network has no linear layer or 2-D convolution that its forward pass calls.")
+        if dataset is not None:
+            dataset.check(tuple(example.shape[1:]), traced.outputs)
         rest = _rest(module, layers)
         core = fingerprint(
             architecture, traced.operators, *_other_ways(module, traced, example), *map(_content, layers)

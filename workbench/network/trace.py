@@ -53,14 +53,16 @@ class Call:
 class Trace:
     """calls: by layer, in order of first use. macs: of the whole pass. uncounted: operators left out of `macs`.
 
-    activity: its operations, and the activations that they make. operators: what the pass computes of its input and the
-    weights, see `Computation`; reads: bytes of each tensor of the state dict that it reads, each once. decides: whether
-    Python looked at a value, on which the way it took may depend.
+    outputs: shape of the answer, None where it is no tensor. activity: its operations, and the activations that they
+    make. operators: what the pass computes of its input and the weights, see `Computation`; reads: bytes of each tensor
+    of the state dict that it reads, each once. decides: whether Python looked at a value, on which the way it took may
+    depend.
     """
 
     calls: Mapping[str, tuple[Call, ...]]
     macs: int
     uncounted: tuple[str, ...]
+    outputs: tuple[int, ...] | None
     activity: Activity
     operators: tuple[str, ...]
     reads: Mapping[str, int]
@@ -207,6 +209,7 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
         by_layer,
         counter.macs,
         uncounted,
+        tuple(result.shape) if isinstance(result, torch.Tensor) else None,
         operators.activity(result),
         tuple(computation.operators),
         MappingProxyType(computation.reads),

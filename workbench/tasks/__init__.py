@@ -51,6 +51,10 @@ class Task(ABC):
     def answers(cls, outputs: Any, images: int) -> Answers:
         """What a network says of so many images. Raises ModelError where its outputs are no answers to them."""
 
+    @classmethod  # noqa: B027 (outputs of a task may hold any answer)
+    def check(cls, outputs: tuple[int, ...], truth: Truth) -> None:
+        """Raises DataError where outputs of that shape, images first, can hold no right answer to some of the truth."""
+
     @classmethod
     @abstractmethod
     def right(cls, answers: Answers, truth: Truth) -> NDArray[np.bool_]:

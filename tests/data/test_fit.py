@@ -1,0 +1,83 @@
+"""A network and the data that judge it fit each other, or one sentence says why not."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from workbench.compression.compressed import compress
+from workbench.data.datasets import Dataset
+from workbench.engine.assessment import assess
+from workbench.errors import DataError
+from workbench.network.model import Model
+from workbench.recipe import Recipe
+
+
+def accuracy(module: nn.Module, data: Dataset) -> float:
+    shape = data.split("test").images.shape[1:]
+    figures = assess(compress(Model.from_module(module, torch.zeros(1, *shape), data), Recipe())).original
+    assert figures is not None and figures.accuracy is not None
+    return figures.accuracy.value
+
+
+def always(answer: int, classes: int) -> nn.Module:
+    """Whose highest score is that of one class, whatever it sees."""
+    module = nn.Linear(2, classes)
+    with torch.no_grad():
+        module.weight.zero_()
+        module.bias.zero_()
+        module.bias[answer] = 1
+    return module
+
+
+@pytest.mark.parametrize("classes", [2, 129, 32_769, 65_537])
+def test_classes_beyond_any_small_number_are_told_apart(classes: int) -> None:
+    """Of the labels last, last, 1 and 0 a network that always says the last one has two right, three of two classes."""
+    labels = np.array([classes - 1, classes - 1, 1, 0])
+    data = Dataset.from_arrays("own", test=(np.zeros((4, 2), np.float32), labels))
+    assert accuracy(always(classes - 1, classes), data) == (labels == classes - 1).mean()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_scores_that_are_not_numbers_answer_nothing(bad: float) -> None:
+    """Images of a negative number are scored NaN (or ∞ − ∞), which is no vote for the first class."""
+
+    class Undefined(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = always(0, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            undefined = torch.where(x[:, :1] < 0, bad, 0.0)
+            return self.layer(x) + undefined - undefined
+
+    images = np.array([[1, 0], [1, 0], [-1, 0], [-1, 0]], np.float32)
+    data = Dataset.from_arrays("own", test=(images, np.array([0, 1, 0, 0])))
+    assert accuracy(Undefined(), data) == 0.25
+
+
+REFUSED = {
+    "a label without score": (nn.Linear(4, 2), (4,), [0, 1, 2], "Label 2 has no score: the network gives 2 of them"),
+    "one output": (nn.Sequential(nn.Linear(4, 1), nn.Sigmoid()), (4,), [0, 1, 1], "gives one score an image"),
+    "images of another size": (
+        nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        (1, 8, 8),
+        [0, 1, 1],
+        r"Split test of own has images of shape \(1, 9, 9\), and the network was given an example of shape \(1, 8, 8\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_does_not_fit_is_refused_at_the_door(kind: str) -> None:
+    module, shape, labels, sentence = REFUSED[kind]
+    images = np.zeros((3, 1, 9, 9) if len(shape) > 1 else (3, *shape), np.float32)
+    data = Dataset.from_arrays("own", test=(images, np.array(labels)))
+    with pytest.raises(DataError, match=sentence):
+        Model.from_module(module, torch.zeros(1, *shape), data)
+
+
+def test_images_of_the_shelf_have_a_shape_too() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 10, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(DataError, match=r"Split test of mnist has images of shape \(1, 28, 28\)"):
+        Model.from_module(module, torch.zeros(1, 1, 32, 32), "mnist")
