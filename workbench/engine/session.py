@@ -13,11 +13,11 @@ from workbench.engine import warmup
 from workbench.engine.answering import Answering
 from workbench.engine.assessment import DEFAULT_DEVICE
 from workbench.engine.bulletin import Bulletin
+from workbench.engine.following import Following
 from workbench.engine.foreseeing import Asked, Foreseeing
 from workbench.engine.jobs import Job
-from workbench.engine.listener import Training
 from workbench.engine.preparing import Preparing
-from workbench.engine.running import Follower, running
+from workbench.engine.running import Follower
 from workbench.engine.timing import Timing
 from workbench.engine.update import Move, Update
 from workbench.engine.worker import Worker
@@ -55,6 +55,7 @@ class Session:
         self._timing, self._foreseeing = Timing(self._bulletin), Foreseeing(self._bulletin)
         self._preparing = Preparing(self._bulletin, self._examiner, images)
         self._answering = Answering(self._bulletin, self._examiner, images, self._foreseeing, self._preparing)
+        self._following = Following(self._bulletin, self._take_up)
         self._duties = (self._answering, self._timing, self._foreseeing, self._preparing)  # what comes first, first
         self._worker = Worker(self._changed, self._duties)
         end_pool()  # of the caller, who has loaded the model: the processors are the worker's
@@ -149,25 +150,18 @@ class Session:
         At its end the newest recipe is followed again, which takes up what was trained. The job outlives the session.
         Raises ModelError for a network that another process cannot load.
         """
-        move = self._bulletin.newest
-        return Job(move.model, move.recipe, progress=self._tell, ended=self._trained)
+        return self._following.begin()
 
     def follow_training(self) -> Follower | None:
         """Follow a training that runs already, the one begun last, as `train` does; None where none runs.
 
         It was begun by a session that is gone, or in another process, of whatever network and recipe.
         """
-        found = running()
-        return Follower(found[0], self._tell, self._trained) if found else None
+        return self._following.join()
 
-    def _tell(self, training: Training) -> None:
-        """At once, on the listener's thread: the worker may be at a long piece of work."""
-        share = training.progress.share if training.progress else 0.0
-        self._bulletin.send(self._bulletin.newest, "training", self.report, share, training=training)
-
-    def _trained(self, error: str | None) -> None:
-        self._preparing.forget()  # what was worked out ahead knows nothing of the result
-        self._bulletin.send(self._bulletin.newest, "training", self.report, 1.0, error)
+    def _take_up(self) -> None:
+        """What was trained."""
+        self._preparing.forget()  # what was worked out ahead knows nothing of it
         with self._changed:
             if not self._worker.closed:
                 self.update()
