@@ -140,14 +140,6 @@ def test_a_network_without_weights_is_refused() -> None:
         Model.from_module(nn.Sequential(nn.ReLU(), nn.Flatten()), torch.zeros(1, 3))
 
 
-def test_a_lazy_layer_and_a_parametrised_one_are_refused() -> None:
-    with pytest.raises(ModelError, match="Layer '0' has no weights yet"):
-        Model.from_module(nn.Sequential(nn.LazyLinear(3)), torch.zeros(1, 3))
-    module = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 3)))
-    with pytest.raises(ModelError, match="Layer '0' computes its weight by a parametrisation"):
-        Model.from_module(module, torch.zeros(1, 3))
-
-
 def test_asking_for_a_layer_that_is_not_there_says_why() -> None:
     model = Model.from_module(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), torch.zeros(1, 3))
     with pytest.raises(ModelError, match="Layer '1' of Sequential has no weights"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from workbench.data import datasets
 from workbench.errors import FormatError, ModelError, RecipeError
 from workbench.exporters.header import Header, StoredLayer, StoredTensor
 from workbench.models import zoo
+from workbench.network.door import accepted
 from workbench.network.encoded import ENTERING, EncodedModel
 from workbench.network.model import Model
 from workbench.weights.arrays import Floats
@@ -37,8 +37,7 @@ def network(header: Header, module: nn.Module | None) -> nn.Module:
     Raises FormatError naming the layer or tensor that does not fit, or where the network is unknown.
     """
     if module is not None:
-        module = copy.deepcopy(module).float()
-        module = nn.Sequential(module) if isinstance(module, (nn.Linear, nn.Conv2d)) else module
+        module, _ = accepted(module)
     elif header.architecture is None:
         raise FormatError(f"it holds the user's own network {header.model!r}: hand that over as read(path, module)")
     elif header.architecture not in zoo.architectures():

@@ -120,7 +120,8 @@ class EncodedModel(State):
     @property
     def notes(self) -> tuple[Note, ...]:
         """What the steps did or left, and every rank above its break-even."""
-        return _awaited(self.recipe, self.previews) + self.step_notes + _above_break_even(self.forms)
+        remarks = tuple(Note("", text) for text in self.original.remarks)
+        return remarks + _awaited(self.recipe, self.previews) + self.step_notes + _above_break_even(self.forms)
 
     @property
     def from_file(self) -> bool:

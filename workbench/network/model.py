@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from workbench.errors import ModelError
 from workbench.evidence import Layout
 from workbench.models import zoo
 from workbench.models.exits import exits
+from workbench.network.door import Compressible, accepted, compressible
 from workbench.network.liveness import Activity
 from workbench.network.trace import Call, Trace, trace
 from workbench.weights.arrays import Floats
@@ -30,8 +31,7 @@ from workbench.weights.form import Form
 
 RestPart = Literal["biases", "batch_norm", "other"]
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-_Compressible = nn.Linear | nn.Conv2d
-_COMPRESSIBLE = get_args(_Compressible)
+_COUNTING = (*_BATCH_NORMS, nn.SyncBatchNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Model:
     uncounted: operators whose MACs could not be counted.
     other_macs: MACs of counted operators outside the layers, per image. activity: what a pass makes and when it is
     needed last, per image. digest: of all that it computes; core: the same without `rest`. shelved: whether it is the
-    shelf's own network of that name.
+    shelf's own network of that name. remarks: what was done to the module when it came in.
     """
 
     name: str
@@ -95,6 +95,7 @@ class Model:
     core: str = field(repr=False)
     digest: str = field(repr=False)
     shelved: bool = False
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def from_module(
@@ -110,26 +111,21 @@ class Model:
         Raises ModelError, naming the layer, for weights that are NaN, infinite or absent, and where the module does not
         accept the example; DataError where the data's images have another shape, or labels have no score.
         """
-        if isinstance(module, _COMPRESSIBLE):
-            module = nn.Sequential(module)  # so that its weight has a path
-        for path, one in module.named_modules():
-            if isinstance(one, _COMPRESSIBLE):
-                _check_weight(path, one)
-        module = copy.deepcopy(module).eval().requires_grad_(False).float()
+        module, remarks = accepted(module)
         example = example_input[:1].contiguous()
+        if example.is_floating_point():
+            example = example.float()
         if any(parameter.is_meta for parameter in module.parameters()):
             example = torch.empty(example.shape, device="meta")
-        modules = dict(module.named_modules(remove_duplicate=False))
-        found = {path: one for path, one in modules.items() if isinstance(one, _COMPRESSIBLE)}
-        first_paths = {id(one): path for path, one in reversed(found.items())}
-        traced = trace(module, first_paths, example)
+        traced = _traced(module, example)
         dataset = load_dataset(data) if isinstance(data, str) else data
-        layers = _layers(module, found, traced.calls)
+        layers = _layers(module, compressible(module), traced.calls)
         if not layers:
             raise ModelError("The network has no linear layer or 2-D convolution that its forward pass calls.")
         if dataset is not None:
             dataset.check(tuple(example.shape[1:]), traced.outputs)
-        rest = _rest(module, layers)
+        modules = dict(module.named_modules(remove_duplicate=False))
+        rest = _rest(module, modules, layers)
         core = fingerprint(
             architecture, traced.operators, *_other_ways(module, traced, example), *map(_content, layers)
         )
@@ -148,6 +144,7 @@ class Model:
             activity=traced.activity,
             core=core,
             digest=fingerprint(core, *rest.items()),
+            remarks=remarks,
         )
 
     @cached_property
@@ -206,23 +203,23 @@ def load(name: str) -> Model:
     return replace(Model.from_module(zoo.module(name), example, data, name, entry.architecture), shelved=True)
 
 
-def _check_weight(path: str, layer: _Compressible) -> None:
-    if hasattr(layer, "parametrizations"):
-        raise ModelError(
-            f"Layer {path!r} computes its weight by a parametrisation; remove it (make it permanent) first."
-        )
-    if isinstance(layer.weight, nn.UninitializedParameter) or layer.weight is None:
-        raise ModelError(f"Layer {path!r} has no weights yet; run the network once before handing it over.")
-    if layer.weight.numel() == 0:
-        raise ModelError(f"Layer {path!r} is empty: its weight has shape {tuple(layer.weight.shape)}.")
-    for kind, tensor in (("weights", layer.weight), ("biases", layer.bias)):
-        bad = 0 if tensor is None or tensor.is_meta else int((~torch.isfinite(tensor)).sum())
-        if bad:
-            raise ModelError(f"Layer {path!r} has {bad} {kind} that are NaN or infinite; it cannot be compressed.")
+def _traced(module: nn.Module, example: torch.Tensor) -> Trace:
+    """Of a copy that shares the parameters, so that a pass which counts, or keeps what it sees, leaves no trace."""
+    parameters = {name: (tensor, tensor._version) for name, tensor in module.named_parameters()}
+    watched = copy.deepcopy(module, {id(tensor): tensor for tensor, _ in parameters.values()})
+    found = compressible(watched)
+    traced = trace(watched, {id(layer): path for path, layer in reversed(found.items())}, example)
+    added = [path for path, _ in watched.named_modules() if path not in dict(module.named_modules())]
+    if added:
+        raise ModelError(f"The network adds module {added[0]!r} in its forward pass; run it once before.")
+    for name, (tensor, version) in parameters.items():
+        if tensor._version != version:
+            raise ModelError(f"The network changes its parameter {name!r} in its forward pass.")
+    return traced
 
 
 def _layers(
-    module: nn.Module, found: Mapping[str, _Compressible], calls: Mapping[str, tuple[Call, ...]]
+    module: nn.Module, found: Mapping[str, Compressible], calls: Mapping[str, tuple[Call, ...]]
 ) -> tuple[Layer, ...]:
     """One Layer for each weight tensor that some call uses, in order of first use."""
     owners: dict[int, list[str]] = {}
@@ -239,7 +236,7 @@ def _layers(
     return tuple(layers.values())
 
 
-def _layer(path: str, layer: _Compressible, calls: tuple[Call, ...], aliases: tuple[str, ...]) -> Layer:
+def _layer(path: str, layer: Compressible, calls: tuple[Call, ...], aliases: tuple[str, ...]) -> Layer:
     weight, shape = None, tuple(layer.weight.shape)
     if not layer.weight.is_meta:
         weight = layer.weight.detach().numpy().astype(np.float32)
@@ -268,8 +265,8 @@ def _macs(layer: Layer) -> int:
     return sum(int(np.prod(call.output_shape)) // layer.shape[0] * layer.size for call in layer.calls)
 
 
-def _rest(module: nn.Module, layers: tuple[Layer, ...]) -> dict[str, NDArray[Any]]:
-    """Every tensor of the state dict but the layers' weights and training's counters; shared ones once.
+def _rest(module: nn.Module, modules: Mapping[str, nn.Module], layers: tuple[Layer, ...]) -> dict[str, NDArray[Any]]:
+    """Every tensor of the state dict but the layers' weights and the counters of batch norms; shared ones once.
 
     Of a blank network they are zeros: nobody looks at more than their shapes.
     """
@@ -277,7 +274,9 @@ def _rest(module: nn.Module, layers: tuple[Layer, ...]) -> dict[str, NDArray[Any
     taken = {_memory(state[f"{layer.name}.weight"]) for layer in layers}
     rest: dict[str, NDArray[Any]] = {}
     for path, tensor in state.items():
-        if path.endswith("num_batches_tracked") or (tensor.numel() and _memory(tensor) in taken):
+        owner, _, leaf = path.rpartition(".")
+        counts = leaf == "num_batches_tracked" and isinstance(modules[owner], _COUNTING)
+        if counts or (tensor.numel() and _memory(tensor) in taken):
             continue
         taken.add(_memory(tensor))
         rest[path] = _array(tensor)
@@ -292,7 +291,7 @@ def _other_ways(module: nn.Module, traced: Trace, example: torch.Tensor) -> list
         return []
     generator = torch.Generator().manual_seed(0)
     inputs = [torch.randn(example.shape, generator=generator) for _ in range(16)]
-    return [trace(module, {}, one).operators for one in inputs]
+    return [_traced(module, one).operators for one in inputs]
 
 
 def _content(layer: Layer) -> tuple[Any, ...]:
@@ -306,9 +305,10 @@ def _array(tensor: torch.Tensor) -> NDArray[Any]:
     return tensor.detach().numpy().copy()
 
 
-def _memory(tensor: torch.Tensor) -> int:
-    """What two tensors that share their numbers have in common."""
-    return tensor.untyped_storage()._cdata if tensor.is_meta else tensor.data_ptr()
+def _memory(tensor: torch.Tensor) -> tuple[Any, ...]:
+    """What two tensors that are the same numbers have in common; slices of one tensor are not."""
+    start = tensor.untyped_storage()._cdata, tensor.storage_offset()
+    return *start, tensor.dtype, tuple(tensor.shape), tensor.stride()
 
 
 def _rest_part(modules: Mapping[str, nn.Module], path: str) -> RestPart:

@@ -1,0 +1,114 @@
+"""Modules that cannot be taken as they are: made plain where that changes no answer, or refused by one sentence."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations, prune
+
+from workbench.compression.compressed import compress, read
+from workbench.errors import ModelError
+from workbench.network.model import Model
+from workbench.recipe import Recipe
+
+
+def masked(layer: nn.Module) -> nn.Module:
+    prune.random_unstructured(layer, "weight", 0.5)
+    return prune.l1_unstructured(layer, "bias", 1)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+@pytest.mark.parametrize(
+    "computed",
+    [
+        masked,
+        nn.utils.weight_norm,
+        nn.utils.spectral_norm,
+        parametrizations.weight_norm,
+        parametrizations.spectral_norm,
+        parametrizations.orthogonal,
+    ],
+)
+def test_a_weight_that_is_computed_becomes_a_plain_one_and_the_report_says_so(
+    computed: Callable[[nn.Module], nn.Module], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(computed(nn.Linear(6, 5)), nn.ReLU(), nn.Linear(5, 2)).eval()
+    module(torch.rand(2, 6)).sum().backward()  # what it computes is no leaf then
+    names, x = list(module.state_dict()), torch.rand(3, 6)
+    with torch.no_grad():
+        expected = module(x)
+    compressed = compress(Model.from_module(module, torch.zeros(1, 6)), Recipe())
+    torch.testing.assert_close(compressed.to_torch()(x), expected, rtol=1e-6, atol=1e-6)
+    assert any("0.weight" in note.text for note in compressed.notes)
+    again = read(compressed.save(tmp_path / "own.cwb"), module)
+    torch.testing.assert_close(again.to_torch()(x), expected, rtol=1e-6, atol=1e-6)
+    assert list(module.state_dict()) == names
+
+
+class Growing(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(6, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not hasattr(self, "head"):
+            self.head = nn.Linear(5, 2)
+        return self.head(self.first(x))
+
+
+class Holding(nn.Module):
+    """A layer, and something beside it."""
+
+    def __init__(self, buffer: torch.Tensor | None = None, state: Any = None) -> None:
+        super().__init__()
+        self.layer, self.state = nn.Linear(6, 2), state
+        if buffer is not None:
+            self.register_buffer("beside", buffer)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x)
+
+
+class Stateful(Holding):
+    def get_extra_state(self) -> Any:
+        return {"vocabulary": 3}
+
+    def set_extra_state(self, state: Any) -> None:
+        pass
+
+
+def huge() -> nn.Module:
+    module = nn.Linear(6, 2)
+    nn.init.constant_(module.weight, 3.4e38)
+    return module
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (lambda: nn.Sequential(nn.LazyLinear(3)), "Layer '0' has no weights yet; run the network once"),
+        (lambda: nn.Sequential(nn.Linear(6, 3), nn.LazyBatchNorm1d()), "yet; run the network once"),
+        (lambda: torch.jit.script(nn.Sequential(nn.Linear(6, 2))), "is compiled"),
+        (lambda: nn.Sequential(torch.jit.script(nn.Linear(6, 2)), nn.Linear(2, 2)), "Module '0' is compiled"),
+        (Growing, "adds module 'head' in its forward pass; run it once before"),
+        (lambda: Holding(torch.eye(3).to_sparse()), "Tensor 'beside' is of kind sparse_coo"),
+        (lambda: Holding(torch.zeros(2, dtype=torch.complex64)), "Tensor 'beside' is of kind complex64"),
+        (lambda: Stateful(), "State '_extra_state' is no tensor but dict"),
+        (lambda: Holding(state=(one for one in "ab")), "The network cannot be copied: TypeError"),
+        (lambda: nn.Sequential(nn.Linear(6, 2, dtype=torch.complex64)), "Tensor '0.weight' is of kind complex64"),
+        (
+            lambda: torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(6, 2), nn.ReLU()), {nn.Linear}),
+            "State '0._packed_params.dtype' is no tensor",
+        ),
+        (huge, r"Layer '0' has weights as large as 3.4e\+38; beyond 1e\+15 sums of them overflow"),
+        (lambda: print, "The network must be a torch module, not builtin_function_or_method"),
+    ],
+)
+def test_what_cannot_be_taken_is_named(made: Callable[[], nn.Module], sentence: str) -> None:
+    with pytest.raises(ModelError, match=sentence):
+        Model.from_module(made(), torch.zeros(1, 6))
