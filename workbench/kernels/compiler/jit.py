@@ -7,6 +7,7 @@ only the compiler needs (0.3 s and 45 MiB: Numba's typing rules, SciPy, LLVM's o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -23,6 +24,7 @@ from numba.core.runtime import _nrt_python
 from platformdirs import user_cache_path
 
 from workbench.kernels.compiler.features import obey_processor_name
+from workbench.kernels.compiler.kept import KeptCode
 
 # Reorders and fuses operations but keeps NaN and infinity; all of the speed of full fast math in sums and products.
 FAST_MATH = frozenset({"reassoc", "contract", "nsz", "arcp"})
@@ -95,12 +97,26 @@ def _sources() -> str:
 
 
 class _KernelCache(FunctionCache):
-    """Numba's cache, which readies the compiler before it looks for anything; compiling does that by itself."""
+    """Numba's cache, which readies the compiler before it looks for anything; compiling does that by itself.
+
+    No failure of it is a failure of the kernel.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        locator = self._impl.locator
+        self._cache_file = KeptCode(_folder(), self._impl.filename_base, locator.get_source_stamp())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         _name_runtime()
-        with self._guard_against_spurious_io_errors():
+        try:
             return self._load_overload(sig, target_context)
+        except Exception:  # it is compiled instead, and overwritten
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with contextlib.suppress(OSError):
+            self._save_overload(sig, data)
 
 
 @cache

@@ -1,0 +1,79 @@
+"""Compiled code on disk: a file for each function and signature, whole or not there at all.
+
+What cannot be read, was damaged, or belongs to other source code is as if it were missing, and is written anew; what
+cannot be written is compiled again by the next process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from numba.core.serialize import dumps
+
+_DIGEST = 32  # bytes, which a file begins with
+_ABANDONED = 600.0  # seconds after which a temporary file belongs to a process that has ended
+
+
+class KeptCode:
+    """What Numba's cache keeps its results in (`numba.core.caching.IndexDataCacheFile`).
+
+    folder: which must be the user's alone, since loading what lies there runs it. base: what the names of the
+    function's files begin with. stamp: of the sources that it was compiled from.
+    """
+
+    def __init__(self, folder: Path, base: str, stamp: str) -> None:
+        self._folder, self._base, self._stamp = folder, base, stamp
+
+    def load(self, key: Any) -> Any:
+        """What was saved under `key`, None where that is not there or not as it was written."""
+        try:
+            content = self._path(key).read_bytes()
+            if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
+                return None
+            saved_under, data = pickle.loads(content[_DIGEST:])
+        except Exception:  # a pickle of another version may fail in any way
+            return None
+        return data if saved_under == key else None
+
+    def save(self, key: Any, data: Any) -> None:
+        """Keep `data`, and drop what was compiled from other sources."""
+        payload = dumps((key, data))
+        temporary = self._folder / f"{self._base}.{uuid4().hex[:16]}.tmp"
+        try:
+            with temporary.open("wb") as file:
+                file.write(hashlib.sha256(payload).digest() + payload)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._path(key))
+            self._clear()
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def flush(self) -> None:
+        """Drop everything that was kept of the function."""
+        for path in self._files():
+            path.unlink(missing_ok=True)
+
+    def _path(self, key: Any) -> Path:
+        digest = hashlib.sha256(repr(key).encode()).hexdigest()
+        return self._folder / f"{self._base}.{self._stamp[:16]}.{digest[:16]}.nbc"
+
+    def _files(self) -> Iterator[Path]:
+        return (path for path in self._folder.iterdir() if path.name.startswith(f"{self._base}."))
+
+    def _clear(self) -> None:
+        for path in self._files():
+            stale = not path.name.startswith(f"{self._base}.{self._stamp[:16]}.")
+            if path.suffix == ".tmp":
+                stale = path.stat().st_mtime < time.time() - _ABANDONED
+            if stale:
+                path.unlink(missing_ok=True)
