@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     choice, further = parser.parse_known_args(arguments)
     use_settings()
+    _end_with_the_terminal()
     try:
         if choice.page == "dashboard":
             _dashboard([*dashboard_arguments(choice.notebook, choice.port, choice.no_browser), *further])
@@ -67,6 +70,12 @@ def _lab(arguments: list[str]) -> None:
     from jupyterlab.labapp import LabApp
 
     LabApp.launch_instance(arguments)
+
+
+def _end_with_the_terminal() -> None:
+    """As on SIGTERM, on which both servers end their kernels; not where it was begun by `nohup`."""
+    if os.name == "posix" and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda number, frame: signal.raise_signal(signal.SIGTERM))
 
 
 def _port(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -25,5 +26,13 @@ def lab(arguments: tuple[str, ...]) -> None:
 
 
 def _serve(page: str, arguments: tuple[str, ...]) -> None:
-    """A process of its own: Jupyter's servers read their settings, and torch's threads start, in a clean one."""
-    sys.exit(subprocess.call([sys.executable, "-m", "widgets.server", page, *arguments]))
+    """Become the server: Jupyter's read their settings, and torch's threads start, in a clean process.
+
+    So a signal to the command is one to the server; Windows has no such way, and no such signals.
+    """
+    command = [sys.executable, "-m", "widgets.server", page, *arguments]
+    if os.name == "nt":
+        sys.exit(subprocess.call(command))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(command[0], command)
