@@ -159,6 +159,7 @@ class Evaluator:
     def _batch(self, number: int) -> torch.Tensor:
         """As many images as always, the last ones repeats of the first where there are not enough."""
         images = self._inputs(number * self.batch, min((number + 1) * self.batch, self._images))
+        images = self._model.entering(images)
         return images if len(images) == self.batch else images[torch.arange(self.batch) % len(images)]
 
     def _keep(self, batch: int, live: Live) -> None:

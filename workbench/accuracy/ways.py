@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 def ways(model: Model) -> tuple[Network, ...]:
     """All that there may be, the last of which suits any forms and `gives` the model's scores."""
-    example = _example(model)
+    example = model.noise(2)
     for layout in (torch.channels_last, torch.contiguous_format):
         try:
             with torch.no_grad():
@@ -37,7 +37,7 @@ def ways(model: Model) -> tuple[Network, ...]:
 
 def gives(network: Network, model: Model) -> bool:
     """Whether `network`, which is filled anew, gives the scores that the model's own module gives."""
-    example = _example(model)
+    example = model.noise(2)
     try:
         with torch.no_grad():
             for layer in model.layers:
@@ -49,7 +49,3 @@ def gives(network: Network, model: Model) -> bool:
     except Exception:
         _log.debug("%s cannot be run as %s", model.name, type(network).__name__, exc_info=True)
         return False
-
-
-def _example(model: Model) -> torch.Tensor:
-    return torch.rand(2, *model.input_shape, generator=torch.Generator().manual_seed(0))

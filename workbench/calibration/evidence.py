@@ -117,7 +117,7 @@ def first_order(state: State, channels: Channels, images: Split, cancelled: Call
     loss_of, gates = TASKS[state.model.data.task].loss, _Gates(state, channels)
     totals: dict[str, Floats] = {}
     try:
-        for batch, truth in zip(_batches(images), images.targets().split(_BATCH), strict=True):
+        for batch, truth in zip(_batches(state, images), images.targets().split(_BATCH), strict=True):
             if cancelled():
                 raise Stopped
             for path, effects in gates.effects(batch, lambda y: loss_of(y, truth)).items():  # noqa: B023 (called at once)
@@ -188,7 +188,7 @@ def _watch(
     ]
     try:
         with torch.inference_mode(), passing(module):  # what enters a layer does not hang on an exit's threshold
-            for batch in _batches(images):
+            for batch in _batches(state, images):
                 if cancelled():
                     raise Stopped
                 module(batch)
@@ -200,8 +200,8 @@ def _watch(
             hook.remove()
 
 
-def _batches(images: Split) -> Iterator[torch.Tensor]:
-    yield from images.inputs().split(_BATCH)
+def _batches(state: State, images: Split) -> Iterator[torch.Tensor]:
+    yield from state.model.entering(images.inputs()).split(_BATCH)
 
 
 def _is_convolution(state: State, layer: str) -> bool:

@@ -121,7 +121,7 @@ def measure(
 def _images(compressed: EncodedModel) -> Iterator[torch.Tensor]:
     """The same one again and again; where a network has side exits, one test image after another: they differ."""
     if compressed.model.thresholds and compressed.model.data is not None:
-        several = compressed.model.data.split("test").inputs(slice(_SEVERAL))
+        several = compressed.model.entering(compressed.model.data.split("test").inputs(slice(_SEVERAL)))
         return cycle(several.split(1))
     return repeat(_image(compressed))
 
@@ -134,8 +134,8 @@ def _image(compressed: EncodedModel) -> torch.Tensor:
     """A test image where there are any; else noise."""
     model = compressed.model
     if model.data is not None:
-        return model.data.split("test").inputs(slice(1))
-    return torch.rand(1, *model.input_shape, generator=torch.Generator().manual_seed(0))
+        return model.entering(model.data.split("test").inputs(slice(1)))
+    return model.noise()
 
 
 def _inputs(module: nn.Module, names: Iterable[str], image: torch.Tensor) -> dict[str, list[torch.Tensor]]:

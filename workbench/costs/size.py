@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from workbench.cache import Cache
 from workbench.costs import Cost
-from workbench.exporters.packed import overhead
+from workbench.exporters.packed import beside, overhead
 from workbench.report.figures import Figure
 
 if TYPE_CHECKING:
@@ -59,5 +59,6 @@ class Size(Cost):
 def _rest(model: Model) -> tuple[tuple[str, str, int], ...]:
     """Module, part and bytes of each tensor beside the layers' weights."""
     return tuple(
-        (name.rpartition(".")[0] or name, model.rest_part[name], tensor.nbytes) for name, tensor in model.rest.items()
+        (name.rpartition(".")[0] or name, model.rest_part.get(name, "other"), tensor.nbytes)
+        for name, tensor in beside(model).items()
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data.sets import SETS
@@ -72,10 +73,10 @@ class Dataset:
         """Whether there is such a split."""
         return name in self._splits or name in self._readers
 
-    def check(self, input_shape: tuple[int, ...], outputs: tuple[int, ...] | None) -> None:
+    def check(self, input_shape: tuple[int, ...], outputs: tuple[int, ...] | None, whole: bool = False) -> None:
         """Raises DataError where a network of that input and these outputs (images first) cannot be judged by it.
 
-        What is looked at are the test images and the splits that are in memory.
+        whole: whether it takes whole numbers. What is looked at are the test images and the splits that are in memory.
         """
         if self.has("test"):
             self.split("test")
@@ -83,6 +84,9 @@ class Dataset:
             if split.images.shape[1:] != input_shape:
                 images = f"Split {split.name} of {self.name} has images of shape {split.images.shape[1:]}"
                 raise DataError(f"{images}, and the network was given an example of shape {input_shape}.")
+            if whole and (split.images.dtype == np.uint8 or (split.images % 1).any()):
+                given = "bytes, which stand for 0 to 1" if split.images.dtype == np.uint8 else "fractions"
+                raise DataError(f"Split {split.name} of {self.name} has {given}, and the network takes whole numbers.")
             if outputs is not None:
                 TASKS[self.task].check(outputs, split.truth)
 

@@ -132,7 +132,7 @@ def _write(folder: Path, model: Model, recipe: Recipe, store: Store) -> None:
         "name": model.name,
         "architecture": model.architecture,
         "module": model.module.state_dict() if _rebuilt(model) else model.module,
-        "input_shape": model.input_shape,
+        "example": torch.zeros(1, *model.input_shape) if model.blank else model.example,
         "data": None if model.data is None else model.data.name if shelved else _splits(model.data),
     }
     (folder / MODEL).write_bytes(pickle.dumps(content))
@@ -176,8 +176,7 @@ def ordered(folder: Path) -> tuple[Model, Recipe, Store]:
         data = datasets.load(data)
     elif data is not None:
         data = Dataset.from_arrays(data["name"], classes=data["classes"], task=data["task"], **data["splits"])
-    example = torch.zeros(1, *content["input_shape"])
-    model = Model.from_module(module, example, data, name, content["architecture"])
+    model = Model.from_module(module, content["example"], data, name, content["architecture"])
     if _digest(model, store) != order["digest"]:
         raise ModelError(f"{name} is not the same in another process, so what is trained there would not be its own.")
     return model, recipe, store

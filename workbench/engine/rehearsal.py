@@ -36,7 +36,7 @@ def rehearse(compressed: EncodedModel, cancelled: Callable[[], bool], progress: 
             for name in layers:
                 packed.get_submodule(name).register_forward_pre_hook(lambda *_, name=name: begin(name))
             with torch.inference_mode():
-                packed(torch.zeros(1, *compressed.model.input_shape))
+                packed(compressed.model.noise())
         except Exception:
             _log.debug("the packed network was not run to its end", exc_info=True)
         over.set()

@@ -32,6 +32,7 @@ Bytes = NDArray[np.uint8]
 MOST_ARRAYS = 10**6
 LARGEST_INPUT = 2**24  # numbers in one input of the network
 DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
+EXAMPLE = "example"  # the name of its array
 _NO_CRC32 = "0" * 8
 _NO_DIGEST = "0" * 64
 _around: Cache[int] = Cache(ceiling=2**16)
@@ -73,7 +74,8 @@ class StoredTensor:
 class Header:
     """data: name of the data set and digest of its test images. layers and rest: in file order.
 
-    original: name of the model that the recipe began with, None where that is `model` itself. previews: titles of the
+    example: what the network was traced with, where zeros would not do. original: name of the model that the recipe
+    began with, None where that is `model` itself. previews: titles of the
     trained methods in the recipe for which another stood in.
     """
 
@@ -86,12 +88,13 @@ class Header:
     original: str | None
     layers: tuple[StoredLayer, ...]
     rest: tuple[StoredTensor, ...]
+    example: StoredTensor | None
 
     def arrays(self) -> Iterator[Described]:
         """Every array, in file order."""
         for layer in self.layers:
             yield from layer.arrays
-        for tensor in self.rest:
+        for tensor in (*self.rest, *([self.example] if self.example else ())):
             yield tensor.array
 
 
@@ -154,16 +157,14 @@ def _content(
         **untrained,
         **before,
         "layers": layers,
-        "rest": [
-            {
-                "name": name,
-                "dtype": one.dtype.name,
-                "shape": list(one.shape),
-                "crc32": _crc32(as_bytes(one)) if checksums else _NO_CRC32,
-            }
-            for name, one in model.rest.items()
-        ],
+        "rest": [_beside(name, one, checksums) for name, one in model.rest.items()],
+        **({"example": _beside(EXAMPLE, model.example.numpy(), checksums)} if model.kept else {}),
     }
+
+
+def _beside(name: str, tensor: NDArray[Any], checksum: bool) -> Any:
+    crc32 = _crc32(as_bytes(tensor)) if checksum else _NO_CRC32
+    return {"name": name, "dtype": tensor.dtype.name, "shape": list(tensor.shape), "crc32": crc32}
 
 
 def _entry(
@@ -204,8 +205,11 @@ def parse(raw: bytes, of_today: Callable[[Any], Any] = lambda layer: layer) -> H
         original=reading.text("original") if "original" in content else None,
         layers=tuple(_layer(of_today(layer)) for layer in _list("layers", reading.take("layers"))),
         rest=tuple(_tensor(one) for one in _list("rest", reading.take("rest"))),
+        example=_tensor(reading.take("example")) if "example" in content else None,
     )
     reading.finish()
+    if header.example is not None and header.example.shape != (1, *header.input_shape):
+        raise FormatError(f"its example has shape {header.example.shape}, and its input {header.input_shape}")
     if sum(1 for _ in header.arrays()) > MOST_ARRAYS:
         raise FormatError(f"it describes more than {MOST_ARRAYS:,} arrays")
     return header

@@ -14,14 +14,20 @@ Every array has a CRC-32 in the header, too, so that a damaged one can be named.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import struct
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import torch
+from numpy.typing import NDArray
 
 from workbench.errors import FormatError
 from workbench.exporters.file import replace
-from workbench.exporters.header import as_bytes, describe, length, parse
+from workbench.exporters.header import EXAMPLE, as_bytes, describe, length, parse
+from workbench.network.model import Model
 
 if TYPE_CHECKING:
     from workbench.network.encoded import EncodedModel
@@ -40,6 +46,26 @@ def overhead(compressed: EncodedModel) -> int:
     return PREAMBLE.size + length(compressed)
 
 
+def _check_way(compressed: EncodedModel) -> None:
+    """A reader traces the network with the weights of the file, which must lead it through the same layers."""
+    model = compressed.model
+    module = copy.deepcopy(model.module)
+    state = module.state_dict()  # shares its memory with the module
+    for name, form in compressed.forms.items():
+        state[f"{name}.weight"].copy_(torch.from_numpy(form.compose()))
+    found = [layer.name for layer in Model.of_accepted(module, model.example, None, None, None).layers]
+    changed = sorted({layer.name for layer in model.layers}.symmetric_difference(found))
+    if changed:
+        raise FormatError(
+            f"its way depends on values, and with these weights it is another one at layer {changed[0]!r}"
+        )
+
+
+def beside(model: Model) -> Mapping[str, NDArray[Any]]:
+    """What the file holds beside the layers, in its order: every other tensor, and the example where it is kept."""
+    return {**model.rest, **({f"({EXAMPLE})": model.example.numpy()} if model.kept else {})}
+
+
 def write(compressed: EncodedModel, path: Path) -> Path:
     """Write the file and return its path.
 
@@ -51,9 +77,11 @@ def write(compressed: EncodedModel, path: Path) -> Path:
         for name, encoding in compressed.encodings.items()
         for array in (*encoding.arrays(), *compressed.entering.get(name, ()))
     ]
-    arrays = [*weights, *(as_bytes(array) for array in compressed.model.rest.values())]
+    arrays = [*weights, *(as_bytes(array) for array in beside(compressed.model).values())]
     header = describe(compressed)
     try:
+        if compressed.model.decides:
+            _check_way(compressed)
         nbytes = PREAMBLE.size + len(header) + sum(one.size for one in arrays)
         if nbytes > LARGEST_FILE or len(header) > LONGEST_HEADER:
             raise FormatError("it is too large")

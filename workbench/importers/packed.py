@@ -60,7 +60,8 @@ def _read(file: BufferedReader, module: nn.Module | None, data: Dataset | None) 
         for layer in header.layers
     }
     rest = {one.array.name: _array(file, one.array, "tensor") for one in header.rest}
-    return filled(header, blank, layers, rest, data)
+    example = None if header.example is None else _array(file, header.example.array, "the")
+    return filled(header, blank, layers, rest, example, data)
 
 
 def _verified_header(file: BufferedReader) -> Header:

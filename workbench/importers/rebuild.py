@@ -46,7 +46,7 @@ def network(header: Header, module: nn.Module | None) -> nn.Module:
     elif header.input_shape != (shape := zoo.facts(header.architecture)["input_shape"]):
         raise FormatError(f"the input of {header.architecture} has shape {shape}, not {header.input_shape}")
     else:
-        module = zoo.build(header.architecture)
+        module, _ = accepted(zoo.build(header.architecture))
     state = module.state_dict()
     for layer in header.layers:
         _check_layer(layer, state.get(f"{layer.name}.weight"))
@@ -56,11 +56,17 @@ def network(header: Header, module: nn.Module | None) -> nn.Module:
 
 
 def filled(
-    header: Header, module: nn.Module, layers: Mapping[str, Arrays], rest: Arrays, data: Dataset | None
+    header: Header,
+    module: nn.Module,
+    layers: Mapping[str, Arrays],
+    rest: Arrays,
+    example: NDArray[np.uint8] | None,
+    data: Dataset | None,
 ) -> EncodedModel:
     """The compressed network: `module` with the weights that the arrays stand for.
 
-    layers: layer -> array name -> bytes. rest: tensor name -> bytes. Raises FormatError naming the layer or tensor,
+    layers: layer -> array name -> bytes. rest: tensor name -> bytes. example: bytes of the one that is kept.
+    Raises FormatError naming the layer or tensor,
     also where the network has one that the file lacks.
     """
     encodings = {stored.name: _restored(stored, layers[stored.name]) for stored in header.layers}
@@ -73,11 +79,11 @@ def filled(
         state[f"{name}.weight"].copy_(torch.from_numpy(_composed(name, form)))
     for tensor in header.rest:
         state[tensor.array.name].copy_(torch.from_numpy(_tensor(tensor, rest[tensor.array.name])))
-    dataset = _dataset(header, data)
+    dataset, given = _dataset(header, data), torch.zeros(1, *header.input_shape)
+    if header.example is not None and example is not None:
+        given = torch.from_numpy(_tensor(header.example, example))
     try:
-        model = Model.from_module(
-            module, torch.zeros(1, *header.input_shape), dataset, header.model, header.architecture
-        )
+        model = Model.of_accepted(module, given, dataset, header.model, header.architecture)
         if not header.recipe.replaces:  # else its steps name layers of two networks
             header.recipe.check(model)
     except (ModelError, RecipeError) as error:

@@ -36,9 +36,8 @@ def couplings(model: Model) -> Channels:
     try:
         module = model.module
         graph = Recording().record(module)
-        example = torch.rand(1, *model.input_shape, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
-            found = results(module, graph, example)
+            found = results(module, graph, model.noise())
     except Exception as error:  # a user's module may resist in any way
         reason = f"is in a network whose graph cannot be followed ({type(error).__name__})"
         return Channels((), {layer.name: reason for layer in model.layers})

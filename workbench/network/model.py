@@ -71,19 +71,21 @@ class Model:
     """A network, its layers in order of first use, and the images that judge it.
 
     module: in eval mode; never changed in place; on torch's device "meta" where the network is *blank*, known by its
-    shapes alone. architecture: the zoo's name for it, by which a packed file is rebuilt
-    without code; None for a user's own module. input_shape: without the batch. rest: every other tensor that inference
-    needs, and `rest_part` what the size counts it under; `reads`: bytes of it that an inference reads.
-    uncounted: operators whose MACs could not be counted.
-    other_macs: MACs of counted operators outside the layers, per image. activity: what a pass makes and when it is
-    needed last, per image. digest: of all that it computes; core: the same without `rest`. shelved: whether it is the
-    shelf's own network of that name. remarks: what was done to the module when it came in.
+    shapes alone. architecture: the zoo's name for it, by which a packed file is rebuilt without code; None for a user's
+    own module. example: [1, ...], float32 or whole numbers, that it was traced with; kept: whether a file must hold it,
+    since a pass of float32 zeros would not be the same one. rest: every other tensor that inference needs, and
+    `rest_part` what the size counts it under; `reads`: bytes of it that an inference reads. uncounted: operators whose
+    MACs could not be counted. other_macs: MACs of counted operators outside the layers, per image. activity: what a
+    pass makes and when it is needed last, per image. decides: whether Python looks at values in it. digest: of all that
+    it computes; core: the same without `rest`. shelved: whether it is the shelf's own network of that name. remarks:
+    what was done to the module when it came in.
     """
 
     name: str
     module: nn.Module
     architecture: str | None
-    input_shape: tuple[int, ...]
+    example: torch.Tensor = field(repr=False)
+    kept: bool
     data: Dataset | None
     layers: tuple[Layer, ...]
     rest: Mapping[str, NDArray[Any]]
@@ -92,6 +94,7 @@ class Model:
     uncounted: tuple[str, ...]
     other_macs: int
     activity: Activity = field(repr=False)
+    decides: bool
     core: str = field(repr=False)
     digest: str = field(repr=False)
     shelved: bool = False
@@ -112,6 +115,14 @@ class Model:
         accept the example; DataError where the data's images have another shape, or labels have no score.
         """
         module, remarks = accepted(module)
+        return replace(cls.of_accepted(module, example_input, data, name, architecture), remarks=remarks)
+
+    @classmethod
+    def of_accepted(
+        cls, module: nn.Module, example_input: torch.Tensor, data: Dataset | str | None, name: str | None,
+        architecture: str | None,
+    ) -> Model:  # fmt: skip
+        """The same of a module that has come through the door (`network/door.py`), which is not copied again."""
         example = example_input[:1].contiguous()
         if example.is_floating_point():
             example = example.float()
@@ -123,7 +134,7 @@ class Model:
         if not layers:
             raise ModelError("The network has no linear layer or 2-D convolution that its forward pass calls.")
         if dataset is not None:
-            dataset.check(tuple(example.shape[1:]), traced.outputs)
+            dataset.check(tuple(example.shape[1:]), traced.outputs, whole=not example.is_floating_point())
         modules = dict(module.named_modules(remove_duplicate=False))
         rest = _rest(module, modules, layers)
         core = fingerprint(
@@ -133,7 +144,8 @@ class Model:
             name=name or type(module).__name__,
             module=module,
             architecture=architecture,
-            input_shape=tuple(example_input.shape[1:]),
+            example=example,
+            kept=architecture is None and not example.is_meta and not _like_zeros(module, traced, example),
             data=dataset,
             layers=layers,
             rest=MappingProxyType(rest),
@@ -142,10 +154,25 @@ class Model:
             uncounted=traced.uncounted,
             other_macs=traced.macs - sum(_macs(layer) for layer in layers),
             activity=traced.activity,
+            decides=traced.decides,
             core=core,
             digest=fingerprint(core, *rest.items()),
-            remarks=remarks,
         )
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Without the batch."""
+        return tuple(self.example.shape[1:])
+
+    def noise(self, images: int = 1) -> torch.Tensor:
+        """[images, ...]: uniform noise, the same at every call; the example where the network takes whole numbers."""
+        if not self.example.is_floating_point():
+            return self.example.repeat(images, *(1 for _ in self.input_shape))
+        return torch.rand(images, *self.input_shape, generator=torch.Generator().manual_seed(0))
+
+    def entering(self, images: torch.Tensor) -> torch.Tensor:
+        """Images as the network takes them: of its example's type."""
+        return images.to(self.example.dtype)
 
     @cached_property
     def thresholds(self) -> Mapping[str, str]:
@@ -216,6 +243,18 @@ def _traced(module: nn.Module, example: torch.Tensor) -> Trace:
         if tensor._version != version:
             raise ModelError(f"The network changes its parameter {name!r} in its forward pass.")
     return traced
+
+
+def _like_zeros(module: nn.Module, traced: Trace, example: torch.Tensor) -> bool:
+    """Whether a pass of float32 zeros is the same as that of the example."""
+    if not example.is_floating_point():
+        return False
+    if not example.any():
+        return True
+    try:
+        return _traced(module, torch.zeros_like(example)).operators == traced.operators
+    except ModelError:
+        return False
 
 
 def _layers(
