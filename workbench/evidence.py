@@ -19,7 +19,8 @@ class Layout:
 
     groups: above 1 marks a grouped or depthwise convolution. tied: other modules use the same weight tensor. output: it
     is the network's last layer, which gives the class scores. first: it is the first layer that the network's input
-    meets. exit: it gives the scores of a side exit.
+    meets. exit: it gives the scores of a side exit. special: why nothing but itself may stand in its place, as the end
+    of a sentence; "" where it does what torch's layer of its kind does.
     """
 
     kind: Literal["linear", "conv2d"]
@@ -28,10 +29,13 @@ class Layout:
     output: bool
     first: bool = False
     exit: bool = False
+    special: str = ""
 
     @property
     def unfactorable(self) -> str | None:
         """Why the layer cannot become a product of two layers, as the end of a sentence."""
+        if self.special:
+            return f"{self.special}, so that no product of two layers may stand in its place"
         if self.groups > 1:
             return "is a grouped convolution, which has no product of two layers here"
         return "shares its weight with another module, which factors would untie" if self.tied else None

@@ -81,6 +81,14 @@ class Stateful(Holding):
         pass
 
 
+def bound_to_another() -> nn.Module:
+    """A copy of it would go on computing with the weight of the first one."""
+    layer = nn.Linear(6, 2)
+    plain = layer.forward
+    layer.forward = lambda x: plain(x).sin()  # type: ignore[method-assign]
+    return nn.Sequential(layer)
+
+
 def huge() -> nn.Module:
     module = nn.Linear(6, 2)
     nn.init.constant_(module.weight, 3.4e38)
@@ -106,6 +114,7 @@ def huge() -> nn.Module:
             "State '0._packed_params.dtype' is no tensor",
         ),
         (huge, r"Layer '0' has weights as large as 3.4e\+38; beyond 1e\+15 sums of them overflow"),
+        (bound_to_another, "Layer '0' is called, but what is computed then does not read its weight"),
         (lambda: print, "The network must be a torch module, not builtin_function_or_method"),
     ],
 )

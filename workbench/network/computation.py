@@ -24,9 +24,14 @@ class Computation:
     told by its numbers.
     """
 
-    def __init__(self, memory: Memory, example: torch.Tensor, state: Mapping[str, torch.Tensor]) -> None:
+    def __init__(
+        self, memory: Memory, example: torch.Tensor, state: Mapping[str, torch.Tensor], entered: list[str]
+    ) -> None:
+        """entered: the layers that are being called, the innermost last."""
+        self._entered = entered
         self.operators: list[str] = []
         self.reads: dict[str, int] = {}  # tensor of the state dict -> bytes of it that operators read
+        self.readers: dict[str, set[str]] = {}  # and the layers that are being called then, "" outside of any
         self._memory = memory
         self._origins = {memory(tensor): name for name, tensor in state.items() if tensor.layout is torch.strided}
         self._saved = {*self._origins.values()}
@@ -44,6 +49,7 @@ class Computation:
                 name = self._origins.get(self._memory(tensor))
                 if name in self._saved:
                     read = sum(result.nbytes for result in results) if looks_up else tensor.nbytes
+                    self.readers.setdefault(name, set()).add(self._entered[-1] if self._entered else "")
                     self.reads[name] = min(self.reads.get(name, 0) + read, tensor.untyped_storage().nbytes())
         for place, result in enumerate(results):
             self._origins[self._memory(result)] = f"{len(self.operators)}.{place}"

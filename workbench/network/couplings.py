@@ -52,7 +52,9 @@ class _Flow:
 
     def __init__(self, model: Model, found: dict[fx.Node, Any]) -> None:
         self._model, self._found = model, found
-        self._layers = {path: layer for layer in model.layers for path in (layer.name, *layer.aliases)}
+        self._layers = {
+            path: layer for layer in model.layers if not layer.special for path in (layer.name, *layer.aliases)
+        }
         self._first: dict[str, int] = {}
         self._rows: list[tuple[str, int]] = []
         for layer in model.layers:
@@ -80,6 +82,9 @@ class _Flow:
     def _module(self, node: fx.Node, path: str, result: Any) -> Any:
         module = self._model.module.get_submodule(path)
         numbers = self._of(node.args[0])
+        if module._forward_hooks or module._forward_pre_hooks:
+            self._freeze(node.args, f"goes through {path}, which has hooks")
+            return _nothing(result)
         if path in self._layers and isinstance(numbers, torch.Tensor):
             return self._layer(self._layers[path], path, numbers, result)
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)) and module.affine and isinstance(numbers, torch.Tensor):

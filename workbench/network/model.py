@@ -40,7 +40,8 @@ class Layer:
 
     name: qualified module name, the first one where several modules share the weight; `aliases` are the others.
     weight: [out, in] or [out, in/groups, kh, kw], float32, read-only; None of a blank network. shape: the weight's.
-    calls: one per use in a forward pass, so a layer used twice counts its operations twice.
+    calls: one per use in a forward pass, so a layer used twice counts its operations twice. special: why nothing but
+    the module itself may stand in its place, as the end of a sentence; "" where it does what torch's layer does.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Layer:
     groups: int
     calls: tuple[Call, ...]
     aliases: tuple[str, ...]
+    special: str = ""
 
     @cached_property
     def form(self) -> Form:
@@ -130,7 +132,7 @@ class Model:
             example = torch.empty(example.shape, device="meta")
         traced = _traced(module, example)
         dataset = load_dataset(data) if isinstance(data, str) else data
-        layers = _layers(module, compressible(module), traced.calls)
+        layers = _layers(module, compressible(module), traced)
         if not layers:
             raise ModelError("The network has no linear layer or 2-D convolution that its forward pass calls.")
         if dataset is not None:
@@ -206,6 +208,7 @@ class Model:
             output=layer is self.layers[-1],
             first=layer is self.layers[0],
             exit=layer.name in self.thresholds,
+            special=layer.special,
         )
 
     def layer(self, name: str) -> Layer:
@@ -257,32 +260,51 @@ def _like_zeros(module: nn.Module, traced: Trace, example: torch.Tensor) -> bool
         return False
 
 
-def _layers(
-    module: nn.Module, found: Mapping[str, Compressible], calls: Mapping[str, tuple[Call, ...]]
-) -> tuple[Layer, ...]:
+def _layers(module: nn.Module, found: Mapping[str, Compressible], traced: Trace) -> tuple[Layer, ...]:
     """One Layer for each weight tensor that some call uses, in order of first use."""
     owners: dict[int, list[str]] = {}
     for path, parameter in module.named_parameters(remove_duplicate=False):
         owners.setdefault(id(parameter), []).append(path.rpartition(".")[0])
     layers: dict[int, Layer] = {}
+    calls = traced.calls
     for path in calls:
         layer = found[path]
         if id(layer.weight) in layers:
             continue
-        sharing = [one for one in owners[id(layer.weight)] if one != path and found.get(one) is not layer]
+        holding = owners[id(layer.weight)]
+        sharing = [one for one in holding if one != path and one in found and found[one] is not layer]
         used = tuple(call for other in (path, *sharing) for call in calls.get(other, ()))
-        layers[id(layer.weight)] = _layer(path, layer, used, tuple(sharing))
+        readers = {reader for one in holding for reader in traced.readers.get(f"{one}.weight", ())}
+        if not readers:  # a forward that was exchanged may be bound to the module that was copied
+            raise ModelError(f"Layer {path!r} is called, but what is computed then does not read its weight.")
+        special = next(filter(None, (_special(found[one]) for one in (path, *sharing))), "")
+        if not special and not readers <= {path, *sharing}:
+            special = "has its weight read outside of its own calls"
+        layers[id(layer.weight)] = _layer(path, layer, used, tuple(sharing), special)
     return tuple(layers.values())
 
 
-def _layer(path: str, layer: Compressible, calls: tuple[Call, ...], aliases: tuple[str, ...]) -> Layer:
+def _special(layer: Compressible) -> str:
+    """Why nothing but the module itself computes what it does, as the end of a sentence; "" where torch's does."""
+    kind = nn.Linear if isinstance(layer, nn.Linear) else nn.Conv2d
+    own = [name for name in ("__call__", "forward", "_conv_forward") if _defines(layer, kind, name)]
+    if own:
+        return f"computes in a way of its own ({type(layer).__name__}.{own[-1]})"
+    return "has hooks of its own" if layer._forward_hooks or layer._forward_pre_hooks else ""
+
+
+def _defines(layer: nn.Module, kind: type[nn.Module], name: str) -> bool:
+    return name in vars(layer) or getattr(type(layer), name, None) is not getattr(kind, name, None)
+
+
+def _layer(path: str, layer: Compressible, calls: tuple[Call, ...], aliases: tuple[str, ...], special: str) -> Layer:
     weight, shape = None, tuple(layer.weight.shape)
     if not layer.weight.is_meta:
         weight = layer.weight.detach().numpy().astype(np.float32)
         weight.flags.writeable = False
     bias = layer.bias is not None
     if isinstance(layer, nn.Linear):
-        return Layer(path, "linear", weight, shape, bias, (1, 1), (0, 0), (1, 1), 1, calls, aliases)
+        return Layer(path, "linear", weight, shape, bias, (1, 1), (0, 0), (1, 1), 1, calls, aliases, special)
     kernel, dilation = _pair(layer.kernel_size), _pair(layer.dilation)
     padding = (
         _pair(layer.padding)
@@ -292,7 +314,7 @@ def _layer(path: str, layer: Compressible, calls: tuple[Call, ...], aliases: tup
         else (dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2)
     )
     stride = _pair(layer.stride)
-    return Layer(path, "conv2d", weight, shape, bias, stride, padding, dilation, layer.groups, calls, aliases)
+    return Layer(path, "conv2d", weight, shape, bias, stride, padding, dilation, layer.groups, calls, aliases, special)
 
 
 def _pair(values: tuple[int, ...]) -> tuple[int, int]:

@@ -5,6 +5,7 @@ For inference on the processor, in float32. A layer stored as plain float32 valu
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -94,6 +95,10 @@ def packed(
         kernels: dict[tuple[Convolution | None, ...], tuple[Kernel | None, ...]] = {}
         for name in called.intersection((layer.name, *layer.aliases)):
             target = module.get_submodule(name)
+            if layer.special:
+                if entering is not None:
+                    rounding(target, model.module.get_submodule(name), entering)
+                continue
             tensors = list(target) if isinstance(target, nn.Sequential) else [target]
             uses = tuple(_use(tensor) for tensor in tensors)
             if entering is not None and _rounds_first(tensors):
@@ -113,7 +118,12 @@ def packed(
                     replace(module, tensor, _packed_layer(tensor, kernel, threads))
             if entering is not None:
                 rounding(module.get_submodule(name), model.module.get_submodule(name), entering)
-    return slim
+    own = {
+        layer.name: f"runs as the module that came, on the decoded weights: it {layer.special}"
+        for layer in model.layers
+        if layer.special
+    }
+    return dataclasses.replace(slim, notes={**slim.notes, **own})
 
 
 def _slim(
@@ -121,6 +131,7 @@ def _slim(
 ) -> tuple[Slimmed, dict[str, Encoding]]:
     """The network without dead channels, and what is left of the encodings of its smaller layers."""
     may = {name: narrowable(form, _skips_zeros(encodings[name])) for name, form in forms.items()}
+    may |= {layer.name: Narrowable(rows=False, columns=False) for layer in model.layers if layer.special}
     while True:
         slim = slimmed(model, forms, whole, may)
         smaller = {name: crossing.encoding(encodings[name]) for name, crossing in slim.crossings.items()}

@@ -100,7 +100,9 @@ def simulated_slim(model: Model, forms: Mapping[str, Form]) -> Slimmed:
     """As `simulated` gives it, without dead channels."""
     whole = simulated(model, {name: form.with_entering(None) for name, form in forms.items()})
     plain = {name: form.with_parts([Part(part.values) for part in form.parts]) for name, form in forms.items()}
-    slim = slimmed(model, forms, whole, {name: narrowable(form) for name, form in plain.items()})
+    may = {name: narrowable(form) for name, form in plain.items()}
+    may |= {layer.name: Narrowable(rows=False, columns=False) for layer in model.layers if layer.special}
+    slim = slimmed(model, forms, whole, may)
     round_inputs(slim.module, model, forms)
     return slim
 

@@ -55,8 +55,8 @@ class Trace:
 
     outputs: shape of the answer, None where it is no tensor. activity: its operations, and the activations that they
     make. operators: what the pass computes of its input and the weights, see `Computation`; reads: bytes of each tensor
-    of the state dict that it reads, each once. decides: whether Python looked at a value, on which the way it took may
-    depend.
+    of the state dict that it reads, each once; readers: the layers that are called meanwhile, "" outside of any.
+    decides: whether Python looked at a value, on which the way it took may depend.
     """
 
     calls: Mapping[str, tuple[Call, ...]]
@@ -66,6 +66,7 @@ class Trace:
     activity: Activity
     operators: tuple[str, ...]
     reads: Mapping[str, int]
+    readers: Mapping[str, set[str]]
     decides: bool
 
 
@@ -97,7 +98,7 @@ class _Operators(_Watch):
         self._entered, self._calls = entered, calls
         self._kept: list[StorageWeakRef] = []  # so that no address is given out again while it is looked up
         self.recorder.begin(self._memory(example), _nbytes(example))
-        self.computation = Computation(self._memory, example, state)
+        self.computation = Computation(self._memory, example, state, entered)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         packet = func._overloadpacket
@@ -213,5 +214,6 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
         operators.activity(result),
         tuple(computation.operators),
         MappingProxyType(computation.reads),
+        MappingProxyType(computation.readers),
         operators.decides,
     )
