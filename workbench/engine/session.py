@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from workbench.accuracy.examiner import Examiner, image_count
 from workbench.accuracy.openmp import end_pool
@@ -25,6 +26,8 @@ from workbench.errors import WorkbenchError
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.report import Report
+
+_CLOSED = "The session is closed: it follows no move and measures nothing any more."
 
 
 class Session:
@@ -99,9 +102,9 @@ class Session:
     def update(self, model: Model | None = None, recipe: Recipe | None = None, device: str | None = None) -> int:
         """Make a move and return its number. A new model starts from the empty recipe unless one is given.
 
-        Raises RecipeError or DeviceError at once; the session then stays as it was.
+        Raises RecipeError or DeviceError at once; the session then stays as it was. A closed one raises WorkbenchError.
         """
-        with self._changed:
+        with self._asking():
             current = self._bulletin.newest
             if recipe is None:
                 recipe = current.recipe if model is None else Recipe()
@@ -112,7 +115,6 @@ class Session:
             move = self._bulletin.newest = Move(current.number + 1, model, recipe, device)
             for duty in self._duties:
                 duty.moved(move)
-            self._changed.notify_all()
             return move.number
 
     def measure_latency(self) -> int:
@@ -120,9 +122,8 @@ class Session:
 
         A newer move supersedes it. Kernels that were never used are compiled first, which may take a minute.
         """
-        with self._changed:
+        with self._asking():
             self._timing.ask(self._bulletin.newest)
-            self._changed.notify_all()
             return self._bulletin.newest.number
 
     def foresee(
@@ -134,9 +135,8 @@ class Session:
         then `recipes` is asked for the next one, on the worker, too. A recipe that cannot be applied is passed over.
         Moves come first: they wait for a round of one layer's step, or for the counting of one recipe's costs, at most.
         """
-        with self._changed:
+        with self._asking():
             self._foreseeing.ask(Asked(model, device, iter(recipes), found))
-            self._changed.notify_all()
 
     def cancel(self) -> None:
         """Stop counting accuracy and measuring latency for every move made so far; what is known stays."""
@@ -169,17 +169,18 @@ class Session:
     def wait(self, timeout: float | None = None) -> None:
         """Until the newest move is finished, its latency included where it was asked for.
 
-        Raises TimeoutError, and WorkbenchError where the move failed.
+        Raises TimeoutError, and WorkbenchError where the move failed, or the session was closed before its end.
         """
 
         def finished() -> bool:
-            answered = self._answering.finished >= self._bulletin.newest.number
-            return (answered and not self._timing.wanted) or self._worker.closed
+            return self._answering.finished >= self._bulletin.newest.number and not self._timing.wanted
 
         with self._changed:
-            if not self._changed.wait_for(finished, timeout):
+            if not self._changed.wait_for(lambda: finished() or self._worker.closed, timeout):
                 number = self._bulletin.newest.number
                 raise TimeoutError(f"Move {number} was not finished within {timeout} seconds.")
+            if not finished():
+                raise WorkbenchError(_CLOSED)
             if self._answering.failure is not None:
                 raise WorkbenchError(self._answering.failure)
 
@@ -191,8 +192,17 @@ class Session:
         return self._bulletin.observe(callback)
 
     def close(self) -> None:
-        """End the worker after the batch it is at."""
+        """End the worker after the batch it is at; an observer may call it, too. What is known stays."""
         self._worker.close()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Under the lock; then the worker looks what there is to do. Raises WorkbenchError where it has ended."""
+        with self._changed:
+            if self._worker.closed:
+                raise WorkbenchError(_CLOSED)
+            yield
+            self._changed.notify_all()
 
 
 def _check(model: Model, recipe: Recipe, device: str, images: int | None) -> None:

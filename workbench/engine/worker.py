@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from threading import Condition, Thread
+from threading import Condition, Thread, current_thread
 from time import perf_counter
 
 from workbench.engine.duty import Duty
@@ -34,7 +34,8 @@ class Worker(Thread):
         with self._changed:
             self.closed = True
             self._changed.notify_all()
-        self.join()
+        if current_thread() is not self:  # as it is in an observer
+            self.join()
 
     def _next(self) -> Duty | None:
         """The duty to work at, once there is one; None when it is closed."""
