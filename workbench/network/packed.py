@@ -31,8 +31,8 @@ from workbench.weights.places.channels import Channels
 _WORTH_A_THREAD = 2**21
 
 # Torch's float32 convolution of one image takes 100 microseconds and more, however little it does, where it is
-# depthwise or its filters have so many weights for each channel; so many products take as long from a stream.
-_LARGE_FILTER, _WORTH_TORCH = 25, 2**18
+# depthwise, or 200 where its filters are large; so many products take as long from a stream.
+_DEPTHWISE, _LARGE, _LARGE_FILTER = 2**18, 2**20, 25
 
 
 class PackedLinear(nn.Module):
@@ -166,9 +166,10 @@ def _called_at_a_price(tensor: nn.Module, layer: Layer) -> bool:
     """Whether a call of torch's takes longer than all products of the layer do from a stream, for one image."""
     if not isinstance(tensor, nn.Conv2d) or math.prod(layer.calls[0].output_shape) == 0:
         return False
-    positions = math.prod(layer.calls[0].output_shape) // layer.shape[0]
-    dear = 1 < tensor.groups == tensor.in_channels or math.prod(tensor.kernel_size) >= _LARGE_FILTER
-    return dear and tensor.weight.numel() * positions < _WORTH_TORCH
+    products = tensor.weight.numel() * (math.prod(layer.calls[0].output_shape) // layer.shape[0])
+    if 1 < tensor.groups == tensor.in_channels:
+        return products < _DEPTHWISE
+    return math.prod(tensor.kernel_size) >= _LARGE_FILTER and products < _LARGE
 
 
 def _packed_layer(original: Any, kernel: Kernel, threads: int) -> nn.Module:
