@@ -1,7 +1,9 @@
 """Recipes: sliders, overrides, JSON both ways, digests, and one sentence for each thing that is wrong."""
 
 import json
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -138,3 +140,37 @@ def test_the_order_in_which_layers_were_overridden_does_not_tell() -> None:
     own = {"fc1": {"sparsity": 0.5}, "conv1": {"sparsity": 0.2, "bits": 3}}
     one, other = (Recipe.sliders(overrides=dict(order)) for order in (own.items(), reversed(own.items())))  # type: ignore[arg-type]
     assert one.digest == other.digest
+
+
+@pytest.mark.parametrize("number", [np.int64(4), np.uint8(4), np.float32(4), np.float64(4), 4.0])
+def test_a_number_of_numpy_is_a_setting_as_any_other(number: Any) -> None:
+    recipe = Recipe((Step(Uniform(bits=number)),))
+    assert recipe.to_json() == Recipe((Step(Uniform(bits=4)),)).to_json()
+    assert Recipe.sliders(bits=number).digest == Recipe.sliders(bits=4).digest
+
+
+@pytest.mark.parametrize("number", [np.bool_(True), np.array(4), torch.tensor(4), "4", None, True])
+def test_what_is_no_number_is_told(number: Any) -> None:
+    with pytest.raises(RecipeError, match="bits must be a number from 1 to 8"):
+        Uniform(bits=number)
+
+
+@pytest.mark.parametrize("overrides", [{"0": None}, {"0": 3}, [1], "0"])
+def test_overrides_that_are_no_settings_are_told(overrides: Any) -> None:
+    with pytest.raises(RecipeError, match="must map layer names to slider values"):
+        Recipe.sliders(bits=8, overrides=overrides)
+    if not isinstance(overrides, dict):
+        with pytest.raises(RecipeError, match="must map layer names to settings"):
+            Step(Uniform(), None, overrides)
+
+
+@pytest.mark.parametrize("text", ['{"version":' + "1" * 5000 + "}", b"\xff\xfe", None, 3, ""])
+def test_text_that_is_no_json_is_told(text: Any) -> None:
+    with pytest.raises(RecipeError, match="The recipe is not valid JSON"):
+        Recipe.from_json(text)
+
+
+def test_a_sentence_stays_short_whatever_it_is_about() -> None:
+    with pytest.raises(RecipeError) as found:
+        Uniform(bits=10**4000)
+    assert len(str(found.value)) < 200

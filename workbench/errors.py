@@ -38,6 +38,15 @@ class DeviceError(WorkbenchError):
     """A device that is unknown, or whose file is incomplete."""
 
 
+def reason(error: Exception) -> str:
+    """The first line of what an exception of somebody else's code says, with its kind where that says more."""
+    said = str(error).strip()
+    if not said:
+        return type(error).__name__
+    first = said.splitlines()[0].rstrip(".")
+    return first if isinstance(error, (RuntimeError, ValueError)) else f"{type(error).__name__}: {first}"
+
+
 class Stopped(Exception):
     """Whoever asked for the work said, through its `cancelled`, that it is no longer wanted."""
 

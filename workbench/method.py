@@ -7,9 +7,11 @@ network as it stands before the step, `Trained` images to train on.
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -98,13 +100,14 @@ class Setting:
 
     def check(self, owner: str, name: str, value: Any) -> Any:
         """`value` as the field stores it. Raises RecipeError naming the field where it is out of range."""
+        shown = reprlib.repr(value)
         if self.choices:
-            if value not in self.choices:
-                raise RecipeError(f"{owner}: {name} must be one of {', '.join(self.choices)}, not {value!r}.")
+            if not isinstance(value, Hashable) or value not in self.choices:
+                raise RecipeError(f"{owner}: {name} must be one of {', '.join(self.choices)}, not {shown}.")
             return value
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        number = isinstance(value, Real) and not isinstance(value, bool)  # numpy's numbers are, too
         if not number or not self.low <= value <= self.high:
-            raise RecipeError(f"{owner}: {name} must be a number from {self.low:g} to {self.high:g}, not {value!r}.")
+            raise RecipeError(f"{owner}: {name} must be a number from {self.low:g} to {self.high:g}, not {shown}.")
         if isinstance(self.step, int):
             if value != int(value):
                 raise RecipeError(f"{owner}: {name} must be a whole number, not {value!r}.")

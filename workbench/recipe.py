@@ -33,6 +33,8 @@ class Step:
     overrides: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.overrides, Mapping):
+            raise RecipeError("The overrides of a step must map layer names to settings, or to None.")
         object.__setattr__(self, "overrides", MappingProxyType(dict(self.overrides)))
         for layer in self.overrides:
             self.method_for(layer)
@@ -99,7 +101,9 @@ class Recipe:
         """
         chosen = {**{name: axis.method for name, axis in AXES.items()}, **(methods or {})}
         values: dict[AxisName, float] = {"rank": rank, "sparsity": sparsity, "bits": bits}
-        overrides = overrides or {}
+        overrides = {} if overrides is None else overrides
+        if not isinstance(overrides, Mapping) or not all(isinstance(own, Mapping) for own in overrides.values()):
+            raise RecipeError("The overrides of the sliders must map layer names to slider values.")
         for layer, own in overrides.items():
             for axis in own:
                 if axis not in AXES:
@@ -111,7 +115,7 @@ class Recipe:
         """Raises RecipeError naming the field that is wrong."""
         try:
             content = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError) as error:  # a number may have too many digits
             raise RecipeError(f"The recipe is not valid JSON: {error}.") from None
         return cls.from_object(content)
 

@@ -1,4 +1,6 @@
-"""A network and the data that judge it fit each other, or one sentence says why not."""
+"""A network and the data that judge it fit each other, or one sentence says why not; ways to bring one's own data."""
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,13 +10,13 @@ from torch import nn
 from workbench.compression.compressed import compress
 from workbench.data.datasets import Dataset
 from workbench.engine.assessment import assess
-from workbench.errors import DataError
+from workbench.errors import DataError, ModelError
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 
 
-def accuracy(module: nn.Module, data: Dataset) -> float:
-    shape = data.split("test").images.shape[1:]
+def accuracy(module: nn.Module, data: Any) -> float:
+    shape = Dataset.of(data).split("test").images.shape[1:]
     figures = assess(compress(Model.from_module(module, torch.zeros(1, *shape), data), Recipe())).original
     assert figures is not None and figures.accuracy is not None
     return figures.accuracy.value
@@ -81,3 +83,59 @@ def test_images_of_the_shelf_have_a_shape_too() -> None:
     module = nn.Sequential(nn.Conv2d(1, 10, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     with pytest.raises(DataError, match=r"Split test of mnist has images of shape \(1, 28, 28\)"):
         Model.from_module(module, torch.zeros(1, 1, 32, 32), "mnist")
+
+
+NUMBERS, LABELS = np.eye(4, dtype=np.float32), np.array([0, 1, 1, 0])
+BROUGHT: dict[str, Any] = {
+    "arrays": (NUMBERS, LABELS),
+    "a list of both": [NUMBERS, LABELS],
+    "lists": (NUMBERS.tolist(), LABELS.tolist()),
+    "tensors": (torch.from_numpy(NUMBERS).requires_grad_(), torch.from_numpy(LABELS)),
+    "bfloat16": (torch.from_numpy(NUMBERS).bfloat16(), torch.from_numpy(LABELS)),
+    "a TensorDataset": torch.utils.data.TensorDataset(torch.from_numpy(NUMBERS), torch.from_numpy(LABELS)),
+}
+
+
+@pytest.mark.parametrize("kind", BROUGHT)
+def test_test_images_of_ones_own_are_brought_in_any_usual_form(kind: str) -> None:
+    """Scores (x, y) of the first two of four unit vectors: right for the labels 0, 1, and 0 of the last one."""
+    module = nn.Linear(4, 2, bias=False)
+    module.weight.data = torch.tensor([[1.0, 0, 1, 1], [0, 1, 0, 0]])
+    assert accuracy(module, BROUGHT[kind]) == 0.75
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (3, "must be a Dataset, the name of one, or .images, labels. to be tested on, not int"),
+        ((NUMBERS,), "not tuple"),
+        ((NUMBERS, ["a", "b", "c", "d"]), "Split test: labels must be one list of whole numbers"),
+        ((NUMBERS, LABELS.astype(float)), "Split test: labels must be one list of whole numbers"),
+        (([[1.0, 2.0], [1.0]], [0, 1]), "Split test: its images are no array of numbers"),
+        ((object(), LABELS), "Split test: images must be numbers"),
+    ],
+)
+def test_what_is_no_data_is_told(data: Any, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        Model.from_module(nn.Linear(4, 2), torch.zeros(1, 4), data)
+
+
+def test_a_split_is_images_and_labels() -> None:
+    with pytest.raises(DataError, match=r"Split calibration: must be \(images, labels\)"):
+        Dataset.from_arrays("own", test=(NUMBERS, LABELS), calibration=(NUMBERS,))
+
+
+@pytest.mark.parametrize("error", [KeyError("k"), AssertionError(), RuntimeError(""), ZeroDivisionError("by zero")])
+def test_a_module_that_fails_on_the_images_is_told(error: Exception) -> None:
+    class Failing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if len(x) > 1:
+                raise error
+            return self.layer(x)
+
+    with pytest.raises(ModelError, match=r"The network cannot run on images of shape \(4,\)"):
+        accuracy(Failing(), (NUMBERS, LABELS))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -107,7 +108,7 @@ def huge() -> nn.Module:
         (lambda: Holding(torch.eye(3).to_sparse()), "Tensor 'beside' is of kind sparse_coo"),
         (lambda: Holding(torch.zeros(2, dtype=torch.complex64)), "Tensor 'beside' is of kind complex64"),
         (lambda: Stateful(), "State '_extra_state' is no tensor but dict"),
-        (lambda: Holding(state=(one for one in "ab")), "The network cannot be copied: TypeError"),
+        (lambda: Holding(state=(one for one in "ab")), "The network cannot be copied .TypeError: "),
         (lambda: nn.Sequential(nn.Linear(6, 2, dtype=torch.complex64)), "Tensor '0.weight' is of kind complex64"),
         (
             lambda: torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(6, 2), nn.ReLU()), {nn.Linear}),
@@ -121,3 +122,39 @@ def huge() -> nn.Module:
 def test_what_cannot_be_taken_is_named(made: Callable[[], nn.Module], sentence: str) -> None:
     with pytest.raises(ModelError, match=sentence):
         Model.from_module(made(), torch.zeros(1, 6))
+
+
+@pytest.mark.parametrize(
+    ("example", "sentence"),
+    [
+        ((torch.zeros(1, 6),), "must be one tensor .*, not tuple"),
+        ({"x": torch.zeros(1, 6)}, "not dict"),
+        ([torch.zeros(1, 6)], "not list"),
+        (3, "not int"),
+        (None, "not NoneType"),
+        (np.zeros((1, 6), np.float32), "not ndarray"),
+        (torch.zeros(()), r"has shape \(\), in which there is no input"),
+        (torch.zeros(0, 6), r"has shape \(0, 6\), in which there is no input"),
+        (torch.eye(6).to_sparse(), "a dense tensor of real numbers"),
+        (torch.zeros(1, 6, dtype=torch.complex64), "a dense tensor of real numbers"),
+        (torch.full((1, 6), float("nan")), "NaN or infinite"),
+    ],
+)
+def test_an_example_that_is_no_batch_of_inputs_is_told(example: Any, sentence: str) -> None:
+    with pytest.raises(ModelError, match=sentence):
+        Model.from_module(nn.Linear(6, 2), example)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_an_example_of_another_width_is_taken_as_float32(dtype: torch.dtype) -> None:
+    model = Model.from_module(nn.Linear(6, 2), torch.ones(3, 6, dtype=dtype, requires_grad=True))
+    assert (model.example.dtype, tuple(model.example.shape)) == (torch.float32, (1, 6))
+
+
+def test_a_network_that_does_not_take_noise_can_be_traced() -> None:
+    class Strict(Holding):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert x.abs().max() <= 1
+            return self.layer(x)
+
+    assert Model.from_module(Strict(), torch.zeros(1, 6)).decides

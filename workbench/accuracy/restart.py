@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from workbench.accuracy.memory import keep_freed
 from workbench.accuracy.network import Live, Network, Whole
 from workbench.accuracy.ways import gives, ways
-from workbench.errors import ModelError
+from workbench.errors import ModelError, reason
 from workbench.network.model import Layer, Model
 from workbench.tasks import TASKS, Answers
 from workbench.weights.form import Form
@@ -142,9 +142,9 @@ class Evaluator:
         try:
             with torch.inference_mode():
                 scores = self._scores(batch)
-        except (RuntimeError, ValueError) as error:
-            shape, why = tuple(self._inputs(0, 1).shape[1:]), str(error).splitlines()[0]
-            raise ModelError(f"The network cannot run on images of shape {shape}: {why}") from error
+        except Exception as error:  # a user's module may fail in any way
+            shape = tuple(self._inputs(0, 1).shape[1:])
+            raise ModelError(f"The network cannot run on images of shape {shape}: {reason(error)}.") from error
         return self._task.answers(scores, self.batch)[:wanted]
 
     def _scores(self, batch: int) -> Any:

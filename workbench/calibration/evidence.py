@@ -10,7 +10,7 @@ import torch
 
 from workbench.cache import Cache
 from workbench.data.split import Split
-from workbench.errors import DataError, ModelError, Stopped
+from workbench.errors import DataError, ModelError, Stopped, reason
 from workbench.evidence import Channels, Evidence, Floats, Inputs
 from workbench.models.exits import passing
 from workbench.network.couplings import couplings
@@ -122,9 +122,11 @@ def first_order(state: State, channels: Channels, images: Split, cancelled: Call
                 raise Stopped
             for path, effects in gates.effects(batch, lambda y: loss_of(y, truth)).items():  # noqa: B023 (called at once)
                 totals[path] = totals.get(path, 0.0) + effects.abs().double().sum(0).numpy()
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{state.model.name} gives no gradients on its calibration images: {reason}.") from error
+    except Stopped:
+        raise
+    except Exception as error:  # a user's module may fail in any way
+        why = f"gives no gradients on its calibration images: {reason(error)}"
+        raise ModelError(f"{state.model.name} {why}.") from error
     stands = {
         row: place
         for cluster in channels.clusters
@@ -192,9 +194,11 @@ def _watch(
                 if cancelled():
                     raise Stopped
                 module(batch)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{state.model.name} does not run on its calibration images: {reason}.") from error
+    except Stopped:
+        raise
+    except Exception as error:  # a user's module may fail in any way
+        why = f"does not run on its calibration images: {reason(error)}"
+        raise ModelError(f"{state.model.name} {why}.") from error
     finally:
         for hook in hooks:
             hook.remove()

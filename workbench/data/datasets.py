@@ -64,10 +64,34 @@ class Dataset:
 
         Raises `DataError` where images and labels of a split do not fit.
         """
+        for split, arrays in (
+            ("test", test),
+            ("validation", validation),
+            ("calibration", calibration),
+            ("train", train),
+        ):
+            if arrays is not None and (not isinstance(arrays, (tuple, list)) or len(arrays) not in (2, 3)):
+                raise DataError(f"Split {split}: must be (images, labels), or (images, labels, truth).")
         given = {"test": test, "validation": validation, "calibration": calibration, "train": train}
         dataset = cls(name, {}, classes=classes, task=task)
         dataset._splits = {split: Split(split, *arrays) for split, arrays in given.items() if arrays is not None}
         return dataset
+
+    @classmethod
+    def of(cls, data: Any) -> "Dataset":
+        """A data set itself, the one of that name, or one's own test images, (images, labels) or a TensorDataset.
+
+        Raises `DataError` for anything else.
+        """
+        if isinstance(data, Dataset):
+            return data
+        if isinstance(data, str):
+            return load(data)
+        arrays = getattr(data, "tensors", data)
+        if isinstance(arrays, (tuple, list)) and len(arrays) == 2:
+            return cls.from_arrays("own", test=tuple(arrays))
+        wanted = "a Dataset, the name of one, or (images, labels) to be tested on"
+        raise DataError(f"The data must be {wanted}, not {type(data).__name__}.")
 
     def has(self, name: SplitName) -> bool:
         """Whether there is such a split."""
@@ -78,9 +102,8 @@ class Dataset:
 
         whole: whether it takes whole numbers. What is looked at are the test images and the splits that are in memory.
         """
-        if self.has("test"):
-            self.split("test")
-        for split in self._splits.values():
+        first = {"test": self.split("test")} if self.has("test") else {}
+        for split in {**first, **self._splits}.values():
             if split.images.shape[1:] != input_shape:
                 images = f"Split {split.name} of {self.name} has images of shape {split.images.shape[1:]}"
                 raise DataError(f"{images}, and the network was given an example of shape {input_shape}.")

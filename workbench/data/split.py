@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import DataError
+from workbench.errors import DataError, reason
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +35,7 @@ class Split:
     truth: NDArray[Any] = field(default=None)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
-        images, labels = np.asarray(self.images), np.asarray(self.labels)
+        images, labels = (self._array(what, getattr(self, what)) for what in ("images", "labels"))
         if images.dtype != np.uint8:
             if images.dtype.kind not in "fiu":
                 raise DataError(f"Split {self.name}: images must be numbers, and these are {images.dtype}.")
@@ -54,8 +54,18 @@ class Split:
         object.__setattr__(self, "labels", _frozen(labels.astype(np.int64)))
         object.__setattr__(self, "truth", self.labels if self.truth is None else self._truth())
 
+    def _array(self, what: str, values: Any) -> NDArray[Any]:
+        """Also of torch's tensors, whose half-precision types numpy does not know."""
+        if hasattr(values, "detach"):
+            values = values.detach().cpu()
+            values = values.float() if values.is_floating_point() else values
+        try:
+            return np.asarray(values)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"Split {self.name}: its {what} are no array of numbers ({reason(error)}).") from error
+
     def _truth(self) -> NDArray[Any]:
-        truth = np.asarray(self.truth)
+        truth = self._array("truth", self.truth)
         if truth.dtype.kind not in "fiu" or len(truth) != len(self.images) or not np.isfinite(truth).all():
             raise DataError(f"Split {self.name}: what is to be answered must be one row of finite numbers an image.")
         return _frozen(truth.astype(np.float32))

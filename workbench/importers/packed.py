@@ -49,6 +49,8 @@ def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None
         raise FormatError(f"{path}: {error}.") from error
     except OSError as error:
         raise FormatError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # of a name with a zero byte
+        raise FormatError(f"{str(path)!r} cannot be read: {error}.") from error
 
 
 def _read(file: BufferedReader, module: nn.Module | None, data: Dataset | None) -> EncodedModel:

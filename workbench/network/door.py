@@ -17,7 +17,7 @@ from torch.nn.utils import parametrize, prune
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from workbench.errors import ModelError
+from workbench.errors import ModelError, reason
 
 Compressible = nn.Linear | nn.Conv2d
 COMPRESSIBLE = get_args(Compressible)
@@ -58,6 +58,21 @@ def accepted(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     return module, tuple(remarks)
 
 
+def accepted_example(example: Any) -> torch.Tensor:
+    """The first of a batch of inputs, [1, ...], float32 or whole numbers. Raises ModelError for what is no batch."""
+    if not isinstance(example, torch.Tensor):
+        raise ModelError(f"The example input must be one tensor [batch, ...], not {type(example).__name__}.")
+    if example.layout is not torch.strided or example.is_complex() or example.is_quantized:
+        raise ModelError("The example input must be a dense tensor of real numbers.")
+    if example.ndim == 0 or example.numel() == 0:
+        raise ModelError(f"The example input has shape {tuple(example.shape)}, in which there is no input.")
+    example = example.detach()[:1].contiguous()
+    example = example.float() if example.is_floating_point() else example
+    if not example.is_meta and not example.isfinite().all():
+        raise ModelError("The example input has values that are NaN or infinite.")
+    return example if example.is_meta else example.cpu()
+
+
 def compressible(module: nn.Module) -> dict[str, Compressible]:
     """Path -> layer, a module under several names under each of them."""
     modules = module.named_modules(remove_duplicate=False)
@@ -83,7 +98,7 @@ def _copied(module: nn.Module) -> nn.Module:
     try:
         return copy.deepcopy(module, memo).eval()
     except Exception as error:  # a user's module may hold anything
-        raise ModelError(f"The network cannot be copied: {type(error).__name__} ({_first_line(error)}).") from error
+        raise ModelError(f"The network cannot be copied ({reason(error)}).") from error
 
 
 def _made_permanent(module: nn.Module) -> list[str]:
@@ -152,7 +167,3 @@ def _check_weight(path: str, layer: Compressible) -> None:
         raise ModelError(
             f"Layer {path!r} has weights as large as {largest:.2g}; beyond {LARGEST_WEIGHT:g} sums of them overflow."
         )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else "it does not say why"

@@ -22,7 +22,7 @@ from workbench.errors import ModelError
 from workbench.evidence import Layout
 from workbench.models import zoo
 from workbench.models.exits import exits
-from workbench.network.door import Compressible, accepted, compressible
+from workbench.network.door import Compressible, accepted, accepted_example, compressible
 from workbench.network.liveness import Activity
 from workbench.network.trace import Call, Trace, trace
 from workbench.weights.arrays import Floats
@@ -107,11 +107,13 @@ class Model:
         cls,
         module: nn.Module,
         example_input: torch.Tensor,
-        data: Dataset | str | None = None,
+        data: Dataset | str | Any = None,
         name: str | None = None,
         architecture: str | None = None,
     ) -> Model:
         """Trace any torch module with one forward pass of `example_input` [batch, ...]. The module is copied.
+
+        data: a data set, the name of one on the shelf, or one's own test images: (images, labels) or a TensorDataset.
 
         Raises ModelError, naming the layer, for weights that are NaN, infinite or absent, and where the module does not
         accept the example; DataError where the data's images have another shape, or labels have no score.
@@ -121,17 +123,15 @@ class Model:
 
     @classmethod
     def of_accepted(
-        cls, module: nn.Module, example_input: torch.Tensor, data: Dataset | str | None, name: str | None,
+        cls, module: nn.Module, example_input: torch.Tensor, data: Any, name: str | None,
         architecture: str | None,
     ) -> Model:  # fmt: skip
         """The same of a module that has come through the door (`network/door.py`), which is not copied again."""
-        example = example_input[:1].contiguous()
-        if example.is_floating_point():
-            example = example.float()
+        example = accepted_example(example_input)
         if any(parameter.is_meta for parameter in module.parameters()):
             example = torch.empty(example.shape, device="meta")
         traced = _traced(module, example)
-        dataset = load_dataset(data) if isinstance(data, str) else data
+        dataset = None if data is None else Dataset.of(data)
         layers = _layers(module, compressible(module), traced)
         if not layers:
             raise ModelError("The network has no linear layer or 2-D convolution that its forward pass calls.")
@@ -231,6 +231,13 @@ def load(name: str) -> Model:
     data = None if entry.data is None else load_dataset(entry.data)
     example = torch.zeros(1, *entry.input_shape)
     return replace(Model.from_module(zoo.module(name), example, data, name, entry.architecture), shelved=True)
+
+
+def _way(module: nn.Module, example: torch.Tensor) -> tuple[str, ...]:
+    try:
+        return _traced(module, example).operators
+    except ModelError as error:  # it need not take noise
+        return (str(error),)
 
 
 def _traced(module: nn.Module, example: torch.Tensor) -> Trace:
@@ -352,7 +359,7 @@ def _other_ways(module: nn.Module, traced: Trace, example: torch.Tensor) -> list
         return []
     generator = torch.Generator().manual_seed(0)
     inputs = [torch.randn(example.shape, generator=generator) for _ in range(16)]
-    return [_traced(module, one).operators for one in inputs]
+    return [_way(module, one) for one in inputs]
 
 
 def _content(layer: Layer) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from workbench.errors import ModelError
+from workbench.errors import ModelError, reason
 from workbench.models.exits import passing
 from workbench.network.computation import Computation
 from workbench.network.liveness import Activity, Recorder
@@ -197,9 +197,8 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
         operators.computation.ends(result)
     except Exception as error:  # a user's module may fail in any way; the sentence says where and why
         where = f"layer {entered[-1]!r} stopped it" if entered else "it stopped outside the layers"
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
-            f"The network does not accept an input of shape {tuple(example.shape)}: {where} ({reason})."
+            f"The network does not accept an input of shape {tuple(example.shape)}: {where} ({reason(error)})."
         ) from error
     finally:
         for hook in hooks:
