@@ -116,6 +116,10 @@ def huge() -> nn.Module:
         ),
         (huge, r"Layer '0' has weights as large as 3.4e\+38; beyond 1e\+15 sums of them overflow"),
         (bound_to_another, "Layer '0' is called, but what is computed then does not read its weight"),
+        (
+            lambda: nn.Sequential(nn.Linear(6, 2), nn.Linear(2, 2, device="meta")),
+            r"Tensor '1.weight' has no values \(device meta\), and others have",
+        ),
         (lambda: print, "The network must be a torch module, not builtin_function_or_method"),
     ],
 )

@@ -39,6 +39,9 @@ def accepted(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     for path, part in module.named_modules():
         _check_module(path, part)
     module = _copied(module)
+    blank = [path for path, tensor in module.named_parameters() if tensor.is_meta]
+    if blank and len(blank) < len(list(module.parameters())):
+        raise ModelError(f"Tensor {blank[0]!r} has no values (device meta), and others have; give all of them or none.")
     made = _made_permanent(module)
     remarks = (
         [f"{', '.join(made)}: computed before each pass by the module that came, and kept as values here."]
