@@ -105,5 +105,9 @@ def test_a_network_named_like_one_of_the_shelf_is_not_compared_with_that(
     assert path.stat().st_size == compress(model, Recipe()).size.value
     again = read(path, module if architecture is None else None)
     assert assess(again, images=100).original is None
+    same = Model.from_module(
+        zoo.module("lenet-5/mnist"), torch.zeros(1, 1, 28, 28), "mnist", "lenet-5/mnist", "lenet-5"
+    )
+    assert assess(read(compress(same, Recipe()).save(tmp_path / "same.cwb")), images=100).original is not None
     copied = again.save(tmp_path / "copy.cwb")
     assert hashlib.sha256(copied.read_bytes()).digest() == hashlib.sha256(path.read_bytes()).digest()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from workbench.errors import RecipeError
 from workbench.models import zoo
-from workbench.network.model import Model
+from workbench.network.model import Model, load
 from workbench.network.packed import packed
 from workbench.network.slimming import Slimmed, simulated_slim
 from workbench.network.state import Forms, State
@@ -67,8 +67,12 @@ class EncodedModel(State):
         """
         if self.began is not None:
             return self.began
-        shelved = self.original.shelved or (self.from_file and self.original.architecture is not None)
-        return self.original.name if shelved or self.original.name not in zoo.names() else ""
+        model = self.original
+        if model.shelved or model.name not in zoo.names():
+            return model.name
+        if model.architecture is None:
+            return ""
+        return model.name if self.from_file or model.digest == _digest_on_shelf(model.name) else ""
 
     @cached_property
     def plans(self) -> Mapping[str, tuple[str, Plan]]:
@@ -154,6 +158,11 @@ class EncodedModel(State):
     def running(self, threads: int | None = None) -> Slimmed:
         """The packed network, which layers of it became smaller, and why others run with their dead channels."""
         return packed(self.model, self.forms, self.encodings, threads)
+
+
+@cache
+def _digest_on_shelf(name: str) -> str:
+    return load(name).digest
 
 
 def _awaited(recipe: Recipe, previews: tuple[str, ...]) -> tuple[Note, ...]:
