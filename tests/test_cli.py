@@ -121,6 +121,7 @@ def test_interaction_has_a_row_for_each_slider_and_figure_in_milliseconds() -> N
         assert (exact["surface"], exact["model"]) == ("engine", MODEL)
 
 
+@pytest.mark.slow
 def test_breakeven_has_a_row_for_each_shape() -> None:
     result = loaded("bench", "breakeven", MODEL)
     assert result["machine"]["cores"] >= 1

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ class Step:
         overrides = {name: None if one is None else dict(one) for name, one in sorted(self.overrides.items())}
         return {
             "method": self.method.name,
-            "settings": dataclasses.asdict(self.method),
+            "settings": {one.name: getattr(self.method, one.name) for one in dataclasses.fields(self.method)},
             "layers": None if self.layers is None else list(self.layers),
             "overrides": overrides,
         }
@@ -146,7 +147,7 @@ class Recipe:
     def to_json(self) -> str:
         return json.dumps(self.to_object(), indent=2)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, hexadecimal."""
         canonical = json.dumps(self.to_object(), sort_keys=True, separators=(",", ":"))

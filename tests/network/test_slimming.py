@@ -59,7 +59,7 @@ def layer_is_linear(layer: nn.Module) -> bool:
     return isinstance(first, nn.Linear | PackedLinear)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.5])
+@pytest.mark.parametrize("share", [pytest.param(0.3, marks=pytest.mark.slow), 0.5])
 @pytest.mark.parametrize("name", ZOO)
 def test_the_zoo_runs_in_what_is_left_of_its_layers(name: str, share: float) -> None:
     """Every layer, packed and in torch, is entered by the channels that its weight still meets, and gives those that it

@@ -16,6 +16,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")
 MARK = "WORKBENCH_TEST_ENDING"
+ENDINGS = [("dashboard", "SIGTERM"), pytest.param("dashboard", "SIGHUP", marks=pytest.mark.slow), ("lab", "SIGTERM")]
 
 
 def running(mark: str) -> list[str]:
@@ -54,7 +55,7 @@ def answers(port: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("page", "ending"), [("dashboard", "SIGTERM"), ("dashboard", "SIGHUP"), ("lab", "SIGTERM")])
+@pytest.mark.parametrize(("page", "ending"), ENDINGS)
 def test_no_process_stays(page: str, ending: str, tmp_path: Path) -> None:
     mark, port = uuid.uuid4().hex, free_port()
     folder = ["--notebooks", str(tmp_path), "--allow-root"] if page == "lab" else []

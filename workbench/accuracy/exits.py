@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from workbench.accuracy.intervals import mean
 from workbench.models.exits import exits
 from workbench.network.encoded import EncodedModel
-from workbench.network.geometry import uses
 from workbench.report.figures import Badge, Figure, Metric
 
 MEAN_MACS = Metric(
@@ -34,7 +33,7 @@ def macs_by_exit(compressed: EncodedModel) -> list[int]:
     Products that no layer owns count in all of them.
     """
     model = compressed.model
-    macs = {layer.name: sum(use.macs for use in uses(layer, compressed.stored[layer.name])) for layer in model.layers}
+    macs = {name: sum([use.macs for use in work]) for name, work in compressed.uses.items()}
     whole = sum(macs.values()) + model.other_macs
     found = [
         whole - sum(count for name, count in macs.items() if name.startswith(f"{path}.rest."))

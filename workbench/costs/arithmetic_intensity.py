@@ -12,14 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.costs import Cost
-from workbench.network.geometry import uses
 from workbench.report.figures import Figure
 
 if TYPE_CHECKING:
     from workbench.devices.device import Device
     from workbench.network.encoded import EncodedModel
+    from workbench.network.geometry import Use
     from workbench.network.model import Layer, Model
-    from workbench.weights.form import Form
 
 CATALOGUE = ("ME-12",)
 
@@ -37,22 +36,17 @@ class ArithmeticIntensity(Cost):
         """batch: images that share one reading of the weights."""
         works = {}
         for layer, (_, plan) in zip(compressed.model.layers, compressed.plans.values(), strict=True):
-            form, beside = compressed.stored[layer.name], _bias_bytes(compressed.model, layer)
-            works[layer.name] = _work(layer, form, plan.nbytes + beside, batch)
+            stored = plan.nbytes + _bias_bytes(compressed.model, layer)
+            works[layer.name] = _work(compressed.uses[layer.name], stored, batch)
         macs, moved = (sum(side) for side in zip(*works.values(), strict=True))
         by_layer = {name: done / max(bytes_, 1) for name, (done, bytes_) in works.items()}
         return cls.figure(macs / max(moved, 1), by_layer=by_layer, note=f"Each value is moved once, at batch {batch}.")
 
 
-def _work(layer: Layer, form: Form, stored: int, batch: int) -> tuple[int, int]:
-    """MACs of the layer and bytes that it moves, for a batch."""
-
-    def counted() -> tuple[int, int]:
-        work = uses(layer, form)
-        moved = sum([use.inputs * use.input_bits // 8 + use.outputs * _FLOAT for use in work])
-        return batch * sum([use.effective_macs for use in work]), stored + batch * moved
-
-    return form.once(("intensity", layer.calls, stored, batch), counted)
+def _work(work: tuple[Use, ...], stored: int, batch: int) -> tuple[int, int]:
+    """MACs of a layer and bytes that it moves, for a batch."""
+    moved = sum([use.inputs * use.input_bits // 8 + use.outputs * _FLOAT for use in work])
+    return batch * sum([use.effective_macs for use in work]), stored + batch * moved
 
 
 def _bias_bytes(model: Model, layer: Layer) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.costs import Cost
-from workbench.network.geometry import Use, by_layer
 from workbench.report.figures import Figure
 
 if TYPE_CHECKING:
     from workbench.devices.device import Device
     from workbench.network.encoded import EncodedModel
+    from workbench.network.geometry import Use
 
 CATALOGUE = ("ME-05",)
 
@@ -25,7 +25,8 @@ class BitOperations(Cost):
 
     @classmethod
     def of(cls, compressed: EncodedModel, device: Device) -> Figure:
-        model, found = compressed.model, by_layer(compressed, _bits)
+        model = compressed.model
+        found = {name: _bits(work) for name, work in compressed.uses.items()}
         value = sum(found.values()) + model.other_macs * ACTIVATION_BITS**2
         return cls.figure(value, by_layer=found, at_least=bool(model.uncounted))
 

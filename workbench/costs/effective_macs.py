@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from workbench.costs import Cost
-from workbench.network.geometry import Use, by_layer
 from workbench.report.figures import Figure
 
 if TYPE_CHECKING:
@@ -24,20 +23,13 @@ class EffectiveMacs(Cost):
 
     @classmethod
     def of(cls, compressed: EncodedModel, device: Device) -> Figure:
-        model, found = compressed.model, by_layer(compressed, _effective)
+        model = compressed.model
+        found = {name: sum([use.effective_macs for use in work]) for name, work in compressed.uses.items()}
         size = "×".join(str(n) for n in model.input_shape)
         return cls.figure(
             sum(found.values()) + model.other_macs,
-            whole=sum(by_layer(compressed, _dense).values()) + model.other_macs,
+            whole=sum([use.macs for work in compressed.uses.values() for use in work]) + model.other_macs,
             by_layer=found,
             at_least=bool(model.uncounted),
             says=("effective: zeros are skipped", f"For one input of {size}. 1 MAC = 2 FLOPs."),
         )
-
-
-def _effective(work: tuple[Use, ...]) -> int:
-    return sum([use.effective_macs for use in work])
-
-
-def _dense(work: tuple[Use, ...]) -> int:
-    return sum([use.macs for use in work])

@@ -88,9 +88,7 @@ def _note(compressed: EncodedModel, device: Device) -> str:
 
 def _per_mac(compressed: EncodedModel, device: Device) -> Figure:
     network, price = compressed.model, device.joules_per_mac
-    macs = {
-        layer.name: sum([use.macs for use in uses(layer, compressed.stored[layer.name])]) for layer in network.layers
-    }
+    macs = {name: sum([use.macs for use in work]) for name, work in compressed.uses.items()}
     if network.other_macs:
         macs[BETWEEN_LAYERS] = network.other_macs
     total = sum(macs.values())

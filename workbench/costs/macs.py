@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.costs import Cost
-from workbench.network.geometry import Use, by_layer
 from workbench.report.figures import Figure
 
 if TYPE_CHECKING:
@@ -27,10 +26,7 @@ class Macs(Cost):
 
     @classmethod
     def of(cls, compressed: EncodedModel, device: Device) -> Figure:
-        model, found = compressed.model, by_layer(compressed, _macs)
+        model = compressed.model
+        found = {name: sum([use.macs for use in work]) for name, work in compressed.uses.items()}
         value = sum(found.values()) + model.other_macs
         return cls.figure(value, by_layer=found, at_least=bool(model.uncounted))
-
-
-def _macs(work: tuple[Use, ...]) -> int:
-    return sum([use.macs for use in work])

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from workbench.cache import Cache
 from workbench.costs import Cost
-from workbench.network.geometry import Use, uses
 from workbench.network.liveness import Moment
 from workbench.report.figures import Figure
 
 if TYPE_CHECKING:
     from workbench.devices.device import Device
     from workbench.network.encoded import EncodedModel
+    from workbench.network.geometry import Use
     from workbench.network.model import Model
 
 CATALOGUE = ("ME-20",)
@@ -60,7 +60,7 @@ def _chained(compressed: EncodedModel) -> int:
     work: dict[str, list[tuple[Use, ...]]] = {}
     for layer in compressed.model.layers:
         form = compressed.stored[layer.name]
-        found, each = uses(layer, form), len(form.factors)
+        found, each = compressed.uses[layer.name], len(form.factors)
         work[layer.name] = [found[start : start + each] for start in range(0, len(found), each)]
     return compressed.model.activity.peak(partial(_within, work))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import RecipeError
 from workbench.models import zoo
+from workbench.network.geometry import Use, uses
 from workbench.network.model import Model, load
 from workbench.network.packed import packed
 from workbench.network.slimming import Slimmed, simulated_slim
@@ -109,6 +110,11 @@ class EncodedModel(State):
         if self.from_file:
             return self.forms
         return MappingProxyType({name: held(self.plans[name][1], form) for name, form in self.forms.items()})
+
+    @cached_property
+    def uses(self) -> Mapping[str, tuple[Use, ...]]:
+        """Layer -> what its tensors meet in one inference."""
+        return MappingProxyType({layer.name: uses(layer, self.stored[layer.name]) for layer in self.model.layers})
 
     @cached_property
     def entering(self) -> Mapping[str, tuple[Stored, ...]]:

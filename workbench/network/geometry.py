@@ -6,7 +6,7 @@ Every cost that counts work starts here. Batch size is 1 throughout.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from workbench.weights.form import Form
 from workbench.weights.part import Part
 
 if TYPE_CHECKING:
-    from workbench.network.encoded import EncodedModel
     from workbench.network.model import Layer
 
 
@@ -52,15 +51,6 @@ def uses(layer: Layer, form: Form) -> tuple[Use, ...]:
     factor of a spatial one on output height x input width.
     """
     return form.once(("uses", layer.calls), lambda: tuple(_uses(layer, form)))
-
-
-def by_layer(compressed: EncodedModel, count: Callable[[tuple[Use, ...]], int]) -> dict[str, int]:
-    """Layer -> what `count`, a function of a module, makes of its uses; once for each form."""
-    found = {}
-    for layer in compressed.model.layers:
-        form = compressed.stored[layer.name]
-        found[layer.name] = form.once((count, layer.calls), lambda: count(uses(layer, form)))  # noqa: B023 (called at once)
-    return found
 
 
 def _uses(layer: Layer, form: Form) -> Iterator[Use]:
