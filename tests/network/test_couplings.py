@@ -1,5 +1,7 @@
 """Channels that are emptied are zero wherever they go: the weights that meet them may as well stay in place."""
 
+from threading import Thread
+
 import numpy as np
 import pytest
 import torch
@@ -187,3 +189,21 @@ def test_weights_and_operations_fall_by_the_analytic_amount():
     positions = {"conv1": 24 * 24, "conv2": 8 * 8, "fc1": 1, "fc2": 1}
     assert report.compressed.effective_macs == sum(weights[name] * positions[name] for name in weights)
     assert report.compressed.size.value < 0.3 * report.original.size.value
+
+
+def test_recording_leaves_the_models_own_module_as_it_is_beside_other_threads() -> None:
+    model = workbench.load("lenet-5/mnist")
+    kinds = [type(one) for one in model.module.modules()]
+    seen = []
+    threads = [Thread(target=lambda: seen.append(couplings(model).reasons)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert [type(one) for one in model.module.modules()] == kinds
+    assert len(seen) == 4 and all(reasons == seen[0] for reasons in seen)
+
+
+def test_an_activation_with_limits_of_its_own_need_not_keep_zero() -> None:
+    for limits, named in (((-1, 1), False), ((0.5, 1), True)):
+        module = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Hardtanh(*limits), nn.Conv2d(8, 2, 3))
+        assert ("0" in couplings(Model.from_module(module, torch.zeros(1, 1, 8, 8))).reasons) == named

@@ -42,6 +42,8 @@ class Dataset:
         self.classes = classes
         self.licence = licence
         self.source = source
+        if task not in TASKS:
+            raise DataError(f"Data set {name} asks for {task!r}, and the tasks are {', '.join(TASKS)}.")
         self.task = task
         self._readers = dict(readers)
         self._splits: dict[str, Split] = {}

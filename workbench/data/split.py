@@ -56,17 +56,22 @@ class Split:
 
     def _array(self, what: str, values: Any) -> NDArray[Any]:
         """Also of torch's tensors, whose half-precision types numpy does not know."""
-        if hasattr(values, "detach"):
-            values = values.detach().cpu()
-            values = values.float() if values.is_floating_point() else values
         try:
+            if hasattr(values, "detach"):
+                values = values.detach().cpu()
+                values = values.float() if values.is_floating_point() else values
             return np.asarray(values)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             raise DataError(f"Split {self.name}: its {what} are no array of numbers ({reason(error)}).") from error
 
     def _truth(self) -> NDArray[Any]:
         truth = self._array("truth", self.truth)
-        if truth.dtype.kind not in "fiu" or len(truth) != len(self.images) or not np.isfinite(truth).all():
+        if (
+            truth.dtype.kind not in "fiu"
+            or truth.ndim == 0
+            or len(truth) != len(self.images)
+            or not np.isfinite(truth).all()
+        ):
             raise DataError(f"Split {self.name}: what is to be answered must be one row of finite numbers an image.")
         return _frozen(truth.astype(np.float32))
 

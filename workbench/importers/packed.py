@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import FormatError
+from workbench.errors import FormatError, WorkbenchError
 from workbench.exporters.header import Bytes, Described, Header, parse
 from workbench.exporters.packed import LARGEST_FILE, LONGEST_HEADER, MAGIC, PREAMBLE, SEALED_FROM, VERSION
 from workbench.importers.rebuild import filled, network
@@ -47,6 +47,8 @@ def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None
             return _read(file, module, data)
     except FormatError as error:
         raise FormatError(f"{path}: {error}.") from error
+    except WorkbenchError:  # of a network or data set that was handed over
+        raise
     except OSError as error:
         raise FormatError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # of a name with a zero byte

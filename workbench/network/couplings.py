@@ -8,6 +8,7 @@ emptied where it then is zero wherever it goes: through functions that keep zero
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from typing import Any
 
@@ -34,7 +35,7 @@ _NONE = -1  # the number of what is no channel, or may not be emptied
 def couplings(model: Model) -> Channels:
     """The channels of `model` that can be emptied. A network whose graph cannot be recorded has none, and says so."""
     try:
-        module = model.module
+        module = copy.deepcopy(model.module)  # whose leaves are exchanged while it is recorded
         graph = Recording().record(module)
         with torch.no_grad():
             found = results(module, graph, model.noise())
@@ -94,7 +95,7 @@ class _Flow:
                     if self._map[number] == self._rows[number]:
                         self._map[number] = path, index
             return numbers
-        if isinstance(module, KEEP_ZERO):
+        if isinstance(module, KEEP_ZERO) and not module(torch.zeros(1, 1)).any():  # as limits of one's own may
             return numbers
         if isinstance(module, POOL):
             return self._pooled(numbers, result)

@@ -69,7 +69,7 @@ def accepted_example(example: Any) -> torch.Tensor:
         raise ModelError("The example input must be a dense tensor of real numbers.")
     if example.ndim == 0 or example.numel() == 0:
         raise ModelError(f"The example input has shape {tuple(example.shape)}, in which there is no input.")
-    example = example.detach()[:1].contiguous()
+    example = example.detach()[:1].clone(memory_format=torch.contiguous_format)  # the user's own may change
     example = example.float() if example.is_floating_point() else example
     if not example.is_meta and not example.isfinite().all():
         raise ModelError("The example input has values that are NaN or infinite.")

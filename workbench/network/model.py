@@ -245,8 +245,9 @@ def _traced(module: nn.Module, example: torch.Tensor) -> Trace:
     parameters = {name: (tensor, tensor._version) for name, tensor in module.named_parameters()}
     watched = copy.deepcopy(module, {id(tensor): tensor for tensor, _ in parameters.values()})
     found = compressible(watched)
-    traced = trace(watched, {id(layer): path for path, layer in reversed(found.items())}, example)
-    added = [path for path, _ in watched.named_modules() if path not in dict(module.named_modules())]
+    traced = trace(watched, {id(layer): path for path, layer in reversed(found.items())}, example.clone())
+    known = dict(module.named_modules())
+    added = [path for path, _ in watched.named_modules() if path not in known]
     if added:
         raise ModelError(f"The network adds module {added[0]!r} in its forward pass; run it once before.")
     for name, (tensor, version) in parameters.items():

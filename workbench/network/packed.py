@@ -93,8 +93,8 @@ def packed(
         entering, encoding = forms[layer.name].entering, smaller.get(layer.name, encodings[layer.name])
         rounding_kernels: dict[Convolution | None, Kernel | None] = {}  # once where weights are shared
         kernels: dict[tuple[Convolution | None, ...], tuple[Kernel | None, ...]] = {}
-        for name in called.intersection((layer.name, *layer.aliases)):
-            target = module.get_submodule(name)
+        targets = {module.get_submodule(name): name for name in called.intersection((layer.name, *layer.aliases))}
+        for target, name in targets.items():  # one under two names is exchanged under both
             if layer.special:
                 if entering is not None:
                     rounding(target, model.module.get_submodule(name), entering)

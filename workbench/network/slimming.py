@@ -90,7 +90,7 @@ def slimmed(model: Model, forms: Mapping[str, Form], module: nn.Module, whole: M
         reason = _overwrites(module, graph)
         if reason is None:
             with torch.no_grad():
-                return _narrowed(module, graph, layers, model.input_shape, dead)
+                return _narrowed(model, module, graph, layers, dead)
     except Exception as error:  # a user's module may resist in any way
         reason = f"the network's graph cannot be followed ({type(error).__name__})"
     return _as_it_is(module, dead, reason)
@@ -112,10 +112,9 @@ def _as_it_is(module: nn.Module, dead: Iterable[str], reason: str) -> Slimmed:
 
 
 def _narrowed(
-    module: nn.Module, graph: fx.Graph, layers: Mapping[str, Narrowable], shape: tuple[int, ...], dead: list[str]
+    model: Model, module: nn.Module, graph: fx.Graph, layers: Mapping[str, Narrowable], dead: list[str]
 ) -> Slimmed:
-    generator = torch.Generator().manual_seed(0)
-    found = results(module, graph, torch.rand(_IMAGES, *shape, generator=generator))
+    found = results(module, graph, model.noise(_IMAGES))
     held: dict[str, Joint] = {}
     while True:
         narrowing = Narrowing(module, graph, found, layers, frozenset(held))
@@ -127,8 +126,9 @@ def _narrowed(
     if not narrowing.crossings:
         return Slimmed(module, notes=_kept(held, dead))
     network = narrowing.network()
-    x = torch.randn(_IMAGES + 1, *shape, generator=generator)
-    if not _alike(module(x), network(x)):
+    x = model.noise(_IMAGES + 1)
+    x = 2 * x - 1 if x.is_floating_point() else x
+    if not all(_alike(module(images), network(images)) for images in (x, x[:1])):
         return _as_it_is(module, dead, "without them it would answer otherwise")
     joined = {name: f"has its channels put together again before {joint.before!r}, which needs to see all of them"
               for joint in narrowing.joints for name in joint.layers}  # fmt: skip

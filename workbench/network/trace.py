@@ -182,14 +182,16 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
     def enter(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
         entered.append(paths[id(layer)])
 
-    def leave(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+    def leave(layer: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+        given = [one for one in (*inputs, *named.values()) if isinstance(one, torch.Tensor)]
+        if not given or not isinstance(output, torch.Tensor):
+            raise TypeError("it does not make one tensor of another")
         entered.pop()
-        calls.setdefault(paths[id(layer)], []).append(Call(tuple(inputs[0].shape), tuple(output.shape)))
+        calls.setdefault(paths[id(layer)], []).append(Call(tuple(given[0].shape), tuple(output.shape)))
 
     watched = [one for one in module.modules() if id(one) in paths]
-    hooks = [
-        hook for one in watched for hook in (one.register_forward_pre_hook(enter), one.register_forward_hook(leave))
-    ]
+    hooks: list[Any] = [one.register_forward_pre_hook(enter) for one in watched]
+    hooks += [one.register_forward_hook(leave, with_kwargs=True) for one in watched]
     counter, operators = _Macs(), _Operators(example, module.state_dict(), entered, calls)
     try:
         with torch.no_grad(), passing(module), counter, operators:

@@ -58,6 +58,7 @@ class Part:
         self._grid: Levels | None = None  # that the source is rounded to
         self._whole: Part | None = None  # what it was cut from
         self._ranges: dict[Grouping, tuple[Floats, Floats]] = {}
+        self._counts: tuple[int, tuple[int, ...]] | None = None
         self._made: Callable[[], Floats | None] = lambda: None
 
     @classmethod
@@ -101,7 +102,7 @@ class Part:
         """The same values without levels."""
         part = Part(self.source)
         part.cut, part._whole, part._grid, part._made = self.cut, self._whole, self._grid, self._made
-        part._zeros = self._zeros
+        part._counts = self._zeros
         return part
 
     @property
@@ -110,7 +111,7 @@ class Part:
         if self.cut is None and self._grid is None:
             return self
         part = Part(self.values, self.levels, self.codes)
-        part._zeros = self._zeros
+        part._counts = self._zeros
         return part
 
     @property
@@ -248,8 +249,14 @@ class Part:
             return deviations(_rows(self.values), run, centred=centred)
         return deviations(_rows(self.source), run, self.cut.threshold, _boundary(self.source, self.cut), centred)
 
-    @cached_property
+    @property
     def _zeros(self) -> tuple[int, tuple[int, ...]]:
+        """No cached property, whose lock all parts share before Python 3.12: several are counted at once."""
+        if self._counts is None:
+            self._counts = self._counted()
+        return self._counts
+
+    def _counted(self) -> tuple[int, tuple[int, ...]]:
         threshold, boundary = 0.0, None
         if self.cut is not None:
             threshold, boundary = self.cut.threshold, _boundary(self.source, self.cut)
@@ -275,7 +282,7 @@ class Part:
 
 def count_zeros(parts: Sequence[Part]) -> None:
     """Count what `nonzeros` and `fillers` of each part say, on several threads where there is much to count."""
-    waiting = sorted((part for part in parts if "_zeros" not in vars(part)), key=lambda part: -part.size)
+    waiting = sorted((part for part in parts if part._counts is None), key=lambda part: -part.size)
     weights = sum(part.size for part in waiting)
     shares: list[list[Part]] = [[] for _ in range(limit() if weights > _WORTH_A_THREAD else 1)]
     taken = [0] * len(shares)

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import llvmlite
 import numba
 from llvmlite.binding import add_symbol
 from numba.core.caching import FunctionCache, _CacheLocator
@@ -89,8 +90,8 @@ def _folder() -> Path:
 
 @cache
 def _sources() -> str:
-    """Digest of every kernel's source: an edited kernel makes those that call it stale, too."""
-    digest = hashlib.sha256()
+    """Digest of every kernel's source and of the compiler: an edited kernel makes those that call it stale, too."""
+    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
     for path in sorted(_HERE.rglob("*.py")):
         digest.update(path.relative_to(_HERE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from workbench.cache import Cache
-from workbench.errors import still_wanted
+from workbench.errors import Stopped, still_wanted
 from workbench.kernels.threads.blas import one_thread
 from workbench.weights.arrays import Floats
 from workbench.weights.form import Form
@@ -53,14 +53,20 @@ def _beside(work: Callable[[], V]) -> V:
 
     def run() -> None:
         with _one_at_a_time:
+            if not found.set_running_or_notify_cancel():  # given up before it was its turn
+                return
             try:
                 found.set_result(work())
             except BaseException as error:
                 found.set_exception(error)
 
     Thread(target=run, name="workbench-decomposition", daemon=True).start()
-    while not wait([found], _LOOKS).done:
-        still_wanted()
+    try:
+        while not wait([found], _LOOKS).done:
+            still_wanted()
+    except Stopped:
+        found.cancel()
+        raise
     return found.result()
 
 
