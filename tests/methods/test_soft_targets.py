@@ -140,8 +140,8 @@ def test_what_cannot_be_taught_is_said(model, store):
         train(model, Recipe((Step(SoftTargets(student="vgg-16")),)), store)
     with pytest.raises(RecipeError, match="cannot be for some layers"):
         compress(model, Recipe((Step(SoftTargets(), ("fc1",)),)), store=store)
-    own = Model.from_module(nn.Sequential(nn.Flatten(), nn.Linear(784, 3)), torch.zeros(1, 1, 28, 28), model.data)
-    with pytest.raises(RecipeError, match="perceptron-20 gives 10 scores where Sequential gives 3"):
+    own = Model.from_module(nn.Sequential(nn.Flatten(), nn.Linear(784, 12)), torch.zeros(1, 1, 28, 28), model.data)
+    with pytest.raises(RecipeError, match="perceptron-20 gives 10 scores where Sequential gives 12"):
         train(own, Recipe((TAUGHT,)), store)
     with pytest.raises(RecipeError, match="no layer 'conv1'"):
         train(model, Recipe((TAUGHT, Step(Uniform(), ("conv1",)))), store)

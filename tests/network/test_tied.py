@@ -57,3 +57,9 @@ def test_the_users_own_example_is_neither_held_nor_changed() -> None:
     model = Model.from_module(Shifts(), batch)
     assert (batch == 1).all() and (model.example == 1).all()
     assert model.example.untyped_storage().nbytes() == 16
+
+
+def test_a_model_is_made_in_inference_mode_as_well() -> None:
+    with torch.inference_mode():
+        model = Model.from_module(nn.Sequential(nn.Linear(4, 3)), torch.zeros(1, 4))
+        assert workbench.compress(model, workbench.Recipe.sliders(bits=4)).packed()(torch.ones(2, 4)).shape == (2, 3)

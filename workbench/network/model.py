@@ -242,7 +242,7 @@ def _way(module: nn.Module, example: torch.Tensor) -> tuple[str, ...]:
 
 def _traced(module: nn.Module, example: torch.Tensor) -> Trace:
     """Of a copy that shares the parameters, so that a pass which counts, or keeps what it sees, leaves no trace."""
-    parameters = {name: (tensor, tensor._version) for name, tensor in module.named_parameters()}
+    parameters = {name: (tensor, _version(tensor)) for name, tensor in module.named_parameters()}
     watched = copy.deepcopy(module, {id(tensor): tensor for tensor, _ in parameters.values()})
     found = compressible(watched)
     traced = trace(watched, {id(layer): path for path, layer in reversed(found.items())}, example.clone())
@@ -251,9 +251,14 @@ def _traced(module: nn.Module, example: torch.Tensor) -> Trace:
     if added:
         raise ModelError(f"The network adds module {added[0]!r} in its forward pass; run it once before.")
     for name, (tensor, version) in parameters.items():
-        if tensor._version != version:
+        if _version(tensor) != version:
             raise ModelError(f"The network changes its parameter {name!r} in its forward pass.")
     return traced
+
+
+def _version(tensor: torch.Tensor) -> int:
+    """How often it was written to; torch does not count that of one that was made in inference mode."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _like_zeros(module: nn.Module, traced: Trace, example: torch.Tensor) -> bool:
