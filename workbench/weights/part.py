@@ -48,6 +48,7 @@ class Part:
     """
 
     known: ClassVar[bool] = True
+    _counts: tuple[int, tuple[int, ...]] | None = None  # what `_zeros` says, once it was counted
 
     def __init__(self, source: Floats, levels: Levels | None = None, codes: Codes | None = None) -> None:
         """source: the values themselves, float32 in C order."""
@@ -58,7 +59,6 @@ class Part:
         self._grid: Levels | None = None  # that the source is rounded to
         self._whole: Part | None = None  # what it was cut from
         self._ranges: dict[Grouping, tuple[Floats, Floats]] = {}
-        self._counts: tuple[int, tuple[int, ...]] | None = None
         self._made: Callable[[], Floats | None] = lambda: None
 
     @classmethod
