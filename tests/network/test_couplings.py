@@ -203,7 +203,27 @@ def test_recording_leaves_the_models_own_module_as_it_is_beside_other_threads() 
     assert len(seen) == 4 and all(reasons == seen[0] for reasons in seen)
 
 
-def test_an_activation_with_limits_of_its_own_need_not_keep_zero() -> None:
-    for limits, named in (((-1, 1), False), ((0.5, 1), True)):
-        module = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Hardtanh(*limits), nn.Conv2d(8, 2, 3))
-        assert ("0" in couplings(Model.from_module(module, torch.zeros(1, 1, 8, 8))).reasons) == named
+class Limited(nn.Module):
+    """The limits of a function's own."""
+
+    def __init__(self, low: float) -> None:
+        super().__init__()
+        self.low = low
+
+    def forward(self, x):
+        return F.hardtanh(x, self.low, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("between", "named"),
+    [
+        (nn.Hardtanh(-1, 1), False),
+        (nn.Hardtanh(0.5, 1), True),
+        (Limited(-1.0), False),
+        (Limited(0.5), True),
+        (nn.PReLU(8), False),  # which takes no other number of channels
+    ],
+)
+def test_an_activation_with_limits_or_weights_of_its_own_need_not_keep_zero(between, named) -> None:
+    module = nn.Sequential(nn.Conv2d(1, 8, 3), between, nn.Conv2d(8, 2, 3))
+    assert ("0" in couplings(Model.from_module(module, torch.zeros(1, 1, 8, 8))).reasons) == named

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from workbench.network.operators import (
     SCALINGS,
     SUMS,
 )
-from workbench.network.recording import Recording, results
+from workbench.network.recording import Recording, called, results
 
 _NONE = -1  # the number of what is no channel, or may not be emptied
 
@@ -95,7 +96,7 @@ class _Flow:
                     if self._map[number] == self._rows[number]:
                         self._map[number] = path, index
             return numbers
-        if isinstance(module, KEEP_ZERO) and not module(torch.zeros(1, 1)).any():  # as limits of one's own may
+        if isinstance(module, KEEP_ZERO) and self._keeps_zero(node, module):
             return numbers
         if isinstance(module, POOL):
             return self._pooled(numbers, result)
@@ -108,20 +109,25 @@ class _Flow:
         first = self._of(node.args[0]) if node.args else None
         if name in SUMS and len(node.args) == 2 and all(isinstance(self._of(arg), torch.Tensor) for arg in node.args):
             return self._joined(self._of(node.args[0]), self._of(node.args[1]), result)
-        if name in KEEP_ZERO_CALLS:
+        if name in KEEP_ZERO_CALLS and self._keeps_zero(node, called(node)):
             return first
         if name in POOL_CALLS:
             return self._pooled(first, result)
         if name in SCALINGS and not any(isinstance(self._of(arg), torch.Tensor) for arg in node.args[1:]):
             return first
         if name in MOVE_CALLS:
-            target: Any = node.target if callable(node.target) else getattr(torch.Tensor, str(node.target))
             args, kwargs = fx.map_arg((node.args, node.kwargs), self._of)
-            return target(*args, **kwargs)
+            return called(node)(*args, **kwargs)
         nothing = _nothing(result)
         if nothing is not None:  # a shape or a size says nothing of values
             self._freeze((node.args, node.kwargs), f"goes through {name.strip('_')}, which need not keep zero")
         return nothing
+
+    def _keeps_zero(self, node: fx.Node, run: Callable[..., Any]) -> bool:
+        """Whether it does so with the limits and weights that it has here."""
+        args, kwargs = fx.map_arg((node.args[1:], node.kwargs), lambda arg: self._found[arg])
+        x = self._found[node.args[0]]  # type: ignore[index]  # of what is given to an activation
+        return not bool(run(torch.zeros_like(x), *args, **kwargs).any())
 
     def _of(self, arg: Any) -> Any:
         """The numbers of a node that gives a tensor (or several); what it gave, of another one."""

@@ -35,6 +35,7 @@ from workbench.network.operators import (
     SCALINGS,
     SUMS,
 )
+from workbench.network.recording import called
 from workbench.network.smaller import (
     Flags,
     Narrowable,
@@ -226,14 +227,10 @@ class Narrowing:
         if name in _BOTH and len(node.args) == 2 and not node.kwargs and all(self._of(arg) for arg in node.args):
             return self._both(node, name)
         if name in _MOVES or (name in _COPIES and self._less(node.args[0]) is None):
-            return self._moved(node, self._target(node))
+            return self._moved(node, called(node))
         if name in _BY_CHANNEL_CALLS and node.args and self._less(node.args[0]) is not None:
-            return self._by_channel(node, self._target(node))
+            return self._by_channel(node, called(node))
         return None
-
-    def _target(self, node: fx.Node) -> Callable[..., Any]:
-        """What a call does, as a function of its arguments."""
-        return node.target if callable(node.target) else getattr(torch.Tensor, str(node.target))
 
     def _shape(self, node: fx.Node, name: str) -> _Value | None:
         value = self._less(node.args[0])
@@ -323,7 +320,7 @@ class Narrowing:
             layouts.append((value, layout))
         (first, one), (second, other) = layouts
         stays = one.there | other.there
-        run = self._target(node)
+        run = called(node)
         fill = run(torch.from_numpy(one.fill.copy()), torch.from_numpy(other.fill.copy())).numpy()
         if name in _PRODUCTS:
             nothing = (~one.there & (one.fill == 0)) | (~other.there & (other.fill == 0))

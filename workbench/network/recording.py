@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -44,6 +45,11 @@ class Recording(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, self._leaves) or super().is_leaf_module(m, module_qualified_name)
+
+
+def called(node: fx.Node) -> Callable[..., Any]:
+    """What a call of a function or a method does, as a function of its arguments."""
+    return node.target if callable(node.target) else getattr(torch.Tensor, str(node.target))
 
 
 def results(module: nn.Module, graph: fx.Graph, x: torch.Tensor) -> dict[fx.Node, Any]:
