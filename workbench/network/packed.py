@@ -131,7 +131,6 @@ def _slim(
 ) -> tuple[Slimmed, dict[str, Encoding]]:
     """The network without dead channels, and what is left of the encodings of its smaller layers."""
     may = {name: narrowable(form, _skips_zeros(encodings[name])) for name, form in forms.items()}
-    may |= {layer.name: Narrowable(rows=False, columns=False) for layer in model.layers if layer.special}
     while True:
         slim = slimmed(model, forms, whole, may)
         smaller = {name: crossing.encoding(encodings[name]) for name, crossing in slim.crossings.items()}

@@ -75,16 +75,17 @@ def _within(part: Part, whole: bool) -> bool:
     return levels.within(part.shape, np.arange(part.shape[0]), whole) is not None
 
 
-def slimmed(model: Model, forms: Mapping[str, Form], module: nn.Module, whole: Mapping[str, Narrowable]) -> Slimmed:
+def slimmed(model: Model, forms: Mapping[str, Form], module: nn.Module, may: Mapping[str, Narrowable]) -> Slimmed:
     """`module`, the network of these forms with inputs that are not rounded yet, without channels that they leave dead.
 
-    whole: what some layers may leave out, where that is not everything. A network without dead channels, one whose
-    graph cannot be followed, and one that would answer otherwise is the module itself.
+    may: what each layer may leave out; one in whose place nothing else may stand leaves out nothing. A network without
+    dead channels, one whose graph cannot be followed, and one that would answer otherwise is the module itself.
     """
     dead = [layer.name for layer in model.layers if _has_dead(forms[layer.name])]
     if not dead:
         return Slimmed(module)
-    layers = {layer.name: whole.get(layer.name, Narrowable()) for layer in model.layers if not layer.aliases}
+    nothing = Narrowable(rows=False, columns=False)
+    layers = {layer.name: nothing if layer.special else may[layer.name] for layer in model.layers if not layer.aliases}
     try:
         graph = _Layers(layer.name for layer in model.layers).record(module)
         reason = _overwrites(module, graph)
@@ -101,7 +102,6 @@ def simulated_slim(model: Model, forms: Mapping[str, Form]) -> Slimmed:
     whole = simulated(model, {name: form.with_entering(None) for name, form in forms.items()})
     plain = {name: form.with_parts([Part(part.values) for part in form.parts]) for name, form in forms.items()}
     may = {name: narrowable(form) for name, form in plain.items()}
-    may |= {layer.name: Narrowable(rows=False, columns=False) for layer in model.layers if layer.special}
     slim = slimmed(model, forms, whole, may)
     round_inputs(slim.module, model, forms)
     return slim
