@@ -6,7 +6,6 @@ cannot be written is compiled again by the next process.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import pickle
@@ -44,7 +43,7 @@ class KeptCode:
         return data if saved_under == key else None
 
     def save(self, key: Any, data: Any) -> None:
-        """Keep `data`, and drop what was compiled from other sources."""
+        """Keep `data`, and drop what was compiled from other sources. Raises OSError where it cannot be written."""
         payload = dumps((key, data))
         temporary = self._folder / f"{self._base}.{uuid4().hex[:16]}.tmp"
         try:
@@ -53,10 +52,9 @@ class KeptCode:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._path(key))
-            self._clear()
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self._clear()
 
     def flush(self) -> None:
         """Drop everything that was kept of the function."""
