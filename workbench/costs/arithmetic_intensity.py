@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from workbench.devices.device import Device
     from workbench.network.encoded import EncodedModel
     from workbench.network.geometry import Use
-    from workbench.network.model import Layer, Model
 
 CATALOGUE = ("ME-12",)
 
@@ -36,7 +35,7 @@ class ArithmeticIntensity(Cost):
         """batch: images that share one reading of the weights."""
         works = {}
         for layer, (_, plan) in zip(compressed.model.layers, compressed.plans.values(), strict=True):
-            stored = plan.nbytes + _bias_bytes(compressed.model, layer)
+            stored = plan.nbytes + compressed.model.bias_bytes[layer.name]
             works[layer.name] = _work(compressed.uses[layer.name], stored, batch)
         macs, moved = (sum(side) for side in zip(*works.values(), strict=True))
         by_layer = {name: done / max(bytes_, 1) for name, (done, bytes_) in works.items()}
@@ -47,9 +46,3 @@ def _work(work: tuple[Use, ...], stored: int, batch: int) -> tuple[int, int]:
     """MACs of a layer and bytes that it moves, for a batch."""
     moved = sum([use.inputs * use.input_bits // 8 + use.outputs * _FLOAT for use in work])
     return batch * sum([use.effective_macs for use in work]), stored + batch * moved
-
-
-def _bias_bytes(model: Model, layer: Layer) -> int:
-    """Modules that share a weight have a bias each."""
-    biases = (model.rest.get(f"{name}.bias") for name in (layer.name, *layer.aliases))
-    return sum([bias.nbytes for bias in biases if bias is not None])

@@ -51,7 +51,6 @@ ACTIVATION_BITS = 32  # accumulators, and activations that are not rounded, are 
 BETWEEN_LAYERS = "(between layers)"  # products of two activations (attention), which no layer owns
 BESIDE_LAYERS = "(beside the layers)"  # tensors that no layer owns: of recurrent modules, of 1-D convolutions, tables
 _NAMES = ("arithmetic", "on_chip", "dram")
-_bias_bits: Cache[tuple[int, ...]] = Cache(ceiling=2**22)
 _beside: Cache[int] = Cache(ceiling=2**20)
 
 
@@ -134,10 +133,11 @@ class _Work:
 
 def _per_component(compressed: EncodedModel, device: Device, prices: Components) -> Figure:
     network = compressed.model
-    biases = _bias_bits.get("bits", lambda: tuple(_bits_of_bias(network, layer) for layer in network.layers), network)
     works = {
-        layer.name: _work(layer, compressed.stored[layer.name], plan.nbytes, bias, device, prices)
-        for layer, (_, plan), bias in zip(network.layers, compressed.plans.values(), biases, strict=True)
+        layer.name: _work(
+            layer, compressed.stored[layer.name], plan.nbytes, 8 * network.bias_bytes[layer.name], device, prices
+        )
+        for layer, (_, plan) in zip(network.layers, compressed.plans.values(), strict=True)
     }
     beside = _beside.get("bits", lambda: _bits_beside(network), network)
     stored = (sum([one.weights for one in works.values()]) + beside) / 8
@@ -206,12 +206,6 @@ def _moved(gains: Gains, form: Form, stored: int) -> dict[Part, float]:
         else part.size * gains.width(part.bits)
         for part in form.parts
     }
-
-
-def _bits_of_bias(network: Model, layer: Layer) -> int:
-    """Modules that share a weight have a bias each."""
-    found = (network.rest.get(f"{name}.bias") for name in (layer.name, *layer.aliases))
-    return 8 * sum(bias.nbytes for bias in found if bias is not None)
 
 
 def _bits_beside(network: Model) -> int:

@@ -186,6 +186,15 @@ class Model:
         return MappingProxyType(found)
 
     @cached_property
+    def bias_bytes(self) -> Mapping[str, int]:
+        """Layer -> bytes of its biases; modules that share a weight have one each."""
+        found = {}
+        for layer in self.layers:
+            biases = (self.rest.get(f"{name}.bias") for name in (layer.name, *layer.aliases))
+            found[layer.name] = sum([bias.nbytes for bias in biases if bias is not None])
+        return MappingProxyType(found)
+
+    @cached_property
     def blank(self) -> bool:
         """Whether it is known by its shapes alone."""
         return any(layer.weight is None for layer in self.layers)
