@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import workbench
+from tests.odd_networks import Residual, Shuffled, model_of
 from workbench.compression.compressed import compress
 from workbench.methods.prune._emptied import Emptied, beside, emptied, without
 from workbench.methods.prune.l1_filter import L1Filter
@@ -16,19 +17,6 @@ from workbench.network.couplings import couplings
 from workbench.network.model import Model
 from workbench.network.state import State
 from workbench.recipe import Recipe, Step
-
-IMAGE = (1, 4, 8, 8)
-
-
-def model_of(module: nn.Module) -> Model:
-    """With biases, and batch norms that move every channel away from zero."""
-    generator = torch.Generator().manual_seed(0)
-    for tensor in module.state_dict().values():
-        if tensor.is_floating_point():
-            tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.1)
-            if tensor.ndim > 1:
-                tensor -= 0.6
-    return Model.from_module(module.eval(), torch.zeros(IMAGE), name="odd")
 
 
 def emptied_state(model: Model, channels, columns: bool) -> State:
@@ -52,37 +40,6 @@ def assert_empty_everywhere(model: Model) -> None:
         met, unmet = (emptied_state(model, half(model), columns).module()(x) for columns in (True, False))
         assert torch.allclose(met, unmet, rtol=1e-5, atol=1e-5 * float(unmet.abs().max()))
         assert not torch.allclose(met, model.module(x))  # something was taken away
-
-
-class Residual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.stem, self.bn = nn.Conv2d(4, 6, 3, padding=1), nn.BatchNorm2d(6)
-        self.a, self.b = nn.Conv2d(6, 8, 3, padding=1), nn.Conv2d(8, 6, 1)
-        self.head = nn.Linear(6, 3)
-
-    def forward(self, x):
-        x = F.relu(self.bn(self.stem(x)))
-        x = x + self.b(torch.relu(self.a(x)))
-        return self.head(x.mean((2, 3)))
-
-
-class Shuffled(nn.Module):
-    """Depthwise, grouped and shuffled by hand, then split unevenly and put together in another order."""
-
-    def __init__(self):
-        super().__init__()
-        self.a, self.depth = nn.Conv2d(4, 8, 1), nn.Conv2d(8, 8, 3, padding=1, groups=8)
-        self.grouped, self.b = nn.Conv2d(8, 8, 1, groups=2), nn.Conv2d(3, 5, 1)
-        self.head = nn.Linear((5 + 5) * 64, 3)
-
-    def forward(self, x):
-        x = self.depth(F.relu(self.a(x)))
-        n, c, h, w = x.shape
-        x = x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
-        x = F.relu(self.grouped(x))
-        few, many = torch.split(x, [3, 5], dim=1)
-        return self.head(torch.flatten(torch.cat([many, self.b(few)], 1), 1))
 
 
 class Twice(nn.Module):

@@ -1,0 +1,61 @@
+"""Small networks whose channels go odd ways, without a zero or a one in them that would hide a fault."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from workbench.network.model import Model
+
+IMAGE = (1, 4, 8, 8)
+
+
+def with_values(module: nn.Module) -> nn.Module:
+    """With biases, and batch norms that move every channel away from zero."""
+    generator = torch.Generator().manual_seed(0)
+    for tensor in module.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.1)
+            if tensor.ndim > 1:
+                tensor -= 0.6
+    return module.eval()
+
+
+def model_of(module: nn.Module, shape: tuple[int, ...] = IMAGE) -> Model:
+    return Model.from_module(with_values(module), torch.zeros(shape), name="odd")
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.bn = nn.Conv2d(4, 6, 3, padding=1), nn.BatchNorm2d(6)
+        self.a, self.b = nn.Conv2d(6, 8, 3, padding=1), nn.Conv2d(8, 6, 1)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x):
+        x = F.relu(self.bn(self.stem(x)))
+        x = self.summed(x, self.b(torch.relu(self.a(x))))
+        return self.head(x.mean((2, 3)))
+
+    def summed(self, x, y):
+        return x + y
+
+
+class Shuffled(nn.Module):
+    """Depthwise, grouped and shuffled by hand, then split unevenly and put together in another order."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.depth = nn.Conv2d(4, 8, 1), nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.grouped, self.b = nn.Conv2d(8, 8, 1, groups=2), nn.Conv2d(3, 5, 1)
+        self.head = nn.Linear((5 + 5) * 64, 3)
+
+    def forward(self, x):
+        x = self.depth(F.relu(self.a(x)))
+        n, c, h, w = x.shape
+        x = self.joined(x.view(n, 2, c // 2, h, w).transpose(1, 2), (n, c, h, w))
+        x = F.relu(self.grouped(x))
+        few, many = torch.split(x, [3, 5], dim=1)
+        return self.head(torch.flatten(torch.cat([many, self.b(few)], 1), 1))
+
+    def joined(self, x, shape):
+        return x.reshape(shape)
