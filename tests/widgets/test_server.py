@@ -26,7 +26,7 @@ def test_every_class_that_the_settings_name_exists():
         for name in re.findall(r"widgets\.server\.\w+(?:\.\w+)?", path.read_text())
     }
     assert named == {
-        "widgets.server.connection.PromptConnection",
+        "widgets.server.connection.GuardedConnection",
         "widgets.server.extension",
         "widgets.server.kernels.Kernels",
     }
@@ -52,12 +52,21 @@ def test_kernels_end_soon_after_their_page_and_idle_ones_are_looked_for():
         [],
         ["cinema"],
         ["dashboard", "--port", "0"],
+        ["dashboard", "--port", "9" * 5000],
+        ["dashboard", "--kernels", "0"],
+        ["dashboard", "--kernels", "²"],
         ["dashboard", "--notebook", "../cinema"],
+        ["dashboard", "--notebooks", "/nope"],
+        ["dashboard", "/nope"],
+        ["dashboard", "--no-such"],
+        ["lab", "--no-browser", "--no-such=1"],
+        ["lab", "--no-browser", "/nope"],
         ["lab", "--port", "many"],
         ["lab", "--notebooks", "no/such"],
     ],
 )
-def test_bad_choices_exit_with_2_and_a_sentence(arguments, capsys):
+def test_bad_choices_exit_with_2_and_a_sentence(arguments, capsys, monkeypatch):
+    monkeypatch.setattr("widgets.server.__main__.use_settings", lambda: None)
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
@@ -73,12 +82,21 @@ def test_the_dashboard_serves_its_notebook_and_nothing_else():
 
 def test_another_notebook_is_a_page_too(monkeypatch):
     served = []
-    monkeypatch.setattr("widgets.server.__main__._dashboard", served.extend)
+    monkeypatch.setattr("widgets.server.__main__._dashboard", lambda own, further: served.extend([*own, *further]))
     monkeypatch.setattr("widgets.server.__main__.use_settings", lambda: None)
     main(["dashboard", "--notebook", "kernels", "--no-browser"])
     main(["dashboard"])
     pages = [str(paths.shipped_notebooks() / f"{name}.ipynb") for name in ("kernels", "dashboard")]
     assert served == [pages[0], "--no-browser", pages[1]]
+
+
+def test_options_of_jupyters_own_go_on_to_it(monkeypatch):
+    given = []
+    monkeypatch.setattr("widgets.server.__main__.use_settings", lambda: None)
+    monkeypatch.setattr("widgets.server.dashboard.DashboardServer.launch_instance", given.extend)
+    further = ["--debug", "--token", "secret", "--Voila.ip=::1"]
+    main(["dashboard", "--kernels", "3", *further])
+    assert given[1:] == ["--Kernels.most=3", *further]
 
 
 def test_the_lab_listens_on_loopback_in_the_notebooks_folder():

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from widgets.server.paths import notebooks_to_edit, shipped_notebooks, use_settings
 from workbench.errors import WorkbenchError
@@ -28,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     pages.choices["dashboard"].add_argument(
         "--notebook", type=_notebook, default="dashboard", help="which of the project's notebooks to show as a page"
     )
+    pages.choices["dashboard"].add_argument(
+        "--kernels", type=_count, help="most pages at a time, each a kernel of 250 MB or more; by default what fits"
+    )
     pages.choices["lab"].add_argument(
         "--notebooks", type=_folder, help="folder to work in; the project's own by default"
     )
@@ -36,16 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _end_with_the_terminal()
     try:
         if choice.page == "dashboard":
-            _dashboard([*dashboard_arguments(choice.notebook, choice.port, choice.no_browser), *further])
+            own = dashboard_arguments(choice.notebook, choice.port, choice.no_browser, choice.kernels)
+            _dashboard(own, further)
         else:
-            _lab([*lab_arguments(choice.notebooks, choice.port, choice.no_browser), *further])
+            _lab(lab_arguments(choice.notebooks, choice.port, choice.no_browser), further)
     except WorkbenchError as error:
         parser.error(str(error))
 
 
-def dashboard_arguments(notebook: Path, port: int | None, no_browser: bool) -> list[str]:
+def dashboard_arguments(notebook: Path, port: int | None, no_browser: bool, kernels: int | None = None) -> list[str]:
     """Voila's command line."""
-    return [str(notebook), *_common("Voila", port, no_browser)]
+    ceiling = [] if kernels is None else [f"--Kernels.most={kernels}"]
+    return [str(notebook), *_common("Voila", port, no_browser), *ceiling]
 
 
 def lab_arguments(notebooks: Path | None, port: int | None, no_browser: bool) -> list[str]:
@@ -60,16 +66,29 @@ def _common(server: str, port: int | None, no_browser: bool) -> list[str]:
     return [*on_port, *(["--no-browser"] if no_browser else [])]
 
 
-def _dashboard(arguments: list[str]) -> None:
+def _dashboard(arguments: list[str], further: list[str]) -> None:
     from widgets.server.dashboard import DashboardServer
 
-    DashboardServer.launch_instance(arguments)
+    _check(further, DashboardServer)
+    DashboardServer.launch_instance([*arguments, *further])
 
 
-def _lab(arguments: list[str]) -> None:
+def _lab(arguments: list[str], further: list[str]) -> None:
     from jupyterlab.labapp import LabApp
 
-    LabApp.launch_instance(arguments)
+    _check(further, LabApp)
+    LabApp.launch_instance([*arguments, *further])
+
+
+def _check(further: list[str], server: Any) -> None:
+    """Raises WorkbenchError for what the server does not know, which it would take for a file, or leave alone."""
+    value = False
+    for argument in further:
+        name, equals, _ = argument.lstrip("-").partition("=")
+        named = argument.startswith("-")
+        if not (named and ("." in name or name in {*server.aliases, *server.flags})) and not (value and not named):
+            raise WorkbenchError(f"there is no option {argument[:80]!r}")
+        value = named and not equals and name in server.aliases
 
 
 def _end_with_the_terminal() -> None:
@@ -79,8 +98,16 @@ def _end_with_the_terminal() -> None:
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"must be a number from 1 to 65535, not {text!r}")
+    return _number(text, 65535)
+
+
+def _count(text: str) -> int:
+    return _number(text, 999)
+
+
+def _number(text: str, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) <= most):
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {most}, not {text[:40]!r}")
     return int(text)
 
 
