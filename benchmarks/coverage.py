@@ -92,6 +92,7 @@ def _trial(examiner: Examiner, compressed: CompressedModel, images: int, random:
     found, known = answers_so_far(compressed)[order], answers_so_far(compress(compressed.model, Recipe()))[order]
     shuffled = Selection(judged.split, judged.order[order], labels[order], judged.truth[order])
     early = Standing(task, found, known, shuffled, "simulated", images).compressed
+    assert early.low is not None and early.high is not None  # as of every share
     hits = int(np.count_nonzero(task.right(found[:images], shuffled.truth[:images])))
     paired = Interval(early.low, early.value, early.high)
     return Trial(compressed.model.name, compressed.recipe, paired, _counted(hits, images, len(labels)), final)

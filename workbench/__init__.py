@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.compression.compressed import CompressedModel, compress, read
+    from workbench.data.datasets import Dataset
     from workbench.engine.assessment import assess
     from workbench.engine.session import Session
     from workbench.errors import WorkbenchError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CompressedModel",
+    "Dataset",
     "Model",
     "Recipe",
     "Report",
@@ -33,6 +35,7 @@ __all__ = [
 
 _HOMES = {
     "CompressedModel": "workbench.compression.compressed",
+    "Dataset": "workbench.data.datasets",
     "Model": "workbench.network.model",
     "Recipe": "workbench.recipe",
     "Report": "workbench.report.report",

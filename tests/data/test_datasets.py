@@ -143,7 +143,7 @@ def test_digest_depends_on_images_labels_and_shape():
         (np.zeros((0, 2)), np.zeros(0, int), "holds no images"),
         (np.zeros((2, 2)), np.array([0, -1]), "from 0 to 16,777,215"),
         (np.zeros((2, 2)), np.array([0, 10**11]), "from 0 to 16,777,215"),
-        (np.zeros((2, 2)), np.array([0.0, 1.0]), "whole numbers"),
+        (np.zeros((2, 2)), np.array([0.0, 1.0]), "whole numbers, and these are float64"),
         (np.zeros((2, 2)), np.zeros((2, 1), int), "whole numbers"),
         (np.array([[np.nan], [0]]), np.zeros(2, int), "not finite"),
         (np.array([["a"], ["b"]]), np.zeros(2, int), "must be numbers"),

@@ -79,10 +79,51 @@ def test_what_does_not_fit_is_refused_at_the_door(kind: str) -> None:
         Model.from_module(module, torch.zeros(1, *shape), data)
 
 
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (np.zeros((2, 8, 9, 3)), r"np.moveaxis\(images, -1, 1\)"),
+        (np.zeros((3, 8, 9)), r"of one image a batch is made by images\[None\]"),
+        (np.zeros((2, 3, 9, 8)), r"example of shape \(3, 8, 9\)\."),
+    ],
+)
+def test_images_in_another_form_are_told_how_to_fit(images: Any, sentence: str) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(DataError, match=sentence):
+        Model.from_module(module, torch.zeros(1, 3, 8, 9), (images, np.zeros(len(images), int)))
+
+
+def test_grey_images_without_their_channel_are_told_so() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(DataError, match=r"images\[:, None\] gives them their one channel"):
+        Model.from_module(module, torch.zeros(1, 1, 8, 9), (np.zeros((2, 8, 9)), [0, 1]))
+
+
+def test_bytes_enter_as_0_to_1_and_other_numbers_as_they_are() -> None:
+    """As torchvision's ToTensor has it: 255 as a byte is 1, as a float it is 255."""
+    for kind, entering in ((np.uint8, 1.0), (np.float32, 255.0), (np.int64, 255.0)):
+        split = Dataset.of((np.full((2, 4), 255, kind), [0, 1])).split("test")
+        assert (split.inputs() == entering).all()
+
+
 def test_images_of_the_shelf_have_a_shape_too() -> None:
     module = nn.Sequential(nn.Conv2d(1, 10, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     with pytest.raises(DataError, match=r"Split test of mnist has images of shape \(1, 28, 28\)"):
         Model.from_module(module, torch.zeros(1, 1, 32, 32), "mnist")
+
+
+class Labels:
+    """As a column of a table (pandas) is one: an array in a wrapper of its own."""
+
+    def __init__(self, *values: object) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        words = any(isinstance(value, str) for value in self.values)
+        return np.array(self.values, object if words else dtype)
 
 
 NUMBERS, LABELS = np.eye(4, dtype=np.float32), np.array([0, 1, 1, 0])
@@ -92,6 +133,7 @@ BROUGHT: dict[str, Any] = {
     "lists": (NUMBERS.tolist(), LABELS.tolist()),
     "tensors": (torch.from_numpy(NUMBERS).requires_grad_(), torch.from_numpy(LABELS)),
     "bfloat16": (torch.from_numpy(NUMBERS).bfloat16(), torch.from_numpy(LABELS)),
+    "what says how to become an array": (NUMBERS, Labels(0, 1, 1, 0)),
     "a TensorDataset": torch.utils.data.TensorDataset(torch.from_numpy(NUMBERS), torch.from_numpy(LABELS)),
 }
 
@@ -109,8 +151,21 @@ def test_test_images_of_ones_own_are_brought_in_any_usual_form(kind: str) -> Non
     [
         (3, "must be a Dataset, the name of one, or .images, labels. to be tested on, not int"),
         ((NUMBERS,), "not tuple"),
-        ((NUMBERS, ["a", "b", "c", "d"]), "Split test: labels must be one list of whole numbers"),
-        ((NUMBERS, LABELS.astype(float)), "Split test: labels must be one list of whole numbers"),
+        (torch.utils.data.DataLoader(BROUGHT["a TensorDataset"]), "not DataLoader; .* zip.*loader.* reads the batches"),
+        ((batch for batch in [BROUGHT["tensors"]]), "not generator; .* reads the batches of a DataLoader"),
+        ((NUMBERS, ["a", "b", "c", "d"]), "Split test: labels must be one list of whole numbers, .* words or objects"),
+        ((NUMBERS, Labels("cat", "dog", "dog", "cat")), "words or objects: np.unique"),
+        ((NUMBERS, LABELS.astype(float)), "these are float64: .* labels.astype.int. makes them"),
+        ((NUMBERS, LABELS > 0), "these are true or false, which task='binary' takes"),
+        ((NUMBERS, np.eye(2)[LABELS]), r"rows with a single 1 \(one-hot\): labels.argmax\(1\) gives the numbers"),
+        ((NUMBERS, np.ones((4, 3), int)), r"of shape \(4, 3\), zeros and ones: task='multi-label' takes"),
+        ((NUMBERS, np.full((4, 1), 3)), r"these are of shape \(4, 1\)"),
+        ((NUMBERS, 3), r"these are of shape \(\)"),
+        ((NUMBERS, LABELS + 1), "Label 2 has no score: .* labels count from 0, so each may be one too high"),
+        ((NUMBERS, LABELS[:3]), r"3 labels do not fit images of shape \(4, 4\)"),
+        ((NUMBERS[:0], []), "Split test: holds no images"),
+        ((NUMBERS * np.nan, LABELS), "images hold values that are not finite"),
+        ((NUMBERS[0], LABELS[:1]), r"1 labels do not fit images of shape \(4,\)"),
         (([[1.0, 2.0], [1.0]], [0, 1]), "Split test: its images are no array of numbers"),
         ((object(), LABELS), "Split test: images must be numbers"),
     ],

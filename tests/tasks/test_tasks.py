@@ -49,16 +49,19 @@ def test_overlaps_by_hand():
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_tells_missing_answers_and_refuses_what_is_none(name):
     task = TASKS[name]
-    answers = task.unanswered(5)
+    width = 2 if name.startswith("binary") else 4
+    truth = np.array([0, 1, 1, 0, 1]) if task.labelled else np.eye(5, 4, dtype=np.float32)
+    answers = task.unanswered(truth)
     assert task.title and task.score and task.missing(answers).all()
-    given = task.answers(torch.full((3, 4), torch.nan), 3)  # damaged weights answer, too, wrongly
+    given = task.answers(torch.full((3, width), torch.nan), 3)  # damaged weights answer, too, wrongly
+    assert not task.right(given, truth[:3]).any()
+    assert (task.scores(given, truth[:3], truth) <= 0).all()
     answers[1:4] = given
     assert task.missing(answers).tolist() == [True, False, False, False, True]
-    with pytest.raises(ModelError, match="must give one .* an image; for 3 images it gave"):
-        task.answers(torch.zeros(3), 3)
-    outputs = torch.zeros(2, 4, requires_grad=True)
-    truth = torch.zeros(2, dtype=torch.int64) if name == "classification" else torch.rand(2, 4)
-    task.loss(outputs, truth).backward()
+    with pytest.raises(ModelError, match="must give one .* an image.*; for 3 images it gave"):
+        task.answers(torch.zeros(4), 3)
+    outputs = torch.full((5, width), 0.5, requires_grad=True)
+    task.loss(outputs, torch.from_numpy(truth)).backward()
     assert outputs.grad.abs().sum() > 0
 
 

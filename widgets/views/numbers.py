@@ -102,7 +102,9 @@ def written_range(low: float, high: float, unit: str) -> str:
 
 
 def percent(share: float, decimals: int = 2) -> str:
-    return f"{100 * share:.{decimals}f}{NBSP}%"
+    """Such as "97.93 %"; a score that fell far below nothing is written short, "−3.4e+40 %"."""
+    text = f"{100 * share:.{decimals}f}" if abs(share) < 100 else f"{100 * share:.3g}"
+    return f"{text.replace('-', MINUS, 1) if share < 0 else text}{NBSP}%"
 
 
 def points(change: float) -> str:
@@ -110,7 +112,8 @@ def points(change: float) -> str:
     rounded = round(100 * change, 2)
     if rounded == 0:
         return "no change"
-    return f"{'+' if rounded > 0 else MINUS}{abs(rounded):.2f}{NBSP}points"
+    size = f"{abs(rounded):.2f}" if abs(rounded) < 10_000 else f"{abs(rounded):.3g}"
+    return f"{'+' if rounded > 0 else MINUS}{size}{NBSP}points"
 
 
 def percent_change(was: float, now: float) -> str:

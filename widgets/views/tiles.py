@@ -50,7 +50,7 @@ def _accuracy(report: Report) -> dict[str, Any]:
         change=numbers.points(now.value - was.value) if was else "",
         badge=now.badge,
         details=[_interval(now), _images(now, report.data["split"]), *map(_graded, now.beside)],
-        bar=_bar(_hits(now), _ANSWERS, lambda count: f"{count:,}") if now.exact else [],
+        bar=_bar(_hits(now), _ANSWERS, lambda count: f"{count:,}") if now.exact and now.share else [],
         original=original,
         interim=not now.exact,
     )
@@ -62,14 +62,22 @@ def _hits(now: Accuracy) -> dict[str, int]:
 
 
 def _graded(figure: Figure) -> str:
-    """Another score of the task: "mean IoU 81.2 %, 80.9 to 81.5 %"."""
-    low, high = figure.low or 0.0, figure.high or 0.0
+    """Another score of the task: "mean IoU 81.2 %, 80.9 to 81.5 %"; in the data's own unit, "mean error 0.31, ..."."""
+    share = figure.unit == "share"
+    text: Callable[[float], str] = numbers.percent if share else "{:,.4g}".format
     title = figure.metric.title[:1].lower() + figure.metric.title[1:]
-    return f"{title} {numbers.percent(figure.value)}, {100 * low:.2f} to {numbers.percent(high)}"
+    said = f"{title} {text(figure.value)}"
+    if figure.low is None or figure.high is None:
+        return said
+    low = text(figure.low).removesuffix(f"{numbers.NBSP}%")
+    return f"{said}, {low} to {text(figure.high)}"
 
 
 def _interval(now: Accuracy) -> str:
-    return f"95{numbers.NBSP}% interval {100 * now.low:.2f} to {numbers.percent(now.high)}"
+    if now.low is None or now.high is None:
+        return f"too few images for a 95{numbers.NBSP}% interval"
+    low = numbers.percent(now.low).removesuffix(f"{numbers.NBSP}%")
+    return f"95{numbers.NBSP}% interval {low} to {numbers.percent(now.high)}"
 
 
 def _images(now: Accuracy, split: str) -> str:

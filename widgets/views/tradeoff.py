@@ -14,12 +14,13 @@ from workbench.report.figures import Figure, Figures, Metric
 from workbench.report.report import Report
 
 MOST = 500  # points that are kept: more can neither be told apart nor drawn at once
+_LOWEST = -1.0  # a score that falls below is drawn there: one such point would flatten all others
 _UNTOUCHED = Recipe().digest
 
 
 @dataclass(frozen=True)
 class Point:
-    """One recipe on one network. accuracy, low, high: shares 0..1; `exact` once all images were run.
+    """One recipe on one network. accuracy, low, high: shares, 1 at best; `exact` once all images were run.
 
     costs: metric -> figure, of those that an axis shows. on: device -> the same, of the metrics that depend on it, for
     the devices that it was visited on.
@@ -56,9 +57,9 @@ class Point:
             texts[metric.name] = unknown if figure is None else numbers.written(figure.value, metric.unit)
         return {
             **row,
-            "accuracy": self.accuracy,
-            "low": self.low,
-            "high": self.high,
+            "accuracy": max(self.accuracy, _LOWEST),
+            "low": max(self.low, _LOWEST),
+            "high": max(self.high, _LOWEST),
             "exact": self.exact,
             "texts": {**texts, "accuracy": numbers.percent(self.accuracy)},
         }
@@ -120,7 +121,7 @@ def _point(report: Report, figures: Figures | None, digest: str, label: str) -> 
         costs={name: figure for name, figure in drawn.items() if not figure.metric.by_device},
         on={report.device: {name: figure for name, figure in drawn.items() if figure.metric.by_device}},
         accuracy=accuracy.value,
-        low=accuracy.low,
-        high=accuracy.high,
+        low=accuracy.value if accuracy.low is None else accuracy.low,
+        high=accuracy.value if accuracy.high is None else accuracy.high,
         exact=accuracy.exact,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator
 from typing import cast
 from weakref import ref
@@ -60,10 +61,7 @@ class Standing:
         seen = ~self._task.missing(self._known)
         known, truth = self._known[seen], self._judged.truth[seen]
         images = int(np.count_nonzero(seen))
-        interval = binomial(int(np.count_nonzero(self._task.right(known, truth))), images)
-        return self._accuracy(
-            interval, images, "measured", images == len(seen), lambda: mean(self._grades(known, truth))
-        )
+        return self._counted(known, truth, images, "measured", images == len(seen))
 
     @property
     def compressed(self) -> Accuracy:
@@ -72,26 +70,47 @@ class Standing:
         That is the original's accuracy plus the mean difference so far, or the plain count where the original's answers
         are not all known yet. In the end it is the exact count, with the 95 % interval for unseen images.
         """
-        found, known, labels, truth = self._found, self._known, self._judged.labels, self._judged.truth
+        found, known, truth = self._found, self._known, self._judged.truth
         seen = len(found)
-        right = self._task.right(found, truth[:seen])
-        if seen == len(labels) or known is None or self._task.missing(known).any():
-            interval = binomial(int(np.count_nonzero(right)), seen)
-            return self._accuracy(
-                interval, seen, self._badge, seen == len(labels), lambda: mean(self._grades(found, truth[:seen]))
-            )
-        before = self._task.right(known, truth)
-        change = right.astype(np.int8) - before[:seen]
-        classes = [labels[:seen], labels[:seen][change > 0], labels[:seen][change < 0]]
-        counts = [np.bincount(chosen, minlength=int(labels.max()) + 1) for chosen in classes]
-        interval = paired(int(np.count_nonzero(before)), len(labels), *counts)
+        if seen == len(truth) or known is None or self._task.missing(known).any():
+            return self._counted(found, truth[:seen], seen, self._badge, seen == len(truth))
+        interval = self._paired_shares(found, known) if self._task.shares else self._paired_scores(found, known)
         return self._accuracy(
             interval, seen, self._badge, False,
-            lambda: paired_mean(self._grades(known, truth), self._grades(found, truth[:seen])),
+            lambda: paired_mean(
+                self._task.grades(known, truth), self._task.grades(found, truth[:seen]), *self._graded_range
+            ),
         )  # fmt: skip
 
-    def _grades(self, answers: Answers, truth: Truth) -> NDArray[np.float64]:
-        return self._task.grades(answers, truth)
+    def _counted(self, answers: Answers, truth: Truth, images: int, badge: Badge, exact: bool) -> Accuracy:
+        """Of so many answers, without regard to what others there are."""
+        if self._task.shares:
+            interval = binomial(int(np.count_nonzero(self._task.right(answers, truth))), images)
+        else:
+            interval = mean(self._scores(answers, truth), -math.inf, 1.0)
+        return self._accuracy(
+            interval, images, badge, exact, lambda: mean(self._task.grades(answers, truth), *self._graded_range)
+        )
+
+    def _paired_shares(self, found: Answers, known: Answers) -> Interval:
+        labels, truth, seen = self._judged.labels, self._judged.truth, len(found)
+        before = self._task.right(known, truth)
+        change = self._task.right(found, truth[:seen]).astype(np.int8) - before[:seen]
+        classes = [labels[:seen], labels[:seen][change > 0], labels[:seen][change < 0]]
+        counts = [np.bincount(chosen, minlength=int(labels.max()) + 1) for chosen in classes]
+        return paired(int(np.count_nonzero(before)), len(labels), *counts)
+
+    def _paired_scores(self, found: Answers, known: Answers) -> Interval:
+        truth = self._judged.truth
+        return paired_mean(self._scores(known, truth), self._scores(found, truth[: len(found)]), -math.inf, 1.0)
+
+    def _scores(self, answers: Answers, truth: Truth) -> NDArray[np.float64]:
+        return self._task.scores(answers, truth, self._judged.split.truth)
+
+    @property
+    def _graded_range(self) -> tuple[float, float]:
+        """What a grade lies within."""
+        return 0.0, 1.0 if self._task.graded_unit == "share" else math.inf
 
     def _accuracy(
         self, interval: Interval, images: int, badge: Badge, exact: bool, graded: Callable[[], Interval]
@@ -99,14 +118,16 @@ class Standing:
         """graded: interval of the mean grade, asked for where the task has one."""
         beside: tuple[Figure, ...] = ()
         if self._task.graded:
-            found = graded()
-            metric = Metric(
-                self._task.graded.lower().replace(" ", "_"), self._task.graded, "share", less_is_better=False
-            )
-            beside = (Figure(metric, found.value, badge, found.low, found.high),)
+            found, unit = graded(), self._task.graded_unit
+            name = self._task.graded.lower().replace(" ", "_")
+            metric = Metric(name, self._task.graded, unit, less_is_better=unit != "share")
+            low, high = found.ends
+            beside = (Figure(metric, found.value, badge, low, high),)
+        low, high = interval.ends
         return Accuracy(
-            interval.value, interval.low, interval.high, images, badge, exact, title=self._task.score, beside=beside
-        )
+            interval.value, low, high, images, badge, exact,
+            title=self._task.score, share=self._task.shares, beside=beside,
+        )  # fmt: skip
 
 
 class Examiner:
@@ -140,7 +161,7 @@ class Examiner:
         found = known if unchanged and known is not None else answers_so_far(compressed)[:count]
         taken = _taken_so_far(compressed)
         if taken is not None:  # remembered apart from the answers, and so forgotten apart
-            found[taken[:count] < 0] = task.unanswered(1)[0]
+            found[taken[:count] < 0] = task.unanswered(judged.truth[:1])[0]
         went = None if reference is None else _taken_so_far(reference)
         uncompressed: Evaluator | None = None
         done = told = _answered(task, found, known)
@@ -223,10 +244,10 @@ def selected_images(model: Model, images: int | None = None) -> Selection:
 
 def answers_so_far(compressed: EncodedModel) -> Answers:
     """Answers to all test images in class-balanced order, those not given yet missing; filled in place."""
-    images, task = len(selected_images(compressed.model)), task_of(compressed.model)
+    truth, task = selected_images(compressed.model).truth, task_of(compressed.model)
     if compressed.from_file:
-        return task.unanswered(images)
-    return _given.get(_key(compressed), lambda: task.unanswered(images))
+        return task.unanswered(truth)
+    return _given.get(_key(compressed), lambda: task.unanswered(truth))
 
 
 def _taken_so_far(compressed: EncodedModel) -> Taken | None:

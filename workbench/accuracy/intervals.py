@@ -12,19 +12,28 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 Z = 1.959963984540054  # two-sided 95 % of the normal distribution
+FEW = 30  # images whose mean is nearly normal, as a rule of thumb, however its values are spread
 _ADDED = 0.5  # discordant images
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and its 95 % interval, low <= value <= high, all within 0..1."""
+    """An estimate and its 95 % interval, low <= value <= high; an end that is infinite is not known.
+
+    All three lie within 0..1 where what is estimated does.
+    """
 
     low: float
     value: float
     high: float
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """Both, or None where one is not known."""
+        return (self.low, self.high) if math.isfinite(self.high - self.low) else (None, None)
 
 
 def binomial(hits: int, images: int) -> Interval:
@@ -75,31 +84,40 @@ def paired(original_hits: int, images: int, seen: ArrayLike, gained: ArrayLike, 
     return Interval(min(value, max(0.0, low)), value, max(value, min(1.0, high)))
 
 
-def mean(grades: ArrayLike) -> Interval:
-    """Mean of grades within 0..1 of one image each, and how far it may lie from the mean over all images of their kind.
+def mean(grades: ArrayLike, least: float = 0.0, most: float = 1.0) -> Interval:
+    """Mean of grades of one image each, and how far it may lie from the mean over all images of their kind.
 
-    By the central limit theorem, with the spread of the grades themselves. Raises ValueError where there are none.
+    By the central limit theorem, with the spread of the grades themselves. least, most: what a grade lies within; of
+    grades that know no bound fewer than `FEW` say nothing of how far others may lie. Raises ValueError where there are
+    none.
     """
     marks = np.asarray(grades, np.float64)
     if not marks.size:
         raise ValueError("0 grades have no mean.")
     value = float(marks.mean())
-    half = Z * float(marks.std(ddof=1)) / math.sqrt(marks.size) if marks.size > 1 else 1.0
-    return Interval(max(0.0, value - half), value, min(1.0, value + half))
+    half = Z * _spread(marks, least, most) / math.sqrt(marks.size)
+    return Interval(min(value, max(least, value - half)), value, max(value, min(most, value + half)))
 
 
-def paired_mean(known: ArrayLike, seen: ArrayLike) -> Interval:
+def paired_mean(known: ArrayLike, seen: ArrayLike, least: float = 0.0, most: float = 1.0) -> Interval:
     """Mean grade over all images, from those of the first ones and the grades of another network on every one.
 
     The other network's mean plus the mean paired difference; how far that may lie from what the unseen images will give
-    (Cochran 1977, section 2.9, with the finite population correction). Raises ValueError for more seen than known.
+    (Cochran 1977, section 2.9, with the finite population correction). least, most: as in `mean`. Raises ValueError for
+    more seen than known.
     """
     whole, some = np.asarray(known, np.float64), np.asarray(seen, np.float64)
     if not 0 < some.size <= whole.size:
         raise ValueError(f"{some.size} grades seen of {whole.size}.")
     difference = some - whole[: some.size]
-    value = float(min(1.0, max(0.0, whole.mean() + difference.mean())))
+    value = float(min(most, max(least, whole.mean() + difference.mean())))
     unseen = (whole.size - some.size) / whole.size
-    spread = float(difference.std(ddof=1)) if some.size > 1 else 1.0
-    half = Z * spread * math.sqrt(unseen / some.size)
-    return Interval(max(0.0, value - half), value, min(1.0, value + half))
+    half = Z * _spread(difference, least, most) * math.sqrt(unseen / some.size) if unseen else 0.0
+    return Interval(max(least, value - half), value, min(most, value + half))
+
+
+def _spread(values: NDArray[np.float64], least: float, most: float) -> float:
+    """Standard deviation; as large as can be where it is not known."""
+    if values.size < (2 if math.isfinite(most - least) else FEW):
+        return most - least
+    return float(values.std(ddof=1))

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.data.divide import divide
 from workbench.data.sets import SETS
-from workbench.data.split import SPLITS, Split, SplitName
+from workbench.data.split import SPLITS, Split, SplitName, array
 from workbench.errors import DataError
 from workbench.tasks import TASKS
 
 Arrays = tuple[NDArray[Any], ...]
+_WANTED = "a Dataset, the name of one, or (images, labels) to be tested on"
 
 
 class Dataset:
@@ -62,9 +64,10 @@ class Dataset:
     ) -> "Dataset":
         """A user's own data: (images, labels) per split, images of any input shape, N first.
 
-        Of another task than classification, (images, labels, truth): see `Split`.
+        labels: what the task has to be answered (`workbench.tasks`): numbers of classes, yes and no, [N, classes] of
+        zeros and ones, [N, numbers]. Of images that are of a class beside that, (images, labels, truth): see `Split`.
 
-        Raises `DataError` where images and labels of a split do not fit.
+        Raises `DataError` where images and labels of a split do not fit each other or the task.
         """
         for split, arrays in (
             ("test", test),
@@ -76,44 +79,61 @@ class Dataset:
                 raise DataError(f"Split {split}: must be (images, labels), or (images, labels, truth).")
         given = {"test": test, "validation": validation, "calibration": calibration, "train": train}
         dataset = cls(name, {}, classes=classes, task=task)
-        dataset._splits = {split: Split(split, *arrays) for split, arrays in given.items() if arrays is not None}
+        dataset._splits = {split: _split(split, task, *arrays) for split, arrays in given.items() if arrays is not None}
         return dataset
 
     @classmethod
-    def of(cls, data: Any) -> "Dataset":
-        """A data set itself, the one of that name, or one's own test images, (images, labels) or a TensorDataset.
+    def of(cls, data: Any, *, task: str = "classification", divide: bool = False) -> "Dataset":
+        """One's own data: (images, labels) or a TensorDataset, images of any input shape, N first.
 
-        Raises `DataError` for anything else.
+        task: what is asked of the images (`workbench.tasks`), by which labels are read: see `from_arrays`. divide: into
+        all four splits, each image by a hash of its content (`workbench.data.divide`); else all are test images.
+
+        A data set, or the name of one on the shelf, stands for itself. Raises `DataError` for anything else.
         """
         if isinstance(data, Dataset):
             return data
         if isinstance(data, str):
             return load(data)
         arrays = getattr(data, "tensors", data)
-        if isinstance(arrays, (tuple, list)) and len(arrays) == 2:
-            return cls.from_arrays("own", test=tuple(arrays))
-        wanted = "a Dataset, the name of one, or (images, labels) to be tested on"
-        raise DataError(f"The data must be {wanted}, not {type(data).__name__}.")
+        if not isinstance(arrays, (tuple, list)) or len(arrays) not in (2, 3):
+            raise DataError(f"The data must be {_WANTED}, not {type(data).__name__}{_instead(data)}.")
+        dataset = cls.from_arrays("own", test=tuple(arrays), task=task)
+        return dataset._divided() if divide else dataset
+
+    def _divided(self) -> "Dataset":
+        """With its test images divided into the four splits. Raises DataError where there are too few for that."""
+        whole = self.split("test")
+        parts = divide(whole.images)
+        if "test" not in parts:
+            raise DataError(f"{self.name}: {len(whole)} images are too few to be divided; bring each split apart.")
+        dataset = Dataset(self.name, {}, classes=self.classes, task=self.task)
+        dataset._splits = {name: whole.some(numbers, name) for name, numbers in parts.items()}
+        return dataset
 
     def has(self, name: SplitName) -> bool:
         """Whether there is such a split."""
         return name in self._splits or name in self._readers
 
-    def check(self, input_shape: tuple[int, ...], outputs: tuple[int, ...] | None, whole: bool = False) -> None:
+    def check(
+        self, input_shape: tuple[int, ...], outputs: tuple[int, ...] | None, whole: bool = False, last: str = ""
+    ) -> None:
         """Raises DataError where a network of that input and these outputs (images first) cannot be judged by it.
 
-        whole: whether it takes whole numbers. What is looked at are the test images and the splits that are in memory.
+        whole: whether it takes whole numbers. last: the operator that gives its outputs. What is looked at are the test
+        images and the splits that are in memory.
         """
         first = {"test": self.split("test")} if self.has("test") else {}
         for split in {**first, **self._splits}.values():
             if split.images.shape[1:] != input_shape:
                 images = f"Split {split.name} of {self.name} has images of shape {split.images.shape[1:]}"
-                raise DataError(f"{images}, and the network was given an example of shape {input_shape}.")
+                other = f"and the network was given an example of shape {input_shape}"
+                raise DataError(f"{images}, {other}{_shaped(split.images.shape, input_shape)}.")
             if whole and (split.images.dtype == np.uint8 or (split.images % 1).any()):
                 given = "bytes, which stand for 0 to 1" if split.images.dtype == np.uint8 else "fractions"
                 raise DataError(f"Split {split.name} of {self.name} has {given}, and the network takes whole numbers.")
             if outputs is not None:
-                TASKS[self.task].check(outputs, split.truth)
+                TASKS[self.task].check(outputs, split.truth, last)
 
     def split(self, name: SplitName) -> Split:
         """One split, the same object at every call. Raises `DataError` for a split that this set does not have."""
@@ -126,6 +146,42 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r})"
+
+
+def _split(name: str, task: str, images: Any, labels: Any, truth: Any = None) -> Split:
+    """Of what a user brings: `labels` is what the task has to be answered, unless that stands apart, in `truth`."""
+    asked, images, labels = TASKS[task], array(name, "images", images), array(name, "labels", labels)
+    if truth is None and not asked.labelled:
+        labels, truth = np.zeros(labels.shape[:1], np.int64), labels
+    try:
+        if images.shape[:1] == (0,):
+            raise DataError("holds no images.")
+        if truth is None:
+            labels = asked.accepted(labels)
+        else:
+            truth = asked.accepted(array(name, "truth", truth))
+    except DataError as error:
+        raise DataError(f"Split {name}: {error}") from error
+    return Split(name, images, labels, truth)
+
+
+def _instead(data: Any) -> str:
+    """How to make arrays of what yields them one by one."""
+    if isinstance(data, (tuple, list, dict)) or not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
+        return ""
+    return "; images, labels = map(torch.cat, zip(*loader)) reads the batches of a DataLoader into two tensors"
+
+
+def _shaped(images: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """What images of another shape than one takes want, where it is one of the usual things."""
+    given = images[1:]
+    if images == wanted:
+        return "; of one image a batch is made by images[None]"
+    if (1, *given) == wanted:
+        return "; images[:, None] gives them their one channel"
+    if len(given) > 1 and (given[-1], *given[:-1]) == wanted:
+        return "; channels come first here, as np.moveaxis(images, -1, 1) puts them"
+    return ""
 
 
 _loaded: dict[str, Dataset] = {}

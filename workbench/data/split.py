@@ -35,7 +35,7 @@ class Split:
     truth: NDArray[Any] = field(default=None)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
-        images, labels = (self._array(what, getattr(self, what)) for what in ("images", "labels"))
+        images, labels = (array(self.name, what, getattr(self, what)) for what in ("images", "labels"))
         if images.dtype != np.uint8:
             if images.dtype.kind not in "fiu":
                 raise DataError(f"Split {self.name}: images must be numbers, and these are {images.dtype}.")
@@ -54,18 +54,8 @@ class Split:
         object.__setattr__(self, "labels", _frozen(labels.astype(np.int64)))
         object.__setattr__(self, "truth", self.labels if self.truth is None else self._truth())
 
-    def _array(self, what: str, values: Any) -> NDArray[Any]:
-        """Also of torch's tensors, whose half-precision types numpy does not know."""
-        try:
-            if hasattr(values, "detach"):
-                values = values.detach().cpu()
-                values = values.float() if values.is_floating_point() else values
-            return np.asarray(values)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise DataError(f"Split {self.name}: its {what} are no array of numbers ({reason(error)}).") from error
-
     def _truth(self) -> NDArray[Any]:
-        truth = self._array("truth", self.truth)
+        truth = array(self.name, "truth", self.truth)
         if (
             truth.dtype.kind not in "fiu"
             or truth.ndim == 0
@@ -88,6 +78,11 @@ class Split:
             sha.update(np.ascontiguousarray(self.truth, dtype="<f4").data)
         return sha.hexdigest()
 
+    def some(self, which: NDArray[np.int64], name: str = "") -> "Split":
+        """The images of these numbers, as a split of that name, its own by default."""
+        truth = None if self.truth is self.labels else self.truth[which]
+        return Split(name or self.name, self.images[which], self.labels[which], truth)  # type: ignore[arg-type]
+
     def inputs(self, which: "slice | NDArray[np.int64]" = slice(None)) -> "torch.Tensor":
         """Some of the images as a new float32 tensor; grey values 0-255 become 0..1, floats stay as they are."""
         import torch
@@ -102,6 +97,20 @@ class Split:
         import torch
 
         return torch.from_numpy(self.truth.copy())
+
+
+def array(split: str, what: str, values: Any) -> NDArray[Any]:
+    """What a user gave as the images, labels or truth of a split, as an array.
+
+    Also of torch's tensors, whose half-precision types numpy does not know. Raises DataError for what is none.
+    """
+    try:
+        if hasattr(values, "detach"):
+            values = values.detach().cpu()
+            values = values.float() if values.is_floating_point() else values
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"Split {split}: its {what} are no array of numbers ({reason(error)}).") from error
 
 
 def _frozen(values: NDArray[Any]) -> NDArray[Any]:

@@ -113,7 +113,7 @@ class Model:
     ) -> Model:
         """Trace any torch module with one forward pass of `example_input` [batch, ...]. The module is copied.
 
-        data: a data set, the name of one on the shelf, or one's own test images: (images, labels) or a TensorDataset.
+        data: a data set, the name of one on the shelf, or one's own test images, see `Dataset.of`.
 
         Raises ModelError, naming the layer, for weights that are NaN, infinite or absent, and where the module does not
         accept the example; DataError where the data's images have another shape, or labels have no score.
@@ -136,7 +136,8 @@ class Model:
         if not layers:
             raise ModelError("The network has no linear layer or 2-D convolution that its forward pass calls.")
         if dataset is not None:
-            dataset.check(tuple(example.shape[1:]), traced.outputs, whole=not example.is_floating_point())
+            whole = not example.is_floating_point()
+            dataset.check(tuple(example.shape[1:]), traced.outputs, whole=whole, last=traced.last)
         modules = dict(module.named_modules(remove_duplicate=False))
         rest = _rest(module, modules, layers)
         core = fingerprint(

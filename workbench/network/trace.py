@@ -69,6 +69,12 @@ class Trace:
     readers: Mapping[str, set[str]]
     decides: bool
 
+    @property
+    def last(self) -> str:
+        """The operator whose result the answer is, or a view of, as "sigmoid"; "" where it is that of none."""
+        number = self.operators[-1].split()[1].partition(".")[0]  # "answer 17.0 torch.float32 ..."
+        return self.operators[int(number) - 1].split(".")[1].strip("_") if number.isdigit() else ""
+
 
 class _Watch(TorchDispatchMode):
     """Sees every operator. Never compiled, so that the compiler, a second and 80 MB to import, is left alone."""

@@ -84,20 +84,23 @@ class Figure:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Share of test images answered rightly, with its 95 % interval; all three between 0 and 1.
+    """Share of test images answered rightly, or another score that is 1 at best, with its 95 % interval.
 
-    images: how many test images have been run. exact: whether those are all that were asked for; while it is False,
-    `value` is an estimate. badge: "measured" for the original, "simulated" for decoded compressed weights run in torch.
-    title: what the images' task calls this share. beside: its other scores, each with its own interval.
+    low, high: None where too few images have been run to know them. share: whether it is such a share, and so all three
+    between 0 and 1; else it may be below 0. images: how many test images have been run. exact: whether those are all
+    that were asked for; while it is False, `value` is an estimate. badge: "measured" for the original, "simulated" for
+    decoded compressed weights run in torch.
+    title: what the images' task calls it. beside: its other scores, each with its own interval.
     """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     images: int
     badge: Badge
     exact: bool
     title: str = "Accuracy"
+    share: bool = True
     beside: tuple[Figure, ...] = ()
 
     def to_object(self) -> dict[str, Any]:

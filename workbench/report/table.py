@@ -44,24 +44,42 @@ def _accuracy(was: Accuracy | None, now: Accuracy | None) -> Iterator[Row]:
         yield "accuracy", "-", "not known", "", ""
         return
     badge = f"{was.badge} | {now.badge}" if was else now.badge
-    change = f"{100 * (now.value - was.value):+.2f} points" if was else ""
-    yield f"{now.title.lower()} (%)", *_sides(was, now, lambda side: f"{100 * side.value:.2f}"), change, badge
-    yield "  95 % interval", *_sides(was, now, lambda side: _shares(side.low, side.high)), "", ""
+    change = _points(was.value, now.value) if was else ""
+    yield f"{now.title.lower()} (%)", *_sides(was, now, lambda side: _percent(side.value)), change, badge
+    yield "  95 % interval", *_sides(was, now, lambda side: _span(_percent, side.low, side.high)), "", ""
     yield "  images", *_sides(was, now, lambda side: f"{side.images:,}"), "", ""
     for place, figure in enumerate(now.beside):
-        change = f"{100 * (figure.value - was.beside[place].value):+.2f} points" if was else ""
-        texts = _sides(was, now, lambda side, place=place: f"{100 * side.beside[place].value:.2f}")  # type: ignore[misc]
-        yield f"{_title(figure.metric)} (%)", *texts, change, badge
-        spans = _sides(was, now, lambda side, place=place: _shares(side.beside[place].low, side.beside[place].high))  # type: ignore[misc]
-        yield "  95 % interval", *spans, "", ""
+        yield from _beside(was.beside[place] if was else None, figure, badge)
+
+
+def _beside(was: Figure | None, now: Figure, badge: str) -> Iterator[Row]:
+    """Another score than the first, a share or in a unit of its own, and its interval."""
+    share = now.unit == "share"
+    text: Callable[[float], str] = _percent if share else "{:,.4g}".format
+    compare = _points if share else _ratio
+    before = "-" if was is None else text(was.value)
+    change = "" if was is None else compare(was.value, now.value)
+    yield f"{_title(now.metric)}{' (%)' if share else ''}", before, text(now.value), change, badge
+    interval = "-" if was is None else _span(text, was.low, was.high)
+    yield "  95 % interval", interval, _span(text, now.low, now.high), "", ""
+
+
+def _percent(share: float) -> str:
+    """A score that fell far below nothing is written short."""
+    return f"{100 * share:.2f}" if abs(share) < 100 else f"{100 * share:.3g}"
+
+
+def _points(was: float, now: float) -> str:
+    change = now - was
+    return f"{100 * change:+.2f} points" if abs(change) < 100 else f"{100 * change:+.3g} points"
 
 
 def _sides(was: Accuracy | None, now: Accuracy, text: Callable[[Accuracy], str]) -> tuple[str, str]:
     return "-" if was is None else text(was), text(now)
 
 
-def _shares(low: float | None, high: float | None) -> str:
-    return "-" if low is None or high is None else f"{100 * low:.2f} to {100 * high:.2f}"
+def _span(text: Callable[[float], str], low: float | None, high: float | None) -> str:
+    return "-" if low is None or high is None else f"{text(low)} to {text(high)}"
 
 
 def _cost(was: Figure | None, now: Figure) -> Iterator[Row]:

@@ -23,13 +23,18 @@ Truth = NDArray[Any]
 class Task(ABC):
     """Subclasses: one a file in `workbench/tasks`.
 
-    title: for people. score: what the share of images that are answered rightly is called. graded: what the mean of
-    `grades` is called, "" where a right answer cannot be more or less so.
+    title: for people. score: what the mean of `scores` is called; shares: whether that is the share of images that are
+    answered rightly. graded: what the mean of `grades` is called, "" where it would say nothing more; graded_unit: its
+    unit, "share" within 0..1 and the more the better, "" that of the truth and the less the better. labelled: whether
+    the truth is one whole number an image, its label.
     """
 
     title: ClassVar[str]
     score: ClassVar[str]
+    shares: ClassVar[bool] = True
     graded: ClassVar[str] = ""
+    graded_unit: ClassVar[str] = "share"
+    labelled: ClassVar[bool] = False
     name: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
@@ -37,9 +42,17 @@ class Task(ABC):
         cls.name = cls.__module__.rpartition(".")[2].replace("_", "-")
 
     @classmethod
+    def accepted(cls, truth: Truth) -> Truth:
+        """What a user says is right, one row an image, as the task takes it; a list of labels comes out as int64.
+
+        Raises DataError, as the rest of a sentence, for what no answer can be compared with.
+        """
+        return truth
+
+    @classmethod
     @abstractmethod
-    def unanswered(cls, images: int) -> Answers:
-        """Room for the answers to so many images, none of them given yet."""
+    def unanswered(cls, truth: Truth) -> Answers:
+        """Room for an answer to each row of the truth, none of them given yet."""
 
     @classmethod
     @abstractmethod
@@ -52,8 +65,11 @@ class Task(ABC):
         """What a network says of so many images. Raises ModelError where its outputs are no answers to them."""
 
     @classmethod  # noqa: B027 (outputs of a task may hold any answer)
-    def check(cls, outputs: tuple[int, ...], truth: Truth) -> None:
-        """Raises DataError where outputs of that shape, images first, can hold no right answer to some of the truth."""
+    def check(cls, outputs: tuple[int, ...], truth: Truth, last: str = "") -> None:
+        """Raises DataError where outputs of that shape, images first, can hold no right answer to some of the truth.
+
+        last: the operator that gives them, as "sigmoid", where it is known.
+        """
 
     @classmethod
     @abstractmethod
@@ -61,9 +77,14 @@ class Task(ABC):
         """[images]: which answers are right."""
 
     @classmethod
-    def grades(cls, answers: Answers, truth: Truth) -> NDArray[np.float64]:
-        """[images]: how right each answer is, 0 to 1."""
+    def scores(cls, answers: Answers, truth: Truth, among: Truth) -> NDArray[np.float64]:
+        """[images]: what each adds to the score, at most 1. among: the truth of all images that are judged together."""
         return cls.right(answers, truth).astype(np.float64)
+
+    @classmethod
+    def grades(cls, answers: Answers, truth: Truth) -> NDArray[np.float64]:
+        """[images]: how right each answer is, or how far from it, in `graded_unit`."""
+        return cls.scores(answers, truth, truth)
 
     @classmethod
     @abstractmethod

@@ -20,12 +20,18 @@ class Classification(Task):
     Scores of which some are NaN have no highest: such an answer is `NO_CLASS`, and never right.
     """
 
-    title, score = "Classification", "Accuracy"
+    title, score, labelled = "Classification", "Accuracy", True
     NO_CLASS = np.iinfo(np.int32).max
 
     @classmethod
-    def unanswered(cls, images: int) -> Answers:
-        return np.full(images, -1, np.int32)
+    def accepted(cls, truth: Truth) -> Truth:
+        if truth.ndim != 1 or truth.dtype.kind not in "iu":
+            raise DataError(f"labels must be one list of whole numbers, and these are {_unlike(truth)}.")
+        return truth.astype(np.int64)
+
+    @classmethod
+    def unanswered(cls, truth: Truth) -> Answers:
+        return np.full(len(truth), -1, np.int32)
 
     @classmethod
     def missing(cls, answers: Answers) -> NDArray[np.bool_]:
@@ -42,11 +48,13 @@ class Classification(Task):
         return answers
 
     @classmethod
-    def check(cls, outputs: tuple[int, ...], truth: Truth) -> None:
+    def check(cls, outputs: tuple[int, ...], truth: Truth, last: str = "") -> None:
         if len(outputs) == 2 and outputs[1] == 1:
-            raise DataError("The network gives one score an image, and classification asks for one for each class.")
+            wanted = "classification asks for one for each class"
+            raise DataError(f"The network gives one score an image, and {wanted}; task='binary' takes one.")
         if len(outputs) == 2 and int(truth.max()) >= outputs[1]:
-            raise DataError(f"Label {int(truth.max())} has no score: the network gives {outputs[1]} of them.")
+            first = "; labels count from 0, so each may be one too high" if _from_one(truth, outputs[1]) else ""
+            raise DataError(f"Label {int(truth.max())} has no score: the network gives {outputs[1]} of them{first}.")
 
     @classmethod
     def right(cls, answers: Answers, truth: Truth) -> NDArray[np.bool_]:
@@ -58,3 +66,22 @@ class Classification(Task):
 
         cls.check(tuple(outputs.shape), truth.numpy())
         return functional.cross_entropy(outputs, truth, label_smoothing=smoothing)
+
+
+def _from_one(labels: Truth, classes: int) -> bool:
+    return int(labels.min()) == 1 and int(labels.max()) == classes
+
+
+def _unlike(labels: Truth) -> str:
+    """What they are instead of one whole number an image, and what makes such of them where something does."""
+    if labels.dtype.kind in "OSU":
+        return "words or objects: np.unique(labels, return_inverse=True)[1] numbers the classes of a list of words"
+    if labels.ndim == 2 and len(labels) and np.isin(labels, (0, 1)).all():
+        if (labels.sum(1) == 1).all() and labels.shape[1] > 1:
+            return "rows with a single 1 (one-hot): labels.argmax(1) gives the numbers"
+        return f"of shape {labels.shape}, zeros and ones: task='multi-label' takes several classes an image"
+    if labels.ndim != 1:
+        return f"of shape {labels.shape}"
+    if labels.dtype.kind == "b":
+        return "true or false, which task='binary' takes"
+    return f"{labels.dtype}: task='regression' takes such, and labels.astype(int) makes them numbers of classes"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import ModelError
+from workbench.errors import DataError, ModelError
 from workbench.tasks import Answers, Task, Truth
 
 if TYPE_CHECKING:
@@ -30,8 +30,14 @@ class Locating(Task):
     title, score, graded = "Locating", "Found", "Mean IoU"
 
     @classmethod
-    def unanswered(cls, images: int) -> Answers:
-        return np.full((images, 4), np.nan, np.float32)
+    def accepted(cls, truth: Truth) -> Truth:
+        if truth.ndim != 2 or truth.shape[1] != 4:
+            raise DataError(f"boxes must be four numbers an image, [images, 4], and these are of shape {truth.shape}.")
+        return truth
+
+    @classmethod
+    def unanswered(cls, truth: Truth) -> Answers:
+        return np.full((len(truth), 4), np.nan, np.float32)
 
     @classmethod
     def missing(cls, answers: Answers) -> NDArray[np.bool_]:

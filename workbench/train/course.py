@@ -6,6 +6,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from workbench.data.datasets import Dataset
@@ -59,7 +60,7 @@ class TrainingCourse:
             tensor.requires_grad_(True)
         epochs_done = fit(
             module,
-            self._train if images is None else _drawn(self._train, images, seed),
+            self._train if images is None else self._train.some(_drawn(self._train, images, seed)),
             self._validation,
             settings,
             task=self._task,
@@ -88,8 +89,6 @@ class TrainingCourse:
         return State.of(Model.from_module(module, images[:1], self._data, name, architecture))
 
 
-def _drawn(split: Split, images: int, seed: int) -> Split:
-    """So many of the images, or all where there are fewer."""
-    chosen = np.random.default_rng(seed).permutation(len(split))[:images]
-    truth = None if split.truth is split.labels else split.truth[chosen]
-    return Split(split.name, split.images[chosen], split.labels[chosen], truth)  # type: ignore[arg-type]
+def _drawn(split: Split, images: int, seed: int) -> NDArray[np.int64]:
+    """The numbers of so many of the images, or of all where there are fewer."""
+    return np.random.default_rng(seed).permutation(len(split))[:images]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -48,7 +49,7 @@ LossOf = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Epoch:
-    """`loss` is the mean over the training images, `accuracy` (0..1) is on the validation images."""
+    """`loss` is the mean over the training images, `accuracy` the task's score, 1 at best, on the validation images."""
 
     number: int
     loss: float
@@ -90,7 +91,7 @@ def fit(
     hooks = _dropout_hooks(module, settings.dropout, generator)
     # Convolutions are about twice as fast on a CPU with the channels innermost; it changes the layout, not the values.
     _lay_out(module, torch.channels_last)
-    best_state, best_accuracy = copy.deepcopy(module.state_dict()), -1.0
+    best_state, best_accuracy = copy.deepcopy(module.state_dict()), -math.inf
     averaged = copy.deepcopy(module) if settings.average else module
     slow = [layer for layer in module.modules() if settings.bfloat16 and _is_strided_depthwise(layer)]
     for layer in slow:
@@ -149,12 +150,11 @@ def _joint_loss(module: nn.Module, images: Tensor, truth: Tensor, task: type[Tas
 
 @torch.no_grad()
 def accuracy(module: nn.Module, split: Split, batch: int = 500, task: str = "classification") -> float:
-    """The share (0..1) of the split's images that are answered rightly, in float32 and evaluation mode."""
+    """The task's score on the split's images, as their share (0..1) that is answered rightly, in evaluation mode."""
     module.eval()
-    asked, hits = TASKS[task], 0
-    for images, truth in zip(split.inputs().split(batch), split.targets().split(batch), strict=True):
-        hits += int(asked.right(asked.answers(module(images), len(images)), truth.numpy()).sum())
-    return hits / len(split)
+    asked = TASKS[task]
+    answers = [asked.answers(module(images), len(images)) for images in split.inputs().split(batch)]
+    return float(asked.scores(np.concatenate(answers), split.truth, split.truth).mean())
 
 
 def _lay_out(module: nn.Module, layout: torch.memory_format) -> None:
@@ -201,13 +201,16 @@ def _optimiser(module: nn.Module, settings: Settings) -> torch.optim.Optimizer:
 
 
 def _augment(images: Tensor, settings: Settings, generator: torch.Generator) -> Tensor:
-    """Move and mirror a batch N x C x H x W, every image by its own draw; what is moved in is zero."""
-    count, _, height, width = images.shape
+    """Move and mirror a batch N x C x H x W, every image by its own draw; what is moved in is zero.
+
+    Images of any shape stay as they are where the settings ask for neither.
+    """
+    count = len(images)
     if settings.flip:
         mirrored = torch.rand(count, 1, 1, 1, generator=generator) < 0.5
         images = torch.where(mirrored, images.flip(3), images)
     if settings.shift:
-        reach = settings.shift
+        reach, (height, width) = settings.shift, images.shape[2:]
         windows = functional.pad(images, [reach] * 4).unfold(2, height, 1).unfold(3, width, 1)
         down, right = torch.randint(0, 2 * reach + 1, (2, count), generator=generator)
         images = windows[torch.arange(count), :, down, right]

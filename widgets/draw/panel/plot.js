@@ -46,8 +46,10 @@ export function createPlot(model, link, root, signal) {
   const drawing = make("div", { className: "cwb-plot", role: "img" });
   const body = make("tbody");
   const axes = model.get("catalogue").axes;
-  const heads = ["Recipe", ...axes.map((one) => one.label), "Accuracy", "Known"];
-  const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col", text })))), body);
+  const score = make("th", { scope: "col" });
+  const heads = ["Recipe", ...axes.map((one) => one.label)].map((text) => make("th", { scope: "col", text }));
+  const known = make("th", { scope: "col", text: "Known" });
+  const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads, score, known)), body);
   const count = make("summary");
   const list = make("details", { className: "cwb-points", ontoggle: () => draw() }, count, make("div", { className: "cwb-scroll" }, table));
   let axis = "size";
@@ -103,8 +105,10 @@ export function createPlot(model, link, root, signal) {
 
   function describe(points, about) {
     const current = points.points.find((one) => one.digest === points.current);
-    const now = current ? ` The current one: ${current.label}, ${current.texts[axis]}, accuracy ${current.texts.accuracy}.` : "";
-    drawing.setAttribute("aria-label", `Accuracy over ${about.label.toLowerCase()} of ${points.points.length} recipes visited.${now}`);
+    const said = points.score.toLowerCase();
+    const now = current ? ` The current one: ${current.label}, ${current.texts[axis]}, ${said} ${current.texts.accuracy}.` : "";
+    setText(score, points.score);
+    drawing.setAttribute("aria-label", `${points.score} over ${about.label.toLowerCase()} of ${points.points.length} recipes visited.${now}`);
     setText(count, `All ${points.points.length} points as a table`);
     if (!list.open) return;
     const all = [...(points.original ? [points.original] : []), ...points.points];
@@ -121,7 +125,7 @@ export function createPlot(model, link, root, signal) {
     );
   }
 
-  function trace(rows, marker, name) {
+  function trace(rows, score, marker, name) {
     const estimate = (one, bound) => (one.exact ? 0 : Math.abs(one[bound] - one.accuracy) * 100);
     return {
       type: "scatter",
@@ -133,7 +137,7 @@ export function createPlot(model, link, root, signal) {
         type: "data", symmetric: false, thickness: 1, width: 0, color: marker.color,
         array: rows.map((one) => estimate(one, "high")), arrayminus: rows.map((one) => estimate(one, "low")),
       },
-      text: rows.map((one) => `${escapeMarkup(one.label)}<br>${one.texts[axis]}<br>accuracy ${one.texts.accuracy}`),
+      text: rows.map((one) => `${escapeMarkup(one.label)}<br>${one.texts[axis]}<br>${score.toLowerCase()} ${one.texts.accuracy}`),
       hovertemplate: "%{text}<extra></extra>",
       marker: { ...marker, symbol: marker.symbol ?? rows.map((one) => (one.exact ? "circle" : "circle-open")) },
     };
@@ -143,9 +147,9 @@ export function createPlot(model, link, root, signal) {
     const color = colors(root);
     const current = points.points.filter((one) => one.digest === points.current);
     return [
-      trace(points.points, { color: color.visited, size: 7, line: { width: 1.5, color: color.visited } }, "visited (hollow: estimate)"),
-      trace(points.original ? [points.original] : [], { color: color.text, size: 11, symbol: "diamond" }, "original"),
-      trace(current, { color: color.accent, size: 13, line: { width: 2, color: color.surface } }, "current"),
+      trace(points.points, points.score, { color: color.visited, size: 7, line: { width: 1.5, color: color.visited } }, "visited (hollow: estimate)"),
+      trace(points.original ? [points.original] : [], points.score, { color: color.text, size: 11, symbol: "diamond" }, "original"),
+      trace(current, points.score, { color: color.accent, size: 13, line: { width: 2, color: color.surface } }, "current"),
     ];
   }
 
@@ -163,7 +167,7 @@ export function createPlot(model, link, root, signal) {
       hovermode: "closest",
       hoverlabel: { bgcolor: color.surface, bordercolor: color.grid, font: { ...font, color: color.text } },
       xaxis: { ...line, ...costScale(all.map((one) => one[axis]), about), title: { text: about.label, standoff: 10 } },
-      yaxis: { ...line, ...accuracyScale(points, all), title: { text: `${points.score ?? "Accuracy"}, %`, standoff: 10 } },
+      yaxis: { ...line, ...accuracyScale(points, all), title: { text: `${points.score}, %`, standoff: 10 } },
       showlegend: true,
       legend: { orientation: "h", x: 1, xanchor: "right", y: 1.02, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" },
     };

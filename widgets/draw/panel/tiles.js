@@ -15,7 +15,7 @@ export function makeBadge(words) {
   };
 }
 
-function createTile(label, words) {
+function createTile(words) {
   const { badge, show: showBadge } = makeBadge(words);
   const original = makeBadge(words);
   const value = make("p", { className: "cwb-value" });
@@ -25,11 +25,11 @@ function createTile(label, words) {
   const was = make("p", { className: "cwb-original" }, make("span", { text: "Original" }), original.badge, originalValue);
   const bar = make("div", { className: "cwb-bar", "aria-hidden": "true" });
   const parts = make("ul", { className: "cwb-parts" });
-  const titleId = newId("tile");
+  const title = make("h3", { id: newId("tile") });
   const root = make(
     "section",
-    { className: "cwb-tile", "aria-labelledby": titleId },
-    make("div", { className: "cwb-tile-head" }, make("h3", { id: titleId, text: label }), badge),
+    { className: "cwb-tile", "aria-labelledby": title.id },
+    make("div", { className: "cwb-tile-head" }, title, badge),
     value, change, details, bar, parts, was,
   );
 
@@ -60,6 +60,7 @@ function createTile(label, words) {
       const content = JSON.stringify(tile);
       if (content === drawn) return;
       drawn = content;
+      setText(title, tile.label); // another network's images may ask something else
       showBadge(tile.badge);
       if (known) {
         setText(value, tile.value);
@@ -98,7 +99,7 @@ export function createTiles(link, catalogue) {
     const shown = state.tiles.map((tile) => ahead?.tiles.find((one) => one.key === tile.key) ?? tile);
     for (const tile of shown) {
       if (!tiles.has(tile.key)) {
-        tiles.set(tile.key, createTile(tile.label, catalogue.words));
+        tiles.set(tile.key, createTile(catalogue.words));
         grid.append(tiles.get(tile.key).root);
       }
       // Another network's figures are not even worth dimming.

@@ -1,0 +1,24 @@
+"""Multi-label classification by a network that ends in a sigmoid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.tasks.multi_label import MultiLabel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class MultiLabelProbability(MultiLabel):
+    """As `MultiLabel`, but outputs are probabilities: a class is there where its own is above a half."""
+
+    title = "Multi-label classification by probabilities"
+    threshold = 0.5
+
+    @classmethod
+    def loss(cls, outputs: Tensor, truth: Tensor, smoothing: float = 0.0) -> Tensor:
+        from torch.nn import functional
+
+        wanted = truth * (1 - smoothing) + smoothing / 2
+        return functional.binary_cross_entropy(outputs.clamp(0, 1), wanted)
