@@ -44,6 +44,37 @@ def test_error_is_the_tail_of_the_spectrum(method, weight, matrix, rank) -> None
     assert np.linalg.norm(form.compose().astype(np.float64) - weight) == pytest.approx(tail, abs=2e-5)
 
 
+SPECTRA = {
+    "flat": np.ones(30),
+    "slow": np.linspace(1, 0.1, 30),
+    "fast": 10.0 ** -np.linspace(0, 9, 30),
+    "of pairs": np.repeat(10.0 ** -np.arange(15), 2),
+    "deficient": np.where(np.arange(30) < 11, np.linspace(3, 1, 30), 0),
+    "nothing": np.zeros(30),
+}
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-20, 1e12])
+@pytest.mark.parametrize("shape", [(30, 70), (70, 30), (30, 30)])
+@pytest.mark.parametrize("spectrum", SPECTRA)
+def test_every_rank_of_any_spectrum_is_as_near_as_can_be(spectrum: str, shape: tuple[int, int], size: float) -> None:
+    """As near as numpy's decomposition in float64 says, to what float32 factors of the whole can tell."""
+    left, right = (np.linalg.qr(RNG.normal(size=(side, 30)))[0] for side in shape)
+    weight = (size * (left * SPECTRA[spectrum]) @ right.T).astype(np.float32)
+    values = np.linalg.svd(weight.astype(np.float64), compute_uv=False)
+    whole = np.linalg.norm(values)
+    for kept in (1, 2, 7, 11, 15, 29, 30):
+        form = SVD(rank=kept / 30).apply({"a": Form.of(weight)})["a"]
+        assert form.rank == kept
+        tail = np.linalg.norm(values[kept:])
+        assert np.linalg.norm(form.compose().astype(np.float64) - weight) == pytest.approx(tail, abs=5e-7 * whole)
+        first, second = (part.values.astype(np.float64) for part in form.parts)
+        assert np.isfinite(first).all() and np.isfinite(second).all()
+        shares = (first**2).sum(1), (second**2).sum(0)  # √S on each side
+        for share in shares:
+            assert share == pytest.approx(values[:kept], abs=3e-7 * whole)
+
+
 def test_break_even_of_a_matrix_is_mn_over_m_plus_n() -> None:
     form = SVD(rank=0.5).apply({"a": Form.of(LINEAR)})["a"]
     assert form.break_even == pytest.approx(12 * 30 / (12 + 30))

@@ -14,7 +14,7 @@ from workbench.errors import still_wanted
 from workbench.evidence import Layout
 from workbench.kernels.threads.blas import one_thread
 from workbench.method import Layerwise, setting
-from workbench.methods.factorize._spectrum import once
+from workbench.methods.factorize._spectrum import basis, once
 from workbench.weights.form import POINT, WHOLE, Factor, Form
 from workbench.weights.part import Part
 
@@ -74,6 +74,4 @@ def _both_bases(kernel: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArr
 
 def _basis(kernel: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     """Left singular vectors of the unfolding along `axis`, the largest singular value first."""
-    unfolded = np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1)
-    _, vectors = np.linalg.eigh(unfolded @ unfolded.T)
-    return np.ascontiguousarray(vectors[:, ::-1])
+    return basis(np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1))
