@@ -200,17 +200,27 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "shelf"
 
 
-def run(folder: Path, *arguments: str) -> str:
-    """The command line with that folder on the shelf."""
+def run(folder: Path, *commands: tuple[str, ...]) -> list[str]:
+    """What each command prints, one after the other in one process, with that folder on the shelf."""
+    program = (
+        "import json; from click.testing import CliRunner; from workbench.cli import main;"
+        f"ran = [CliRunner().invoke(main, command, catch_exceptions=False) for command in {commands!r}];"
+        "assert not any(one.exit_code for one in ran), [one.output for one in ran];"
+        "print(json.dumps([one.stdout for one in ran]))"
+    )
+    return json.loads(python(folder, program))
+
+
+def python(folder: Path, program: str) -> str:
     environment = {**os.environ, VARIABLE: str(folder), "PYTHONPATH": str(ROOT)}
-    program = f"from workbench.cli import main; main({list(arguments)!r})"
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_one_file_each_is_all_that_a_method_levels_and_places_need(folder: Path, tmp_path: Path):
-    assert "prune.every-nth" in run(folder, "methods") and "prune.every-nth" not in run(tmp_path, "methods")
+    (with_it,), (without,) = run(folder, ("methods",)), run(tmp_path, ("methods",))
+    assert "prune.every-nth" in with_it and "prune.every-nth" not in without
     recipe = tmp_path / "recipe.json"
     steps = [{"method": "prune.every-nth", "settings": {"n": 2}}, {"method": "mine.thirds"}]
     recipe.write_text(
@@ -218,28 +228,31 @@ def test_one_file_each_is_all_that_a_method_levels_and_places_need(folder: Path,
             {"version": 1, "steps": steps, "encodings": {"fc1": "pairs", "fc2": "thirds+deflate", "fc3": "thirds"}}
         )
     )
-    path = tmp_path / "net.cwb"
-    model = "lenet-300-100/mnist"
-    measured = json.loads(run(folder, "measure", model, "--recipe", str(recipe), "--images", "200", "--json"))
     (folder / "devices").mkdir()
     chip = (ROOT / "workbench/devices/horowitz-45nm.toml").read_text()
     (folder / "devices/mine.toml").write_text(chip.replace("Modelled from", "Mine, from"))
-    assert (
-        json.loads(run(folder, "measure", model, "--device", "mine", "--images", "100", "--json"))["device"] == "mine"
+    model, path = "lenet-300-100/mnist", tmp_path / "net.cwb"
+    by_recipe = model, "--recipe", str(recipe)
+    measured, shown, _, read, on_mine = run(
+        folder,
+        ("measure", *by_recipe, "--images", "200", "--json"),
+        ("measure", *by_recipe, "--images", "200"),
+        ("export", *by_recipe, "--to", str(path)),
+        ("evaluate", str(path), "--images", "200", "--json"),
+        ("measure", model, "--device", "mine", "--images", "100", "--json"),
     )
+    measured, read = json.loads(measured), json.loads(read)
+    assert json.loads(on_mine)["device"] == "mine"
     biggest = measured["compressed"]["biggest_layer"]
     assert biggest["unit"] == "bytes" and biggest["badge"] == "modelled"
     assert biggest["value"] < measured["original"]["biggest_layer"]["value"] == 4 * 784 * 300
     assert sum(row["share_of_weights"] for row in measured["layers"]) == pytest.approx(1)
-    shown = run(folder, "measure", model, "--recipe", str(recipe), "--images", "200")
     assert "biggest layer (kB)" in shown and f"{biggest['value'] / 1000:,.1f}" in shown
-    run(folder, "export", model, "--recipe", str(recipe), "--to", str(path))
     assert path.stat().st_size == measured["compressed"]["size"]["value"]
     assert [row["encoding"] for row in measured["layers"]] == ["pairs", "thirds+deflate", "thirds"]
     codes = 100 * 300 * 3 // 8  # bytes of fc2's without the coder; in every other weight they say zero
     assert measured["layers"][1]["bytes"] < codes
     assert measured["layers"][0]["nonzeros"] <= 235_200 // 2
-    read = json.loads(run(folder, "evaluate", str(path), "--images", "200", "--json"))
     assert read["compressed"]["accuracy"] == measured["compressed"]["accuracy"]
     assert read["compressed"]["size"] == measured["compressed"]["size"]
 
@@ -271,15 +284,17 @@ def test_facts_are_read_without_importing_and_are_those_of_the_class():
 
 
 def test_a_network_and_a_data_set_of_ones_own_are_measured_with_weights_and_without(folder: Path):
-    blank = json.loads(run(folder, "measure", "two-layers", "--json"))
+    (blank,) = run(folder, ("measure", "two-layers", "--json"))
+    blank = json.loads(blank)
     assert blank["compressed"]["accuracy"] is None and blank["compressed"]["macs"] == 63
     weights = folder / "models/weights/two-layers-thirds.safetensors"
     weights.parent.mkdir()
     choose = torch.cat([torch.eye(3), torch.zeros(3, 3)], 1)  # the first three inputs, through and out again
     wide = {"0.weight": torch.cat([choose, torch.zeros(4, 6)]), "0.bias": torch.zeros(7)}
     save_file({**wide, "2.weight": torch.eye(3, 7), "2.bias": torch.zeros(3)}, weights)
-    assert "two-layers/thirds" in run(folder, "models")
-    known = json.loads(run(folder, "measure", "two-layers/thirds", "--bits", "8", "--json"))
+    models, known = run(folder, ("models",), ("measure", "two-layers/thirds", "--bits", "8", "--json"))
+    assert "two-layers/thirds" in models
+    known = json.loads(known)
     assert known["data"]["title"] == "Which of three numbers is the largest"
     assert known["original"]["accuracy"]["value"] == known["compressed"]["accuracy"]["value"] == 1.0
     assert known["original"]["accuracy"]["images"] == 300
@@ -293,7 +308,4 @@ def test_a_metric_of_ones_own_is_an_axis_of_the_plot_and_a_tile(folder: Path):
         "row = compressed_point(report).to_row(report.device);"
         "print([axis['label'] for axis in described()], row['texts']['biggest_layer'] == tiles(report)[-1]['value'])"
     )
-    environment = {**os.environ, VARIABLE: str(folder), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("'Biggest layer'] True\n"), done.stdout
+    assert python(folder, program).endswith("'Biggest layer'] True\n")

@@ -4,6 +4,8 @@ import copy
 import json
 import time
 import zlib
+from collections import OrderedDict
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -85,17 +87,34 @@ def _all_the_time_that_it_takes(monkeypatch):
     monkeypatch.setattr("widgets.dashboards.foresight._AHEAD", float("inf"))
 
 
-@pytest.fixture
-def page(lenet, monkeypatch):
-    session = workbench.Session(lenet, images=IMAGES)
+def drawn(model: workbench.Model, monkeypatch: pytest.MonkeyPatch, images: int | None) -> Iterator[Page]:
+    session = workbench.Session(model, images=images)
     page = Page(session, monkeypatch)
     yield page
     page.dashboard.close()
     session.close()
 
 
-def test_what_is_told_ahead_is_what_the_move_is_answered_with(page):
-    random = np.random.default_rng(0)
+@pytest.fixture
+def lenets_page(lenet, monkeypatch):
+    yield from drawn(lenet, monkeypatch, IMAGES)
+
+
+@pytest.fixture(scope="module")
+def small() -> workbench.Model:
+    """Layers called as LeNet-300-100's, and so small that a hundred positions are told at once."""
+    torch.manual_seed(0)
+    layers = {"fc1": nn.Linear(30, 20), "relu1": nn.ReLU(), "fc2": nn.Linear(20, 12), "fc3": nn.Linear(12, 4)}
+    return workbench.Model.from_module(nn.Sequential(OrderedDict(layers)), torch.zeros(1, 30), name="small")
+
+
+@pytest.fixture
+def page(small, monkeypatch):
+    yield from drawn(small, monkeypatch, None)
+
+
+def test_what_is_told_ahead_is_what_the_move_is_answered_with(lenets_page):
+    page, random = lenets_page, np.random.default_rng(0)
     page.say(kind="hello")
     page.move(
         stops={"sparsity": 37, "bits": 4, "rank": 80},
@@ -220,7 +239,7 @@ def test_costs_are_foreseen_behind_added_steps_and_in_their_order(page):
 
 
 def test_nothing_is_foreseen_from_a_recipe_that_the_controls_cannot_show(page):
-    page.session.recipe = Recipe((Step(METHODS["quantize.activations"](), ("fc1",)),))
+    page.session.recipe = Recipe((Step(METHODS["hashing.hashed-nets"](), ("fc1",)),))
     page.session.wait(60)
     page.say(kind="hello")
     assert page.told() == []
