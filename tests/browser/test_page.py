@@ -14,9 +14,10 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, expect
 
 import workbench
+from benchmarks import servers
 from benchmarks.startup import kernels
 from tests.browser.conftest import Traffic, picture
-from tests.browser.front_ends import PATIENCE, FrontEnd
+from tests.browser.front_ends import PATIENCE, ROOT, FrontEnd
 from tests.browser.panel_page import PanelPage, in_base_unit, plain
 from workbench.cli import main
 from workbench.method import METHODS
@@ -552,6 +553,41 @@ def test_names_that_a_network_brings_are_text_and_nothing_more(front_end: FrontE
     assert panel.root.locator("img, script").count() == 0
     assert traffic.left_the_machine() == []
     page.close()
+
+
+OWN = """
+import torch, workbench
+from widgets import Dashboard
+torch.manual_seed(0)
+images = torch.randn(500, 12)
+module = torch.nn.Sequential(torch.nn.Linear(12, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+numbers = module(images).detach() + 0.1 * torch.randn(500, 2)
+data = workbench.Dataset.of((images, numbers), task="regression")
+Dashboard(workbench.Session(workbench.Model.from_module(module, images[:1], data, "mine")))
+"""
+
+
+def test_a_notebook_of_ones_own_is_a_page_whose_network_is_judged_by_its_own_score(browser: Browser, tmp_path: Path):
+    content = json.loads((ROOT / "notebooks" / "dashboard.ipynb").read_text())
+    content["cells"][0]["source"] = OWN
+    (tmp_path / "own.ipynb").write_text(json.dumps(content))
+    page = browser.new_page()
+    traffic = Traffic(page)
+    with servers.serving("voila", tmp_path, ["--notebook", "own.ipynb"]) as voila:
+        page.goto(voila.address)
+        panel = PanelPage(page)
+        panel.settle()
+        plot = panel.root.locator(".cwb-plot")
+        assert 0.7 < in_base_unit(panel.value("Variance explained")) < 1
+        assert [line.split()[0] for line in panel.details("Variance explained")] == ["95", "on", "mean"]
+        expect(plot).to_have_attribute("aria-label", re.compile("^Variance explained over"), timeout=PATIENCE)
+        panel.root.get_by_label("Network").select_option(LENET)
+        panel.settle()
+        assert in_base_unit(panel.value("Accuracy")) > 0.98
+        expect(panel.tile("Variance explained")).to_have_count(0)
+        expect(plot).to_have_attribute("aria-label", re.compile("^Accuracy over"), timeout=PATIENCE)
+        assert traffic.errors == []
+        page.close()
 
 
 BENCHMARK = """

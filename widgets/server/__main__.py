@@ -27,7 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         page.add_argument("--port", type=_port, help="port to listen on")
         page.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
     pages.choices["dashboard"].add_argument(
-        "--notebook", type=_notebook, default="dashboard", help="which of the project's notebooks to show as a page"
+        "--notebook",
+        type=_notebook,
+        default="dashboard",
+        help="which of the project's notebooks to show as a page, or a file of one's own (mine.ipynb)",
     )
     pages.choices["dashboard"].add_argument(
         "--kernels", type=_count, help="most pages at a time, each a kernel of 250 MB or more; by default what fits"
@@ -112,6 +115,8 @@ def _number(text: str, most: int) -> int:
 
 
 def _notebook(text: str) -> Path:
+    if text.endswith(".ipynb") and Path(text).is_file():
+        return Path(text).absolute()
     try:
         shipped = {path.stem: path for path in sorted(shipped_notebooks().glob("*.ipynb"))}
     except WorkbenchError as error:
