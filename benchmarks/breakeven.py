@@ -13,7 +13,8 @@ from benchmarks.kernels import machine
 from benchmarks.measure import interleaved
 from benchmarks.sparse import breakeven
 from workbench.models import zoo
-from workbench.network.model import Layer, Model
+from workbench.network.layer import Layer
+from workbench.network.model import Model
 
 Case = tuple[tuple[int, int], int]  # the matrix [out, in · kh · kw], and how many columns it multiplies with
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +19,23 @@ class Layout:
     groups: above 1 marks a grouped or depthwise convolution. tied: other modules use the same weight tensor. output: it
     is the network's last layer, which gives the class scores. first: it is the first layer that the network's input
     meets. exit: it gives the scores of a side exit. special: why nothing but itself may stand in its place, as the end
-    of a sentence; "" where it does what torch's layer of its kind does.
+    of a sentence; "" where it does what torch's layer of its kind does. called: whether a module does nothing else, so
+    that what enters it can be seen and rounded.
     """
 
-    kind: Literal["linear", "conv2d"]
+    kind: str
     groups: int
     tied: bool
     output: bool
     first: bool = False
     exit: bool = False
     special: str = ""
+    called: bool = True
+
+    @property
+    def unroundable(self) -> str | None:
+        """Why what enters the layer cannot be rounded, as the end of a sentence."""
+        return None if self.called else "has no call of its own, so that nobody sees what enters it"
 
     @property
     def unfactorable(self) -> str | None:

@@ -21,7 +21,8 @@ from workbench.kernels.compiler.features import wide
 from workbench.kernels.lanes import pooling as image_pooling
 from workbench.kernels.lanes.images import LANES, Images, enter, leave
 from workbench.kernels.lanes.stencil import Stencil
-from workbench.network.model import Layer, Model
+from workbench.network.layer import Layer
+from workbench.network.model import Model
 from workbench.weights.form import Form
 
 _LARGE_BATCH = 512  # of networks whose activations stay near the processor even then; of others two groups a thread

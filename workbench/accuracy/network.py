@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from workbench.models.exits import taken
-from workbench.network.model import Layer, Model
+from workbench.network.layer import Layer
+from workbench.network.model import Model
 from workbench.network.simulated import chain, simulated
 from workbench.weights.form import Form
 

@@ -18,7 +18,8 @@ from workbench.accuracy.memory import keep_freed
 from workbench.accuracy.network import Live, Network, Whole
 from workbench.accuracy.ways import gives, ways
 from workbench.errors import ModelError, reason
-from workbench.network.model import Layer, Model
+from workbench.network.layer import Layer
+from workbench.network.model import Model
 from workbench.tasks import TASKS, Answers
 from workbench.weights.form import Form
 

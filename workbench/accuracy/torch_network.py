@@ -14,7 +14,8 @@ from workbench.accuracy.fused import fused
 from workbench.accuracy.graph import Graph
 from workbench.accuracy.network import BATCH, Live, stand_ins
 from workbench.accuracy.pooling import sliced
-from workbench.network.model import Layer, Model
+from workbench.network.layer import Layer
+from workbench.network.model import Model
 from workbench.network.simulated import rounding
 from workbench.weights.form import Form
 

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 def ways(model: Model) -> tuple[Network, ...]:
     """All that there may be, the last of which suits any forms and `gives` the model's scores."""
-    if any(layer.special for layer in model.layers):  # only the module itself knows what they do
+    if any(layer.special or layer.kind == "conv1d" for layer in model.layers):  # what only the module itself can do
         return (Whole(model),)
     example = model.noise(2)
     for layout in (torch.channels_last, torch.contiguous_format):

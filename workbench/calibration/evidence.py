@@ -135,6 +135,8 @@ def first_order(state: State, channels: Channels, images: Split, cancelled: Call
     }
     found: dict[str, Floats] = {}
     for layer in state.model.layers:
+        if not layer.called:
+            continue
         places = [stands.get((layer.name, row), (layer.name, row)) for row in range(layer.shape[0])]
         found[layer.name] = np.array([totals[path][channel] for path, channel in places]) / len(images)
     return found
@@ -151,7 +153,7 @@ class _Gates:
         self._gates: list[tuple[str, torch.Tensor, int]] = []  # module, gates, positions
         norms = {path for cluster in channels.clusters for channel in cluster for path, _ in channel.maps}
         owners = dict.fromkeys(norms, ("", "conv2d")) | {
-            path: (layer.name, layer.kind) for layer in state.model.layers for path in (layer.name, *layer.aliases)
+            path: (layer.name, layer.kind) for layer in state.model.layers for path in layer.paths
         }
         for path, (layer, kind) in owners.items():
             gate = partial(self._gate, layer or path, kind == "linear")
@@ -186,7 +188,7 @@ def _watch(
     hooks = [
         module.get_submodule(path).register_forward_pre_hook(lambda _, x, name=layer.name: see(name, x[0]))
         for layer in state.model.layers
-        for path in (layer.name, *layer.aliases)
+        for path in layer.paths
     ]
     try:
         with torch.inference_mode(), passing(module):  # what enters a layer does not hang on an exit's threshold
@@ -209,4 +211,4 @@ def _batches(state: State, images: Split) -> Iterator[torch.Tensor]:
 
 
 def _is_convolution(state: State, layer: str) -> bool:
-    return state.model.layer(layer).kind == "conv2d"
+    return state.model.layer(layer).kind != "linear"

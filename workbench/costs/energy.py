@@ -41,7 +41,8 @@ from workbench.report.figures import Figure
 if TYPE_CHECKING:
     from workbench.devices.device import Components, Device, Gains
     from workbench.network.encoded import EncodedModel
-    from workbench.network.model import Layer, Model
+    from workbench.network.layer import Layer
+    from workbench.network.model import Model
     from workbench.weights.form import Form
     from workbench.weights.part import Part
 
@@ -121,12 +122,14 @@ def _sum(bills: Iterable[_Bill]) -> _Bill:
 class _Work:
     """What one layer costs but for DRAM, and what it asks of that: bits of its weights and bias, of its activations.
 
-    busiest: bytes of the largest inputs and outputs of one of its tensors.
+    stored: bits of all its weights, of which an inference need not read every one, and of its bias. busiest: bytes of
+    the largest inputs and outputs of one of its tensors.
     """
 
     arithmetic: _Bill
     on_chip: _Bill
     weights: float
+    stored: float
     activations: float
     busiest: int
 
@@ -140,7 +143,7 @@ def _per_component(compressed: EncodedModel, device: Device, prices: Components)
         for layer, (_, plan) in zip(network.layers, compressed.plans.values(), strict=True)
     }
     beside = _beside.get("bits", lambda: _bits_beside(network), network)
-    stored = (sum([one.weights for one in works.values()]) + beside) / 8
+    stored = (sum([one.stored for one in works.values()]) + beside) / 8
     resident = stored + max([one.busiest for one in works.values()]) <= prices.sram[-1].capacity
     bills = {name: (one.arithmetic, one.on_chip, _dram(one, resident, prices)) for name, one in works.items()}
     if network.other_macs:
@@ -163,7 +166,8 @@ def _work(layer: Layer, form: Form, stored: int, bias_bits: int, device: Device,
 
     def priced() -> _Work:
         gains, work = device.gains, uses(layer, form)
-        moved = _moved(gains, form, 8 * stored)
+        whole = _moved(gains, form, 8 * stored)
+        moved = {part: bits * layer.share_read for part, bits in whole.items()}
         macs = [use.effective_macs if gains.zeros else use.macs for use in work]
         sizes = [_activation_bytes(use) for use in work]
         pairs = list(zip(work, macs, strict=True))
@@ -176,11 +180,12 @@ def _work(layer: Layer, form: Form, stored: int, bias_bits: int, device: Device,
             ),
             on_chip=_sum([_on_chip(use, count, moved[use.part], prices) for use, count in pairs]),
             weights=sum(moved.values()) + bias_bits,
+            stored=sum(whole.values()) + bias_bits,
             activations=sum([8 * size for size in sizes if size > prices.sram[-1].capacity]),
             busiest=max(sizes),
         )
 
-    return form.once(("energy", device, layer.calls, stored, bias_bits), priced)
+    return form.once(("energy", device, layer.calls, layer.share_read, stored, bias_bits), priced)
 
 
 def _dram(work: _Work, resident: bool, prices: Components) -> _Bill:

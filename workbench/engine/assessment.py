@@ -13,7 +13,8 @@ from workbench.compression.compressed import CompressedModel
 from workbench.costs import figures
 from workbench.costs import latency as latencies
 from workbench.devices.device import Device
-from workbench.network.model import Layer, Model
+from workbench.network.layer import Layer
+from workbench.network.model import Model
 from workbench.report.figures import Accuracy, Figure, Figures
 from workbench.report.layers import LayerRow
 from workbench.report.report import Report

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from workbench.cache import Cache
 from workbench.errors import FormatError, RecipeError
+from workbench.network.arrangement import AS_IT_IS, Arrangement
+from workbench.network.layer import Layer
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.weights.choice import ENCODINGS
@@ -51,12 +53,14 @@ class Described:
 class StoredLayer:
     """One layer: `fields` and the arrays are what `scheme.restore` takes.
 
-    entering: the facts of the levels that its input is rounded to, whose arrays' names begin with `ENTERING`.
+    arrangement: how the weight lies in the network's tensor. entering: the facts of the levels that its input is
+    rounded to, whose arrays' names begin with `ENTERING`.
     """
 
     name: str
     scheme: Scheme
     fields: Mapping[str, Any]
+    arrangement: Arrangement
     entering: Mapping[str, Any] | None
     arrays: tuple[Described, ...]
 
@@ -101,11 +105,12 @@ class Header:
 def describe(compressed: EncodedModel) -> bytes:
     """The header as it stands in the file."""
     layers = []
-    for name, encoding in compressed.encodings.items():
+    for layer in compressed.model.layers:
+        name, encoding = layer.name, compressed.encodings[layer.name]
         arrays = (*encoding.arrays(), *compressed.entering.get(name, ()))
         described = [(array.name, array.data.size, _crc32(array.data)) for array in arrays]
         entering = compressed.forms[name].entering
-        layers.append(_entry(name, encoding.name, encoding.fields(), described, entering))
+        layers.append(_entry(layer, encoding.name, encoding.fields(), described, entering))
     recipe = compressed.recipe.to_object()
     return _canonical(_content(compressed.model, recipe, layers, *_history(compressed), checksums=True))
 
@@ -113,11 +118,13 @@ def describe(compressed: EncodedModel) -> bytes:
 def length(compressed: EncodedModel) -> int:
     """Bytes of what `describe` gives. Nothing is encoded, and no byte of an array is looked at."""
     layers = [
-        form.once(
-            ("header", name, encoding, compressed.recipe.encodings.get(name)),  # a chain's factors may have one named
-            partial(_layer_length, name, encoding, plan, form.entering, compressed.entering.get(name, ())),
+        form.once(  # a chain's factors may have one named
+            ("header", layer.name, layer.arrangement, encoding, compressed.recipe.encodings.get(layer.name)),
+            partial(_layer_length, layer, encoding, plan, form.entering, compressed.entering.get(layer.name, ())),
         )
-        for (name, form), (encoding, plan) in zip(compressed.forms.items(), compressed.plans.values(), strict=True)
+        for layer, form, (encoding, plan) in zip(
+            compressed.model.layers, compressed.forms.values(), compressed.plans.values(), strict=True
+        )
     ]
     recipe, nothing = len(_canonical(compressed.recipe.to_object())), len(_canonical({}))
     history = _history(compressed)
@@ -135,10 +142,10 @@ def _length_around(model: Model, previews: tuple[str, ...], original: str) -> in
     return len(_canonical(_content(model, {}, [], previews, original, checksums=False)))
 
 
-def _layer_length(name: str, encoding: str, plan: Plan, entering: Levels | None, tables: tuple[Stored, ...]) -> int:
+def _layer_length(layer: Layer, encoding: str, plan: Plan, entering: Levels | None, tables: tuple[Stored, ...]) -> int:
     arrays = [(array, size, _NO_CRC32) for array, _, size in plan.arrays]
     arrays += [(table.name, table.data.size, _NO_CRC32) for table in tables]
-    return len(_canonical(_entry(name, encoding, plan.fields, arrays, entering)))
+    return len(_canonical(_entry(layer, encoding, plan.fields, arrays, entering)))
 
 
 def _content(
@@ -168,14 +175,15 @@ def _beside(name: str, tensor: NDArray[Any], checksum: bool) -> Any:
 
 
 def _entry(
-    name: str,
+    layer: Layer,
     encoding: str,
     fields: Mapping[str, Any],
     arrays: list[tuple[str, int, str]],
     entering: Levels | None,
 ) -> Any:
     rounds = {} if entering is None else {"input": {"kind": entering.kind, **entering.facts()}}
-    return {"name": name, "encoding": encoding, "fields": fields, **rounds, "arrays": arrays}
+    lies = {"lies": facts} if (facts := layer.arrangement.facts()) else {}
+    return {"name": layer.name, **lies, "encoding": encoding, "fields": fields, **rounds, "arrays": arrays}
 
 
 def _crc32(array: Bytes) -> str:
@@ -262,6 +270,7 @@ def _previews(value: Any) -> tuple[str, ...]:
 def _layer(value: Any) -> StoredLayer:
     reading = Reading(value, {})
     name = reading.text("name")
+    arrangement = Arrangement.restored(reading.take("lies")) if "lies" in value else AS_IT_IS
     scheme = ENCODINGS[reading.choice("encoding", ENCODINGS)]
     fields, arrays = reading.take("fields"), _list("arrays", reading.take("arrays"))
     entering = reading.take("input") if "input" in value else None
@@ -273,7 +282,7 @@ def _layer(value: Any) -> StoredLayer:
     described = tuple(_described(name, one) for one in arrays)
     if len({one.name for one in described}) < len(described):
         raise FormatError(f"layer {name!r}: two arrays have one name")
-    return StoredLayer(name, scheme, fields, entering, described)
+    return StoredLayer(name, scheme, fields, arrangement, entering, described)
 
 
 def _described(layer: str, value: Any) -> Described:

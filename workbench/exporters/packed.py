@@ -21,7 +21,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from numpy.typing import NDArray
 
 from workbench.errors import FormatError
@@ -50,9 +49,8 @@ def _check_way(compressed: EncodedModel) -> None:
     """A reader traces the network with the weights of the file, which must lead it through the same layers."""
     model = compressed.model
     module = copy.deepcopy(model.module)
-    state = module.state_dict()  # shares its memory with the module
-    for name, form in compressed.forms.items():
-        state[f"{name}.weight"].copy_(torch.from_numpy(form.compose()))
+    for layer in model.layers:
+        layer.fill(module, compressed.forms[layer.name].compose())
     found = [layer.name for layer in Model.of_accepted(module, model.example, None, None, None).layers]
     changed = sorted({layer.name for layer in model.layers}.symmetric_difference(found))
     if changed:

@@ -49,7 +49,7 @@ def network(header: Header, module: nn.Module | None) -> nn.Module:
         module, _ = accepted(zoo.build(header.architecture))
     state = module.state_dict()
     for layer in header.layers:
-        _check_layer(layer, state.get(f"{layer.name}.weight"))
+        _check_layer(layer, state)
     for tensor in header.rest:
         _check_tensor(tensor, state.get(tensor.array.name))
     return module
@@ -75,8 +75,9 @@ def filled(
         for stored in header.layers
     }
     state = module.state_dict()  # shares its memory with the module, so that filling it fills the module
-    for name, form in forms.items():
-        state[f"{name}.weight"].copy_(torch.from_numpy(_composed(name, form)))
+    for stored in header.layers:
+        weight = stored.arrangement.tensor(_composed(stored.name, forms[stored.name]))
+        state[_parameter(stored.name, state)].copy_(torch.from_numpy(weight))
     for tensor in header.rest:
         state[tensor.array.name].copy_(torch.from_numpy(_tensor(tensor, rest[tensor.array.name])))
     dataset, given = _dataset(header, data), torch.zeros(1, *header.input_shape)
@@ -89,6 +90,9 @@ def filled(
     except (ModelError, RecipeError) as error:
         raise FormatError(f"it does not fit the network: {str(error).removesuffix('.')}") from error
     _check_names("layer", [one.name for one in header.layers], [one.name for one in model.layers])
+    for stored, layer in zip(header.layers, model.layers, strict=True):
+        if stored.arrangement != layer.arrangement:
+            raise FormatError(f"layer {layer.name!r}: its weight lies otherwise in the network's tensor")
     _check_names("tensor", [one.array.name for one in header.rest], list(model.rest))
     return EncodedModel(
         model,
@@ -100,13 +104,21 @@ def filled(
     )
 
 
-def _check_layer(stored: StoredLayer, weight: torch.Tensor | None) -> None:
+def _parameter(layer: str, state: Mapping[str, torch.Tensor]) -> str:
+    """The name in the state dict of that layer's weight; "" where the network has none."""
+    return next((name for name in (f"{layer}.weight", layer) if name in state), "")
+
+
+def _check_layer(stored: StoredLayer, state: Mapping[str, torch.Tensor]) -> None:
     """Before a byte of it is unpacked: what it unpacks to is then no larger than the network itself."""
-    if weight is None:
+    tensor = state.get(_parameter(stored.name, state))
+    if tensor is None:
         raise FormatError(f"it holds a layer {stored.name!r}, which the network does not have")
-    shape = shape_of(stored.fields.get("shape"))
-    if shape != tuple(weight.shape):
-        raise FormatError(f"layer {stored.name!r}: its weight has shape {shape}, the network's {tuple(weight.shape)}")
+    if not stored.arrangement.fits(tuple(tensor.shape)):
+        raise FormatError(f"layer {stored.name!r}: its weight cannot lie so in a tensor of shape {tuple(tensor.shape)}")
+    shape, known = shape_of(stored.fields.get("shape")), stored.arrangement.shape(tuple(tensor.shape))
+    if shape != known:
+        raise FormatError(f"layer {stored.name!r}: its weight has shape {shape}, the network's {known}")
     if sum(one.size for one in stored.arrays) > 32 * math.prod(shape) + 4096:
         raise FormatError(f"layer {stored.name!r}: its arrays are larger than its weights could be in any encoding")
 

@@ -17,7 +17,8 @@ import torch
 from torch import fx, nn
 
 from workbench.evidence import Channel, Channels
-from workbench.network.model import Layer, Model
+from workbench.network.layer import Layer
+from workbench.network.model import Model
 from workbench.network.operators import (
     KEEP_ZERO,
     KEEP_ZERO_CALLS,
@@ -54,12 +55,13 @@ class _Flow:
 
     def __init__(self, model: Model, found: dict[fx.Node, Any]) -> None:
         self._model, self._found = model, found
-        self._layers = {
-            path: layer for layer in model.layers if not layer.special for path in (layer.name, *layer.aliases)
-        }
+        self._layers = {path: layer for layer in model.layers if not layer.special for path in layer.paths}
+        self._alone = {layer.name: layer.special for layer in model.layers if layer.special}
         self._first: dict[str, int] = {}
         self._rows: list[tuple[str, int]] = []
-        for layer in model.layers:
+        for layer in self._layers.values():
+            if layer.name in self._first:
+                continue
             self._first[layer.name] = len(self._rows)
             self._rows += [(layer.name, row) for row in range(layer.shape[0])]
         self._parent = list(range(len(self._rows)))
@@ -240,6 +242,8 @@ class _Flow:
             maps = tuple(self._map[number] for number in numbers)
             clusters[tuple(name for name, _ in rows)].append(Channel(rows, maps, tuple(beside), tuple(columns)))
         kept = {name: f"has outputs that cannot be emptied: the first {why}" for name, why in reasons.items()}
+        kept |= {name: f"{special}, so that nobody knows what becomes of its outputs"
+                 for name, special in self._alone.items()}  # fmt: skip
         return Channels(
             tuple(tuple(cluster) for cluster in clusters.values()),
             {name: why for name, why in kept.items() if name not in free},

@@ -19,7 +19,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from workbench.errors import ModelError, reason
 
-Compressible = nn.Linear | nn.Conv2d
+Compressible = nn.Linear | nn.Conv1d | nn.Conv2d
 COMPRESSIBLE = get_args(Compressible)
 LARGEST_WEIGHT = 1e15  # sums of a hundred million squares of such weights are still numbers in float32
 _DTYPES = (torch.float32, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
@@ -54,7 +54,7 @@ def accepted(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
         _check_tensor(path, tensor)
     for path, part in module.named_modules():
         if isinstance(part, COMPRESSIBLE):
-            _check_weight(path, part)
+            check_weight(path, part.weight, part.bias)
     for part in module.modules():
         if isinstance(part, nn.TransformerEncoderLayer):  # its fast path reads weights outside of their layers
             part.activation_relu_or_gelu = 0
@@ -156,16 +156,17 @@ def _check_tensor(path: str, tensor: Any) -> None:
         raise ModelError(f"Tensor {path!r} is of kind {kind}; only dense tensors of real numbers can be saved.")
 
 
-def _check_weight(path: str, layer: Compressible) -> None:
-    if not isinstance(layer.weight, torch.Tensor):
+def check_weight(path: str, weight: Any, bias: torch.Tensor | None = None) -> None:
+    """Raises ModelError, naming the layer, for a weight that is not there, or has no numbers that can be compressed."""
+    if not isinstance(weight, torch.Tensor):
         raise ModelError(f"Layer {path!r} has no weight.")
-    if layer.weight.numel() == 0:
-        raise ModelError(f"Layer {path!r} is empty: its weight has shape {tuple(layer.weight.shape)}.")
-    for kind, tensor in (("weights", layer.weight), ("biases", layer.bias)):
+    if weight.numel() == 0:
+        raise ModelError(f"Layer {path!r} is empty: its weight has shape {tuple(weight.shape)}.")
+    for kind, tensor in (("weights", weight), ("biases", bias)):
         bad = 0 if tensor is None or tensor.is_meta else int((~torch.isfinite(tensor)).sum())
         if bad:
             raise ModelError(f"Layer {path!r} has {bad} {kind} that are NaN or infinite; it cannot be compressed.")
-    largest = 0.0 if layer.weight.is_meta else float(layer.weight.abs().max())
+    largest = 0.0 if weight.is_meta else float(weight.abs().max())
     if largest > LARGEST_WEIGHT:
         raise ModelError(
             f"Layer {path!r} has weights as large as {largest:.2g}; beyond {LARGEST_WEIGHT:g} sums of them overflow."

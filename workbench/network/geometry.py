@@ -14,7 +14,7 @@ from workbench.weights.form import Form
 from workbench.weights.part import Part
 
 if TYPE_CHECKING:
-    from workbench.network.model import Layer
+    from workbench.network.layer import Layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,14 +56,13 @@ def uses(layer: Layer, form: Form) -> tuple[Use, ...]:
 def _uses(layer: Layer, form: Form) -> Iterator[Use]:
     for call in layer.calls:
         inputs, outputs = math.prod(call.input_shape), math.prod(call.output_shape)
-        whole = outputs // layer.shape[0]  # positions at which the layer's own weight is used
         rows = columns = False  # whether the layer's stride along that axis has been taken
         for factor in form.factors:
             rows, columns = rows or factor.passage.rows, columns or factor.passage.columns
-            positions = whole
-            if layer.kind == "conv2d" and not rows:
+            positions = call.positions
+            if layer.kind != "linear" and not rows:
                 positions = positions // call.output_shape[-2] * call.input_shape[-2]
-            if layer.kind == "conv2d" and not columns:
+            if layer.kind != "linear" and not columns:
                 positions = positions // call.output_shape[-1] * call.input_shape[-1]
             written = outputs if factor is form.factors[-1] else factor.part.shape[0] * positions
             width = form.entering_bits if factor is form.factors[0] else 32

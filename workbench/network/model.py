@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,50 +21,15 @@ from workbench.errors import ModelError
 from workbench.evidence import Layout
 from workbench.models import zoo
 from workbench.models.exits import exits
-from workbench.network.door import Compressible, accepted, accepted_example, compressible
+from workbench.network.door import accepted, accepted_example, compressible
+from workbench.network.layer import Layer
+from workbench.network.layers import layers_of
 from workbench.network.liveness import Activity
-from workbench.network.trace import Call, Trace, trace
-from workbench.weights.arrays import Floats
-from workbench.weights.blank import Blank
-from workbench.weights.form import Form
+from workbench.network.trace import Trace, trace
 
 RestPart = Literal["biases", "batch_norm", "other"]
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _COUNTING = (*_BATCH_NORMS, nn.SyncBatchNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
-
-
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """A linear layer or 2-D convolution. Pairs are (vertical, horizontal).
-
-    name: qualified module name, the first one where several modules share the weight; `aliases` are the others.
-    weight: [out, in] or [out, in/groups, kh, kw], float32, read-only; None of a blank network. shape: the weight's.
-    calls: one per use in a forward pass, so a layer used twice counts its operations twice. special: why nothing but
-    the module itself may stand in its place, as the end of a sentence; "" where it does what torch's layer does.
-    """
-
-    name: str
-    kind: Literal["linear", "conv2d"]
-    weight: Floats | None
-    shape: tuple[int, ...]
-    has_bias: bool
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
-    groups: int
-    calls: tuple[Call, ...]
-    aliases: tuple[str, ...]
-    special: str = ""
-
-    @cached_property
-    def form(self) -> Form:
-        """The form of its weights as they came."""
-        return Form.whole(Blank(self.shape)) if self.weight is None else Form.of(self.weight)
-
-    @property
-    def size(self) -> int:
-        """Number of weights."""
-        return math.prod(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,9 +96,9 @@ class Model:
             example = torch.empty(example.shape, device="meta")
         traced = _traced(module, example)
         dataset = None if data is None else Dataset.of(data)
-        layers = _layers(module, compressible(module), traced)
+        layers = layers_of(module, traced)
         if not layers:
-            raise ModelError("The network has no linear layer or 2-D convolution that its forward pass calls.")
+            raise ModelError("The network has no weights that its forward pass multiplies or looks up.")
         if dataset is not None:
             whole = not example.is_floating_point()
             dataset.check(tuple(example.shape[1:]), traced.outputs, whole=whole, last=traced.last)
@@ -155,7 +119,7 @@ class Model:
             rest_part=MappingProxyType({path: _rest_part(modules, path) for path in rest}),
             reads=MappingProxyType({path: traced.reads[path] for path in rest if path in traced.reads}),
             uncounted=traced.uncounted,
-            other_macs=traced.macs - sum(_macs(layer) for layer in layers),
+            other_macs=traced.macs - sum(layer.macs for layer in layers),
             activity=traced.activity,
             decides=traced.decides,
             core=core,
@@ -219,6 +183,7 @@ class Model:
             first=layer is self.layers[0],
             exit=layer.name in self.thresholds,
             special=layer.special,
+            called=layer.called,
         )
 
     def layer(self, name: str) -> Layer:
@@ -283,79 +248,13 @@ def _like_zeros(module: nn.Module, traced: Trace, example: torch.Tensor) -> bool
         return False
 
 
-def _layers(module: nn.Module, found: Mapping[str, Compressible], traced: Trace) -> tuple[Layer, ...]:
-    """One Layer for each weight tensor that some call uses, in order of first use."""
-    owners: dict[int, list[str]] = {}
-    for path, parameter in module.named_parameters(remove_duplicate=False):
-        owners.setdefault(id(parameter), []).append(path.rpartition(".")[0])
-    layers: dict[int, Layer] = {}
-    calls = traced.calls
-    for path in calls:
-        layer = found[path]
-        if id(layer.weight) in layers:
-            continue
-        holding = owners[id(layer.weight)]
-        sharing = [one for one in holding if one != path and one in found and found[one] is not layer]
-        used = tuple(call for other in (path, *sharing) for call in calls.get(other, ()))
-        readers = {reader for one in holding for reader in traced.readers.get(f"{one}.weight", ())}
-        if not readers:  # a forward that was exchanged may be bound to the module that was copied
-            raise ModelError(f"Layer {path!r} is called, but what is computed then does not read its weight.")
-        special = next(filter(None, (_special(found[one]) for one in (path, *sharing))), "")
-        if not special and not readers <= {path, *sharing}:
-            special = "has its weight read outside of its own calls"
-        layers[id(layer.weight)] = _layer(path, layer, used, tuple(sharing), special)
-    return tuple(layers.values())
-
-
-def _special(layer: Compressible) -> str:
-    """Why nothing but the module itself computes what it does, as the end of a sentence; "" where torch's does."""
-    kind = nn.Linear if isinstance(layer, nn.Linear) else nn.Conv2d
-    own = [name for name in ("__call__", "forward", "_conv_forward") if _defines(layer, kind, name)]
-    if own:
-        return f"computes in a way of its own ({type(layer).__name__}.{own[-1]})"
-    return "has hooks of its own" if layer._forward_hooks or layer._forward_pre_hooks else ""
-
-
-def _defines(layer: nn.Module, kind: type[nn.Module], name: str) -> bool:
-    return name in vars(layer) or getattr(type(layer), name, None) is not getattr(kind, name, None)
-
-
-def _layer(path: str, layer: Compressible, calls: tuple[Call, ...], aliases: tuple[str, ...], special: str) -> Layer:
-    weight, shape = None, tuple(layer.weight.shape)
-    if not layer.weight.is_meta:
-        weight = layer.weight.detach().numpy().astype(np.float32)
-        weight.flags.writeable = False
-    bias = layer.bias is not None
-    if isinstance(layer, nn.Linear):
-        return Layer(path, "linear", weight, shape, bias, (1, 1), (0, 0), (1, 1), 1, calls, aliases, special)
-    kernel, dilation = _pair(layer.kernel_size), _pair(layer.dilation)
-    padding = (
-        _pair(layer.padding)
-        if not isinstance(layer.padding, str)
-        else (0, 0)
-        if layer.padding == "valid"
-        else (dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2)
-    )
-    stride = _pair(layer.stride)
-    return Layer(path, "conv2d", weight, shape, bias, stride, padding, dilation, layer.groups, calls, aliases, special)
-
-
-def _pair(values: tuple[int, ...]) -> tuple[int, int]:
-    return values[0], values[1]
-
-
-def _macs(layer: Layer) -> int:
-    """Dense MACs of the layer's calls: every weight once per output position."""
-    return sum(int(np.prod(call.output_shape)) // layer.shape[0] * layer.size for call in layer.calls)
-
-
 def _rest(module: nn.Module, modules: Mapping[str, nn.Module], layers: tuple[Layer, ...]) -> dict[str, NDArray[Any]]:
     """Every tensor of the state dict but the layers' weights and the counters of batch norms; shared ones once.
 
     Of a blank network they are zeros: nobody looks at more than their shapes.
     """
     state = module.state_dict()
-    taken = {_memory(state[f"{layer.name}.weight"]) for layer in layers}
+    taken = {_memory(state[layer.parameter]) for layer in layers}
     rest: dict[str, NDArray[Any]] = {}
     for path, tensor in state.items():
         owner, _, leaf = path.rpartition(".")
@@ -380,7 +279,7 @@ def _other_ways(module: nn.Module, traced: Trace, example: torch.Tensor) -> list
 
 def _content(layer: Layer) -> tuple[Any, ...]:
     """What tells a layer from others."""
-    return layer.name, layer.shape if layer.weight is None else layer.weight, layer.calls
+    return layer.name, layer.arrangement, layer.shape if layer.weight is None else layer.weight, layer.calls
 
 
 def _array(tensor: torch.Tensor) -> NDArray[Any]:
@@ -399,4 +298,4 @@ def _rest_part(modules: Mapping[str, nn.Module], path: str) -> RestPart:
     owner, _, leaf = path.rpartition(".")
     if isinstance(modules[owner], _BATCH_NORMS):
         return "batch_norm"
-    return "biases" if leaf == "bias" else "other"
+    return "biases" if "bias" in leaf else "other"

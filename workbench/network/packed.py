@@ -16,8 +16,9 @@ from torch import nn
 from torch.nn import functional
 
 from workbench.errors import ModelError
-from workbench.network.model import Layer, Model
-from workbench.network.simulated import replace, rounding, simulated
+from workbench.network.layer import Layer
+from workbench.network.model import Model
+from workbench.network.simulated import Rows, of_rows, replace, rounding, simulated
 from workbench.network.slimming import Slimmed, narrowable, slimmed
 from workbench.network.smaller import Narrowable
 from workbench.weights.choice import named
@@ -93,12 +94,14 @@ def packed(
         entering, encoding = forms[layer.name].entering, smaller.get(layer.name, encodings[layer.name])
         rounding_kernels: dict[Convolution | None, Kernel | None] = {}  # once where weights are shared
         kernels: dict[tuple[Convolution | None, ...], tuple[Kernel | None, ...]] = {}
-        targets = {module.get_submodule(name): name for name in called.intersection((layer.name, *layer.aliases))}
+        targets = {module.get_submodule(name): name for name in called.intersection(layer.paths)}
         for target, name in targets.items():  # one under two names is exchanged under both
             if layer.special:
                 if entering is not None:
                     rounding(target, model.module.get_submodule(name), entering)
                 continue
+            if isinstance(target, nn.Conv1d):
+                target = _as_rows(module, target)
             tensors = list(target) if isinstance(target, nn.Sequential) else [target]
             uses = tuple(_use(tensor) for tensor in tensors)
             if entering is not None and _rounds_first(tensors):
@@ -107,7 +110,7 @@ def packed(
                     rounding_kernels[use] = encoding.rounding_kernel(entering, use)
                 rounds = rounding_kernels[use]
                 if rounds is not None:
-                    replace(module, target, _packed_layer(target, rounds, threads))
+                    replace(module, tensors[0], _packed_layer(tensors[0], rounds, threads))
                     continue
             if uses not in kernels:
                 kernels[uses] = encoding.kernels(uses)
@@ -159,6 +162,13 @@ def _rounds_first(tensors: list[Any]) -> bool:
         return len(tensors) == 1
     pad, mode = _outer_padding(tensors[0])
     return not any(pad) or mode != "constant"
+
+
+def _as_rows(module: nn.Module, layer: nn.Conv1d) -> Rows:
+    """What does the same on images of one row, which the kernels know, and stands in its place now."""
+    rows = Rows(of_rows(layer)).eval()
+    replace(module, layer, rows)
+    return rows
 
 
 def _called_at_a_price(tensor: nn.Module, layer: Layer) -> bool:

@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
-from workbench.network.model import Layer, Model
+from workbench.network.layer import Layer
+from workbench.network.model import Model
 from workbench.weights.form import Factor, Form, Passage
 from workbench.weights.levels import Levels
 
@@ -21,12 +22,11 @@ def simulated(model: Model, forms: Mapping[str, Form]) -> nn.Module:
     module = copy.deepcopy(model.module)
     for layer in model.layers:
         form = forms[layer.name]
-        target = module.get_submodule(layer.name)
         if form.factored:
+            target = module.get_submodule(layer.name)
             replace(module, target, chain(layer, form, target))
         else:
-            with torch.no_grad():
-                cast(torch.Tensor, target.weight).copy_(torch.from_numpy(form.parts[0].values.copy()))
+            layer.fill(module, form.parts[0].values)
     round_inputs(module, model, forms)
     return module
 
@@ -40,7 +40,7 @@ def round_inputs(module: nn.Module, model: Model, forms: Mapping[str, Form]) -> 
     for layer in model.layers:
         levels = forms[layer.name].entering
         if levels is not None:
-            paths = [path for path in (layer.name, *layer.aliases) if path in called]
+            paths = [path for path in layer.paths if path in called]
             places = {module.get_submodule(path): path for path in paths}
             for place, path in places.items():
                 rounding(place, model.module.get_submodule(path), levels)
@@ -78,8 +78,8 @@ class RoundedInput:
         bias = _bias(module)
         if bias is None:
             return output * found
-        if isinstance(self._original, nn.Conv2d):
-            bias = bias[:, None, None]
+        if isinstance(self._original, nn.Conv1d | nn.Conv2d):
+            bias = bias.reshape(-1, *[1] * len(self._original.kernel_size))
         return (output - bias) * found + bias
 
 
@@ -88,6 +88,8 @@ def magnitudes(x: torch.Tensor, layer: nn.Module) -> torch.Tensor:
 
     K of Rastegari et al. (XNOR-Net, ECCV 2016, section 3.2), but for what lies in zero padding, which is left out.
     """
+    if isinstance(layer, nn.Conv1d):
+        return magnitudes(x.unsqueeze(-2), of_rows(layer)).squeeze(-2)
     if not isinstance(layer, nn.Conv2d):
         return x.abs().mean(-1, keepdim=True)
     images = (x if x.ndim == 4 else x[None]).abs()
@@ -134,8 +136,36 @@ def rounded(x: torch.Tensor, levels: Levels) -> torch.Tensor:
 
 def chain(layer: Layer, form: Form, original: Any) -> nn.Sequential:
     """The torch layers that the factors stand for, in the place of `original`; the last one has its bias."""
-    made = [_factor(layer, factor, original, last=factor is form.factors[-1]) for factor in form.factors]
-    return nn.Sequential(*made).eval()
+    rows = isinstance(original, nn.Conv1d)
+    whole = of_rows(original) if rows else original
+    made = [_factor(layer, factor, whole, last=factor is form.factors[-1]) for factor in form.factors]
+    return (Rows if rows else nn.Sequential)(*made).eval()
+
+
+class Rows(nn.Sequential):
+    """2-D convolutions that see signals [n, in, length] as images of one row, and give signals again."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return cast(torch.Tensor, super().forward(input.unsqueeze(-2)).squeeze(-2))
+
+
+def of_rows(layer: nn.Conv1d) -> nn.Conv2d:
+    """The 2-D convolution that does what `layer` does, on images of one row; it shares the bias."""
+    made = nn.Conv2d(
+        layer.in_channels,
+        layer.out_channels,
+        (1, layer.kernel_size[0]),
+        (1, layer.stride[0]),
+        layer.padding if isinstance(layer.padding, str) else (0, layer.padding[0]),
+        (1, layer.dilation[0]),
+        layer.groups,
+        bias=False,
+        padding_mode=layer.padding_mode,
+        device="meta",
+    )
+    made.weight = nn.Parameter(layer.weight.detach().unsqueeze(-2), requires_grad=False)
+    made.bias = layer.bias
+    return made.eval()
 
 
 def _factor(layer: Layer, factor: Factor, original: Any, last: bool) -> nn.Linear | nn.Conv2d:

@@ -81,7 +81,7 @@ def slimmed(model: Model, forms: Mapping[str, Form], module: nn.Module, may: Map
     may: what each layer may leave out; one in whose place nothing else may stand leaves out nothing. A network without
     dead channels, one whose graph cannot be followed, and one that would answer otherwise is the module itself.
     """
-    dead = [layer.name for layer in model.layers if _has_dead(forms[layer.name])]
+    dead = [layer.name for layer in model.layers if layer.called and _has_dead(forms[layer.name])]
     if not dead:
         return Slimmed(module)
     nothing = Narrowable(rows=False, columns=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from workbench.cache import Cache, fingerprint
 from workbench.errors import ModelError
+from workbench.network.arrangement import AS_IT_IS, Arrangement
+from workbench.network.layer import Layer
 from workbench.network.model import Model
 from workbench.network.simulated import simulated
 from workbench.weights.form import Form
@@ -66,10 +68,10 @@ class State:
         """What makes every weight of `module` zero again that is zero in this state; `module()` gave it."""
         masks = []
         for layer in self.model.layers:
-            weights = _weights(module, layer.name, self.forms[layer.name])
-            for part, weight in zip(self.forms[layer.name].parts, weights, strict=True):
+            weights = _weights(module, layer, self.forms[layer.name])
+            for part, (weight, arrangement) in zip(self.forms[layer.name].parts, weights, strict=True):
                 if part.nonzeros < part.size:
-                    masks.append((weight, torch.from_numpy(part.values != 0)))
+                    masks.append((weight, torch.from_numpy(arrangement.tensor(part.values != 0))))
 
         def hold() -> None:
             with torch.no_grad():
@@ -87,16 +89,20 @@ class State:
         forms = {}
         for layer in self.model.layers:
             form = self.forms[layer.name]
-            weights = _weights(module, layer.name, form)
-            forms[layer.name] = form.with_values([weight.detach().numpy().copy() for weight in weights])
+            values = [
+                arrangement.weight(weight.detach().numpy()).copy()
+                for weight, arrangement in _weights(module, layer, form)
+            ]
+            forms[layer.name] = form.with_values(values)
         rest = {name: _found(state, name) for name in self.model.rest}
         return self.with_forms(forms).with_rest(rest)
 
 
-def _weights(module: nn.Module, name: str, form: Form) -> list[torch.Tensor]:
-    """The weights of a layer, one a factor."""
-    places = [f"{name}.{place}" for place in range(len(form.factors))] if form.factored else [name]
-    return [cast(torch.Tensor, module.get_submodule(place).weight) for place in places]
+def _weights(module: nn.Module, layer: Layer, form: Form) -> list[tuple[torch.Tensor, Arrangement]]:
+    """The tensors of a layer, one a factor, and how its weights lie in them."""
+    if not form.factored:
+        return [(module.get_parameter(layer.parameter), layer.arrangement)]
+    return [(module.get_parameter(f"{layer.name}.{place}.weight"), AS_IT_IS) for place in range(len(form.factors))]
 
 
 def _found(state: Mapping[str, torch.Tensor], name: str) -> NDArray[Any]:

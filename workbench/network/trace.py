@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import nn
+from torch.backends import mha, mkldnn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
 from workbench.errors import ModelError, reason
 from workbench.models.exits import passing
 from workbench.network.computation import Computation
 from workbench.network.liveness import Activity, Recorder
+from workbench.network.multiplications import Multiplication, Multiplications
 from workbench.network.outlines import OUTLINES
 
 # Operators, without their underscores, that no tag calls pointwise or a view and that do no multiply-accumulates.
 _WITHOUT_MACS = frozenset(
     (
-        "adaptive_avg_pool2d", "adaptive_max_pool2d", "amax", "amin", "arange", "argmax", "avg_pool2d",
-        "batch_norm", "bernoulli", "cat", "channel_shuffle", "clone", "constant_pad_nd", "copy",
-        "cudnn_batch_norm", "cumsum", "embedding", "empty", "empty_like", "fill", "flip", "full", "full_like",
-        "gather", "index", "index_select", "lift_fresh", "linalg_vector_norm", "local_scalar_dense",
-        "log_softmax", "logsumexp", "masked_fill", "max", "max_pool1d", "max_pool2d", "max_pool2d_with_indices",
-        "mean", "min", "native_batch_norm", "native_batch_norm_legit_no_training", "native_channel_shuffle",
-        "native_dropout", "native_group_norm", "native_layer_norm", "ones", "ones_like", "pixel_shuffle",
-        "reflection_pad2d", "repeat", "replication_pad2d", "reshape_alias", "roll", "scalar_tensor",
-        "slice_scatter", "softmax", "sort", "stack", "std", "sum", "to_copy", "topk", "tril", "triu",
-        "unsafe_view", "upsample_bilinear2d", "upsample_nearest2d", "var", "var_mean", "zeros", "zeros_like",
+        "adaptive_avg_pool2d", "adaptive_max_pool2d", "amax", "amin", "arange", "argmax", "avg_pool2d", "batch_norm",
+        "bernoulli", "cat", "channel_shuffle", "clone", "constant_pad_nd", "copy", "cudnn_batch_norm", "cumsum",
+        "embedding", "embedding_bag_forward_only", "empty", "empty_like", "fill", "flip", "full", "full_like",
+        "gather", "index", "index_select", "lift_fresh", "linalg_vector_norm", "local_scalar_dense", "log_softmax",
+        "logsumexp", "masked_fill", "max", "max_pool1d", "max_pool2d", "max_pool2d_with_indices", "mean", "min",
+        "native_batch_norm", "native_batch_norm_legit_no_training", "native_channel_shuffle", "native_dropout",
+        "native_group_norm", "native_layer_norm", "ones", "ones_like", "pixel_shuffle", "prelu_kernel",
+        "reflection_pad2d", "repeat", "replication_pad2d", "reshape_alias", "roll", "scalar_tensor", "slice_scatter",
+        "softmax", "sort", "squeeze", "stack", "std", "sum", "to_copy", "topk", "transpose", "tril", "triu",
+        "unsafe_split", "unsafe_split_with_sizes", "unsafe_view", "unsqueeze", "upsample_bilinear2d",
+        "upsample_nearest1d", "upsample_nearest2d", "var", "var_mean", "zeros", "zeros_like",
     )
 )  # fmt: skip
 
@@ -43,15 +47,20 @@ _POINTWISE = frozenset(("batch_norm", "cudnn_batch_norm", "native_batch_norm", "
 
 @dataclass(frozen=True)
 class Call:
-    """One use of a layer on one image; shapes include the batch of one."""
+    """One use of a layer on one image; shapes include the batch of one, and of images of one row that row.
+
+    positions: how often each of its weights is used.
+    """
 
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
+    positions: int
 
 
 @dataclass(frozen=True)
 class Trace:
-    """calls: by layer, in order of first use. macs: of the whole pass. uncounted: operators left out of `macs`.
+    """calls: by layer that is called. multiplications: by parameter that is multiplied, in a call of a layer or not.
+    first: layer or parameter -> its place among the operators. macs: of the whole pass. uncounted: operators left out.
 
     outputs: shape of the answer, None where it is no tensor. activity: its operations, and the activations that they
     make. operators: what the pass computes of its input and the weights, see `Computation`; reads: bytes of each tensor
@@ -60,6 +69,8 @@ class Trace:
     """
 
     calls: Mapping[str, tuple[Call, ...]]
+    multiplications: Mapping[str, tuple[Multiplication, ...]]
+    first: Mapping[str, int]
     macs: int
     uncounted: tuple[str, ...]
     outputs: tuple[int, ...] | None
@@ -93,34 +104,36 @@ class _Operators(_Watch):
     def __init__(
         self,
         example: torch.Tensor,
-        state: Mapping[str, torch.Tensor],
+        module: nn.Module,
         entered: list[str],
         calls: Mapping[str, list[Call]],
+        counter: _Macs,
     ) -> None:
         super().__init__()
+        self._counter = counter
         self.uncounted: dict[str, None] = {}
         self.decides = False
         self.recorder = Recorder()
         self._entered, self._calls = entered, calls
         self._kept: list[StorageWeakRef] = []  # so that no address is given out again while it is looked up
         self.recorder.begin(self._memory(example), _nbytes(example))
-        self.computation = Computation(self._memory, example, state, entered)
+        self.computation = Computation(self._memory, example, module.state_dict(), entered)
+        self.multiplications = Multiplications(self._memory, dict(module.named_parameters()))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         packet = func._overloadpacket
-        harmless = (
-            torch.Tag.pointwise in func.tags
-            or func.is_view
-            or packet.__name__.strip("_") in _WITHOUT_MACS
-            or packet in flop_registry
-        )
+        name = packet.__name__.strip("_")
+        harmless = torch.Tag.pointwise in func.tags or func.is_view or name in _WITHOUT_MACS or _rule(packet)
         if not harmless:
             self.uncounted[str(packet)] = None
-        self.decides |= packet.__name__.strip("_") == "local_scalar_dense"
+        self.decides |= name == "local_scalar_dense"
         self.computation.see(func, args, kwargs)
+        before = self._counter.macs
         result = func(*args, **(kwargs or {}))
         if not func.is_view:
             self.computation.gives(func, args, kwargs, _tensors(result))
+            at = len(self.computation.operators)
+            self.multiplications.see(name, args, _tensors(result), self._counter.macs - before, at)
         self._record(func, args, kwargs or {}, result)
         return result
 
@@ -154,6 +167,19 @@ def _nbytes(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().nbytes()
 
 
+def _attention(query: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> int:
+    """Operations of scaled dot-product attention on the processor, of which torch knows those on other devices."""
+    return int(sdpa_flop_count(query.shape, key.shape, value.shape))
+
+
+_RULES = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+
+
+def _rule(packet: Any) -> Any:
+    """How the operations of an operator are counted; None where nobody knows."""
+    return _RULES.get(packet) or flop_registry.get(packet)
+
+
 class _Macs(_Watch):
     """Counts by torch's own rules, as its FlopCounterMode does; what has no rule is taken apart where it can be."""
 
@@ -163,7 +189,7 @@ class _Macs(_Watch):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        rule = flop_registry.get(func._overloadpacket)
+        rule = _rule(func._overloadpacket)
         if func in OUTLINES and args[0].is_meta:
             outlined = OUTLINES[func](*args, **kwargs)
             self.macs += 0 if rule is None else rule(*args, **kwargs, out_val=outlined) // 2
@@ -178,11 +204,13 @@ class _Macs(_Watch):
 
 
 def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) -> Trace:
-    """Run `module` on `example` [1, ...]; `paths` names the modules (by id) whose calls are recorded.
+    """Run `module` on `example` [1, ...]; `paths` names the layers (by id) whose calls are recorded.
 
-    MACs are those of `torch.utils.flop_counter` halved (it counts 2 a MAC). Raises ModelError where the pass fails.
+    MACs are those of `torch.utils.flop_counter` halved (it counts 2 a MAC). What torch would do in one operator, as
+    recurrent layers and attention, it does step by step meanwhile. Raises ModelError where the pass fails.
     """
     calls: dict[str, list[Call]] = {}
+    first: dict[str, int] = {}
     entered: list[str] = []
 
     def enter(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -192,15 +220,21 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
         given = [one for one in (*inputs, *named.values()) if isinstance(one, torch.Tensor)]
         if not given or not isinstance(output, torch.Tensor):
             raise TypeError("it does not make one tensor of another")
-        entered.pop()
-        calls.setdefault(paths[id(layer)], []).append(Call(tuple(given[0].shape), tuple(output.shape)))
+        path = entered.pop()
+        shapes = [tuple(one.shape) for one in (given[0], output)]
+        if isinstance(layer, nn.Conv1d):
+            shapes = [(*shape[:-1], 1, shape[-1]) for shape in shapes]
+        weight: Any = layer.weight
+        calls.setdefault(path, []).append(Call(shapes[0], shapes[1], output.numel() // weight.shape[0]))
+        first.setdefault(path, len(operators.computation.operators))
 
     watched = [one for one in module.modules() if id(one) in paths]
     hooks: list[Any] = [one.register_forward_pre_hook(enter) for one in watched]
     hooks += [one.register_forward_hook(leave, with_kwargs=True) for one in watched]
-    counter, operators = _Macs(), _Operators(example, module.state_dict(), entered, calls)
+    counter = _Macs()
+    operators = _Operators(example, module, entered, calls, counter)
     try:
-        with torch.no_grad(), passing(module), counter, operators:
+        with torch.no_grad(), passing(module), _step_by_step(module), counter, operators:
             result = module(example)
         operators.computation.ends(result)
     except Exception as error:  # a user's module may fail in any way; the sentence says where and why
@@ -213,8 +247,11 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
             hook.remove()
     by_layer = {path: tuple(found) for path, found in calls.items()}
     computation, uncounted = operators.computation, tuple(operators.uncounted)
+    multiplications = {name: tuple(found) for name, found in operators.multiplications.found.items()}
     return Trace(
         by_layer,
+        multiplications,
+        {name: found[0].at for name, found in multiplications.items()} | first,
         counter.macs,
         uncounted,
         tuple(result.shape) if isinstance(result, torch.Tensor) else None,
@@ -224,3 +261,22 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
         MappingProxyType(computation.readers),
         operators.decides,
     )
+
+
+@contextmanager
+def _step_by_step(module: nn.Module) -> Iterator[None]:
+    """Without torch's operators for a whole LSTM or attention, in which nothing can be told from the rest.
+
+    Other threads see that, too, so that it is done only where there are such layers.
+    """
+    recurrent = any(isinstance(part, nn.LSTM) for part in module.modules())
+    attending = any(isinstance(part, nn.MultiheadAttention) for part in module.modules())
+    backend: Any = mkldnn  # whose switch has no type that could be named
+    whole, fast = backend.enabled, mha.get_fastpath_enabled()
+    try:
+        backend.enabled = whole and not recurrent
+        mha.set_fastpath_enabled(fast and not attending)
+        yield
+    finally:
+        backend.enabled = whole
+        mha.set_fastpath_enabled(fast)

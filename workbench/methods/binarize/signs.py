@@ -34,6 +34,9 @@ class Signs(Calibrated):
 
     scale: Scale = scale_setting()  # noqa: RUF009 (a field, like `setting`)
 
+    def refusal(self, form: Form, layout: Layout) -> str | None:
+        return layout.unroundable
+
     def exemption(self, layout: Layout) -> str | None:
         return end_of_network(layout)
 

@@ -13,6 +13,7 @@ from workbench.methods.binarize._signs import Scale, binary_weights, end_of_netw
 
 if TYPE_CHECKING:
     from workbench.network.state import State
+    from workbench.weights.form import Form
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class XnorNet(Trained):
 
     scale: Scale = scale_setting()  # noqa: RUF009 (a field, like `setting`)
     epochs: int = setting(10, "Passes over the training images.", low=1, high=100, step=1)
+
+    def refusal(self, form: Form, layout: Layout) -> str | None:
+        return layout.unroundable
 
     def exemption(self, layout: Layout) -> str | None:
         return end_of_network(layout)

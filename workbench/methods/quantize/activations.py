@@ -42,6 +42,9 @@ class Activations(Calibrated):
         "spared", "Whether the first and the last layer round their inputs, too.", choices=("spared", "included")
     )
 
+    def refusal(self, form: Form, layout: Layout) -> str | None:
+        return layout.unroundable
+
     def exemption(self, layout: Layout) -> str | None:
         if self.ends == "included" or not (layout.first or layout.output):
             return None

@@ -1,0 +1,69 @@
+"""A layer: one tensor of weights, and how a network uses it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from torch import nn
+
+from workbench.network.arrangement import Arrangement
+from workbench.network.trace import Call
+from workbench.weights.arrays import Floats
+from workbench.weights.blank import Blank
+from workbench.weights.form import Form
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A weight that a network multiplies, or looks rows up in: a linear layer, a convolution, a part of attention.
+
+    name: of the module whose only weight it is, the first one where several share it; else the parameter's own name.
+    `aliases` are the others. parameter: its name in the network's state dict. kind: "linear", "conv1d", "conv2d",
+    "conv_transpose2d", "embedding", "matmul" and so on. weight: [out, in / groups, ...], float32, read-only; None of a
+    blank network. shape: the weight's. arrangement: how it lies in the parameter. calls: one per use in a forward pass,
+    so a layer used twice counts its operations twice. called: whether a module of that name does nothing else, so that
+    what enters it can be seen and rounded. special: why nothing but the module itself may stand in its place, as the
+    end of a sentence; "" where it does what torch's layer does. share_read: of its weights, what one inference reads;
+    less than all of a table.
+    """
+
+    name: str
+    parameter: str
+    kind: str
+    weight: Floats | None
+    shape: tuple[int, ...]
+    arrangement: Arrangement
+    has_bias: bool
+    groups: int
+    calls: tuple[Call, ...]
+    aliases: tuple[str, ...]
+    called: bool
+    special: str = ""
+    share_read: float = 1.0
+
+    @cached_property
+    def form(self) -> Form:
+        """The form of its weights as they came."""
+        return Form.whole(Blank(self.shape)) if self.weight is None else Form.of(self.weight)
+
+    @property
+    def size(self) -> int:
+        """Number of weights."""
+        return math.prod(self.shape)
+
+    @property
+    def macs(self) -> int:
+        """Dense multiply-accumulates of its calls."""
+        return sum(call.positions for call in self.calls) * self.size
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The modules that are called with its weight."""
+        return (self.name, *self.aliases) if self.called else ()
+
+    def fill(self, module: nn.Module, weight: Floats) -> None:
+        """Give the layer of `module`, which is the network or a copy of it, another weight."""
+        np.copyto(module.get_parameter(self.parameter).detach().numpy(), self.arrangement.tensor(weight))

@@ -1,0 +1,145 @@
+"""The layers of a network, found by watching one forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from workbench.errors import ModelError
+from workbench.network.arrangement import AS_IT_IS, ROW, Arrangement
+from workbench.network.door import COMPRESSIBLE, Compressible, check_weight, compressible
+from workbench.network.layer import Layer
+from workbench.network.multiplications import Multiplication
+from workbench.network.trace import Call, Trace
+from workbench.weights.arrays import Floats
+
+
+def layers_of(module: nn.Module, traced: Trace) -> tuple[Layer, ...]:
+    """One Layer for each weight that some call or operator uses, in order of first use.
+
+    Raises ModelError, naming the layer, for weights that cannot be compressed.
+    """
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    names: dict[int, list[str]] = {}
+    for name, parameter in parameters.items():
+        names.setdefault(id(parameter), []).append(name)
+    found = compressible(module)
+    layers: dict[int, Layer] = {}
+    first: dict[str, int] = {}
+    for path in traced.calls:
+        weight = found[path].weight
+        if id(weight) not in layers:
+            layer = _called(path, found, names[id(weight)], traced)
+            layers[id(weight)], first[layer.name] = layer, traced.first[path]
+    for name, multiplications in traced.multiplications.items():
+        parameter = parameters[name]
+        if id(parameter) not in layers and sum(one.macs for one in multiplications) % parameter.numel() == 0:
+            share = max(traced.reads.get(other, 0) for other in names[id(parameter)]) / parameter.nbytes
+            layer = _read(module, names[id(parameter)], parameter, multiplications, min(share, 1.0))
+            layers[id(parameter)], first[layer.name] = layer, traced.first[name]
+    return tuple(sorted(layers.values(), key=lambda layer: first[layer.name]))
+
+
+def _called(path: str, found: Mapping[str, Compressible], names: list[str], traced: Trace) -> Layer:
+    """The layer of modules that do nothing else, of which `path` is called first."""
+    holding = [name.rpartition(".")[0] for name in names]
+    sharing = [other for other in holding if other != path and other in found and found[other] is not found[path]]
+    readers = {reader for name in names for reader in traced.readers.get(name, ())}
+    if not readers:  # a forward that was exchanged may be bound to the module that was copied
+        raise ModelError(f"Layer {path!r} is called, but what is computed then does not read its weight.")
+    special = next(filter(None, (_special(found[other]) for other in (path, *sharing))), "")
+    if not special and not readers <= {path, *sharing}:
+        special = "has its weight read outside of its own calls"
+    module = found[path]
+    arrangement = ROW if isinstance(module, nn.Conv1d) else AS_IT_IS
+    return Layer(
+        name=path,
+        parameter=f"{path}.weight",
+        kind=_kind(module).__name__.lower(),
+        weight=_values(module.weight, arrangement),
+        shape=arrangement.shape(tuple(module.weight.shape)),
+        arrangement=arrangement,
+        has_bias=module.bias is not None,
+        groups=1 if isinstance(module, nn.Linear) else module.groups,
+        calls=tuple(call for other in (path, *sharing) for call in traced.calls.get(other, ())),
+        aliases=tuple(sharing),
+        called=True,
+        special=special,
+    )
+
+
+def _read(
+    module: nn.Module,
+    names: list[str],
+    parameter: Tensor,
+    multiplications: tuple[Multiplication, ...],
+    share_read: float,
+) -> Layer:
+    """The layer of a parameter that operators read beside any call of a layer."""
+    name, *others = (_layer_name(parameter_name) for parameter_name in names)
+    check_weight(name, parameter)
+    main = next((one for one in multiplications if one.macs), multiplications[0])
+    path = names[0].rpartition(".")[0]
+    if isinstance(module.get_submodule(path), COMPRESSIBLE):  # which is not called, but read by what holds it
+        path = path.rpartition(".")[0]
+    inputs, outputs = (
+        sum(sides) for sides in zip(*((one.inputs, one.outputs) for one in multiplications), strict=True)
+    )
+    positions = sum(one.macs for one in multiplications) // parameter.numel()
+    return Layer(
+        name=name,
+        parameter=names[0],
+        kind=main.kind,
+        weight=_values(parameter, main.arrangement),
+        shape=main.arrangement.shape(tuple(parameter.shape)),
+        arrangement=main.arrangement,
+        has_bias=False,
+        groups=1,
+        calls=(Call((1, inputs), (1, outputs), positions),),
+        aliases=tuple(others),
+        called=False,
+        special=_why_alone(main.kind, module.get_submodule(path)),
+        share_read=share_read,
+    )
+
+
+def _layer_name(parameter: str) -> str:
+    return parameter.removesuffix(".weight")
+
+
+def _why_alone(kind: str, owner: nn.Module) -> str:
+    """Why nothing else may stand in the place of what reads a parameter, as the end of a sentence."""
+    if kind == "embedding":
+        return "is a table in which rows are looked up"
+    if kind.startswith("conv"):
+        axes = kind[-2]
+        return f"is a {axes}-D {'transposed ' * ('transpose' in kind)}convolution, for which there is no kernel here"
+    return f"is multiplied by {type(owner).__name__} itself, in no layer of its own"
+
+
+def _special(layer: Compressible) -> str:
+    """Why nothing but the module itself computes what it does, as the end of a sentence; "" where torch's does."""
+    kind = _kind(layer)
+    own = [name for name in ("__call__", "forward", "_conv_forward") if _defines(layer, kind, name)]
+    if own:
+        return f"computes in a way of its own ({type(layer).__name__}.{own[-1]})"
+    return "has hooks of its own" if layer._forward_hooks or layer._forward_pre_hooks else ""
+
+
+def _kind(layer: Compressible) -> type[nn.Module]:
+    return next(kind for kind in COMPRESSIBLE if isinstance(layer, kind))
+
+
+def _defines(layer: nn.Module, kind: type[nn.Module], name: str) -> bool:
+    return name in vars(layer) or getattr(type(layer), name, None) is not getattr(kind, name, None)
+
+
+def _values(parameter: Any, arrangement: Arrangement) -> Floats | None:
+    if parameter.is_meta:
+        return None
+    weight = np.array(arrangement.weight(parameter.detach().numpy()), np.float32, order="C")
+    weight.flags.writeable = False
+    return weight
