@@ -1,8 +1,8 @@
 """Arithmetic intensity (catalogue ME-12): MACs done for each byte that crosses the memory's border.
 
 The bytes are a lower bound, each value moved once (catalogue ME-11): what an image reads of a layer's stored weights,
-and its bias, once; what each of its tensors reads and writes, once an image. A layer's input is as wide as it is rounded
-to, everything else is float32.
+and its bias, once; what each of its tensors reads and writes, once an image. A layer's input is as wide as it is
+rounded to, everything else is float32.
 Where it is low, memory decides how fast and how dear an inference is, not arithmetic (Williams, Waterman, Patterson
 2009, "Roofline", CACM 52(4)).
 """
