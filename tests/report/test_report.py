@@ -76,7 +76,7 @@ def test_the_json_has_the_fields_that_scripts_rely_on() -> None:
     assert content == REPORT.to_dict()
     assert list(content) == [
         "model", "data", "device", "recipe", "input_shape", "original", "compressed", "layers", "notes", "kind",
-        "previews",
+        "previews", "beside",
     ]  # fmt: skip
     for side in ("original", "compressed"):
         assert list(content[side]) == FIGURES

@@ -9,7 +9,7 @@ from widgets.controls.position import Position
 from widgets.draw.plotly_bundle import bundle_tag
 from widgets.views.glossary import explained, glossary
 from widgets.views.latency import latency
-from widgets.views.layers import layers
+from widgets.views.layers import beside, layers
 from widgets.views.recipe import describe
 from widgets.views.spoken import spoken
 from widgets.views.tiles import tiles
@@ -81,6 +81,7 @@ def screen(
         "timing": timing,
         "training": running,
         "layers": layers(report) if report else [],
+        "beside": beside(report) if report and report.beside else None,
         "notes": list(report.notes) if report else [],
         "kind": report.kind if report else "",
         "previews": list(report.previews) if report else [],

@@ -6,10 +6,15 @@ from typing import Any
 
 from widgets.views import numbers
 from widgets.views.latency import of_layer
+from workbench.report.beside import by_owner
 from workbench.report.layers import LayerRow
 from workbench.report.report import Report
 
-_KINDS = {"linear": "linear", "conv2d": "convolution"}
+_KINDS = {
+    "conv1d": "1-D convolution", "conv2d": "convolution", "conv3d": "3-D convolution", "matmul": "product",
+    "conv_transpose1d": "1-D transposed convolution", "conv_transpose2d": "transposed convolution",
+    "conv_transpose3d": "3-D transposed convolution",
+}  # fmt: skip
 
 
 def layers(report: Report) -> list[dict[str, Any]]:
@@ -20,6 +25,21 @@ def layers(report: Report) -> list[dict[str, Any]]:
     originals = report.original.size.by_layer if report.original else {}
     largest = max([*(originals.get(row.name, 0) for row in report.layers), *(row.bytes for row in report.layers), 1])
     return [_row(row, originals.get(row.name, 0), largest) for row in report.layers]
+
+
+def beside(report: Report) -> dict[str, Any]:
+    """The tensors that no layer holds: a line on all of them, and one for each module."""
+    owners = by_owner(report.beside)
+    count, size = len(report.beside), sum(owner.bytes for owner in owners)
+    whole = f"{sum(owner.share for owner in owners):.1%} of the size"
+    return {
+        "summary": f"{count} tensors beside the layers, kept as they came: {numbers.bytes_(size)}, {whole}",
+        "owners": [
+            f"{owner.name + ': ' if owner.name else ''}{owner.held.replace('x', numbers.TIMES)}, "
+            f"{numbers.bytes_(owner.bytes)}, {owner.share:.1%}"
+            for owner in owners
+        ],
+    }
 
 
 def _row(row: LayerRow, original: int, largest: int) -> dict[str, Any]:

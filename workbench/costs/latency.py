@@ -64,10 +64,13 @@ class InferenceLatency(Cost):
 
 @dataclass(frozen=True)
 class LayerLatency:
-    """All calls of one layer in one inference. note: how much smaller it runs, why its kernel brings nothing; or ""."""
+    """All calls of one layer in one inference; None of a weight that is multiplied in no call of its own.
 
-    dense: Latency
-    packed: Latency
+    note: how much smaller it runs, why its kernel brings nothing; or "".
+    """
+
+    dense: Latency | None
+    packed: Latency | None
     note: str
 
 
@@ -95,7 +98,7 @@ def measure(
         inputs = []  # of a layer in the network as it came, and where dead channels are left out
         for network in (dense, packed):
             with passing(network):
-                inputs.append(_inputs(network, [layer.name for layer in model.layers], image))
+                inputs.append(_inputs(network, [layer.name for layer in model.layers if layer.called], image))
         whole = copy.deepcopy(compressed.original.module)
         candidates = tuple(partial(_next, network, _images(compressed)) for network in (whole, packed))
         was_whole, now_whole = _interleaved(candidates, budget * _WHOLE)
@@ -103,6 +106,9 @@ def measure(
         for layer in model.layers:
             if cancelled():
                 raise Stopped
+            if not layer.called:
+                by_layer[layer.name] = LayerLatency(None, None, running.said_of(layer.name))
+                continue
             name, module = layer.name, packed.get_submodule(layer.name)
             candidates = tuple(
                 partial(_run, network.get_submodule(name), calls[name])

@@ -13,6 +13,7 @@ from workbench.compression.compressed import CompressedModel
 from workbench.costs import figures
 from workbench.costs import latency as latencies
 from workbench.devices.device import Device
+from workbench.engine import untouched
 from workbench.network.layer import Layer
 from workbench.network.model import Model
 from workbench.report.figures import Accuracy, Figure, Figures
@@ -70,7 +71,12 @@ def costs(compressed: CompressedModel, device: str = DEFAULT_DEVICE) -> Report:
         original=_original_figures(compressed, on),
         compressed=found,
         layers=_rows(compressed, found),
-        notes=((BLANK,) if model.blank else ()) + tuple(note.text for note in compressed.notes if not note.layer),
+        beside=untouched.beside(compressed, found.size.value),
+        notes=(
+            *((BLANK,) if model.blank else ()),
+            *untouched.said(compressed),
+            *(note.text for note in compressed.notes if not note.layer),
+        ),
         kind="faithful" if compressed.faithful else "preview",
         input_shape=model.input_shape,
         previews=compressed.previews,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from workbench.report.beside import TensorRow, by_owner
 from workbench.report.figures import Figures
 from workbench.report.layers import LayerRow
 from workbench.report.table import table
@@ -27,7 +28,8 @@ class Report:
     without data. recipe: its JSON object with its "digest". input_shape: of the one input, without batch, that the
     costs are counted for. original: None where it is not at hand (the packed file of a user's own network). notes:
     sentences on the whole. kind: "preview" where weights were only cut or rounded, "faithful" where every method was
-    applied as its paper asks. previews: titles of trained methods for which another stood in.
+    applied as its paper asks. previews: titles of trained methods for which another stood in. beside: every tensor that
+    no layer holds.
     """
 
     model: str
@@ -41,6 +43,7 @@ class Report:
     kind: Kind
     input_shape: tuple[int, ...]
     previews: tuple[str, ...] = ()
+    beside: tuple[TensorRow, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `workbench measure --json` prints: numbers, strings, lists and dicts only."""
@@ -56,6 +59,7 @@ class Report:
             "notes": list(self.notes),
             "kind": self.kind,
             "previews": list(self.previews),
+            "beside": [row.to_object() for row in self.beside],
         }
 
     def table(self) -> str:
@@ -66,4 +70,4 @@ class Report:
             f"{self.model} on {images}, device {self.device}, recipe {self.recipe['digest'][:12]} ({self.kind})\n"
             f"one inference = one input of {size}; 1 MAC = 2 FLOPs; 1 kB = 1,000 bytes"
         )
-        return table(head, self.original, self.compressed, self.layers, self.notes)
+        return table(head, self.original, self.compressed, self.layers, by_owner(self.beside), self.notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from workbench.report.beside import Owner
 from workbench.report.figures import Accuracy, Figure, Figures, Latency, Metric
 from workbench.report.layers import LayerRow
 
@@ -13,9 +14,14 @@ _LEFT = (0, 1, 2, 6)  # columns of the layers that are flush left
 
 
 def table(
-    head: str, original: Figures | None, compressed: Figures, layers: Sequence[LayerRow], notes: Sequence[str]
+    head: str,
+    original: Figures | None,
+    compressed: Figures,
+    layers: Sequence[LayerRow],
+    beside: Sequence[Owner],
+    notes: Sequence[str],
 ) -> str:
-    """`head`, the figures, the layers, and what there is to say of them."""
+    """`head`, the figures, the layers, the tensors beside them, and what there is to say of them."""
     metrics = [figure.metric for figure in compressed.costs.values() if figure.metric.column]
     rows = [(*_LAYER, *(_column(metric) for metric in metrics))]
     rows += [(*_layer(layer), *_costs(layer, metrics)) for layer in layers]
@@ -27,8 +33,11 @@ def table(
     remarks += notes
     remarks += [f"{_title(figure.metric)}: {figure.note}" for figure in compressed.costs.values() if figure.note]
     figures = [("", "original", "compressed", "change", "badge"), *_figures(original, compressed)]
-    blocks = head, _align(figures, (0, 4)), _align(rows, _LEFT), "\n".join(f"- {text}" for text in remarks)
-    return "\n\n".join(blocks)
+    others = [(owner.name or "-", owner.held, f"{owner.bytes:,}", f"{owner.share:.1%}") for owner in beside]
+    blocks = [head, _align(figures, (0, 4)), _align(rows, _LEFT)]
+    if others:
+        blocks.append(_align([("beside the layers", "", "bytes", "of the size"), *others], (0, 1)))
+    return "\n\n".join([*blocks, "\n".join(f"- {text}" for text in remarks)])
 
 
 def _figures(was: Figures | None, now: Figures) -> Iterator[Row]:

@@ -1,6 +1,6 @@
 // The layer table. Each layer can be set apart from the global sliders, and given back to them.
 
-import { make, newId, setShown, setText } from "./elements.js";
+import { make, newId, setItems, setShown, setText } from "./elements.js";
 import { makeRange } from "./range.js";
 import { stopText } from "./sliders.js";
 
@@ -139,12 +139,16 @@ export function createLayers(link, catalogue) {
   const count = make("span", { className: "cwb-muted" });
   const head = LAYER_COLUMNS.map((name) => make("th", { scope: "col", title: catalogue.words[name] ?? null, text: name || "\u00a0" }));
   head[head.length - 1].setAttribute("aria-label", "Adjust");
+  const besideText = make("summary");
+  const besideList = make("ul");
+  const beside = make("details", { className: "cwb-beside", hidden: true }, besideText, besideList);
   const table = make("table", {}, make("thead", {}, make("tr", {}, ...head)), body);
   const root = make(
     "section",
     { className: "cwb-layers cwb-card", "aria-label": "Layers" },
     make("div", { className: "cwb-card-head" }, make("h3", { text: "Layers" }), count, clear),
     make("div", { className: "cwb-scroll", tabindex: 0, role: "region", "aria-label": "Layer table" }, table),
+    beside,
   );
   let names = "";
   let rows = new Map();
@@ -160,6 +164,9 @@ export function createLayers(link, catalogue) {
       rows.get(facts.name).show(facts);
       rows.get(facts.name).follow(position);
     }
+    setShown(beside, Boolean(state.beside));
+    setText(besideText, state.beside?.summary ?? "");
+    setItems(besideList, state.beside?.owners ?? []);
     const apart = Object.keys(position.overrides).length;
     setText(count, apart ? `${apart} set apart from the sliders` : `${state.layers.length} layers, all following the sliders`);
     setShown(clear, apart > 0);

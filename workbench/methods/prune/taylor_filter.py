@@ -41,9 +41,10 @@ class TaylorFilter(Calibrated):
         return uncoupled(forms, evidence)
 
     def settle(self, forms: Mapping[str, Form], evidence: Evidence) -> dict[str, Hashable]:
-        scores = {name: self._scores(name, form, evidence) for name, form in forms.items()}
         ranked: list[tuple[float, int, Channel]] = []  # score, cluster
         competing = clusters(forms, evidence)
+        ranking = {name for cluster in competing for name, _ in cluster[0].rows}
+        scores = {name: self._scores(name, forms[name], evidence) for name in ranking}
         for number, cluster in enumerate(competing):
             ranked += [(sum(scores[name][row] for name, row in one.rows), number, one) for one in cluster]
         ranked.sort(key=lambda entry: entry[0])  # stable: equal ones in the order of the network
