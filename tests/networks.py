@@ -113,6 +113,20 @@ class LowRankUpdate(nn.Linear):
         return super().forward(x) + self.up(self.down(x))
 
 
+class Masked(nn.Module):
+    """Attention behind a mask of minus infinities that is saved with the weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project, self.head = nn.Linear(8, 24), nn.Linear(48, 5)
+        self.register_buffer("mask", torch.full((6, 6), -torch.inf).triu(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        query, key, value = self.project(x).chunk(3, -1)
+        seen = torch.softmax(query @ key.transpose(1, 2) + self.mask, -1)
+        return self.head((seen @ value).flatten(1))
+
+
 @dataclass(frozen=True)
 class Kind:
     """A network's first weights are drawn by `make`; it takes `shape`, without the batch.
@@ -249,6 +263,7 @@ KINDS: dict[str, Kind] = {
         lambda: nn.Sequential(LowRankUpdate(48, 24), nn.ReLU(), nn.Linear(24, 5)),
         FLAT, 48 * 24 + 2 * (48 + 24) + 24 * 5,
     ),
+    "causal mask": Kind(Masked, STEPS, 3 * 6 * 8 * 8 + 2 * 6 * 6 * 8 + 48 * 5, beside=("mask",)),
     "patches": Kind(
         lambda: nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Flatten(2), nn.LayerNorm(4), nn.Flatten(), nn.Linear(32, 5)),
         IMAGE, conv(8, 3, 16, 4) + 32 * 5,

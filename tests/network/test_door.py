@@ -12,8 +12,10 @@ from torch.nn.utils import parametrizations, prune
 
 from workbench.compression.compressed import compress, read
 from workbench.errors import ModelError
+from workbench.methods.factorize.svd import SVD
+from workbench.methods.quantize.uniform import Uniform
 from workbench.network.model import Model
-from workbench.recipe import Recipe
+from workbench.recipe import Recipe, Step
 
 
 def masked(layer: nn.Module) -> nn.Module:
@@ -153,6 +155,32 @@ def test_an_example_that_is_no_batch_of_inputs_is_told(example: Any, sentence: s
 def test_an_example_of_another_width_is_taken_as_float32(dtype: torch.dtype) -> None:
     model = Model.from_module(nn.Linear(6, 2), torch.ones(3, 6, dtype=dtype, requires_grad=True))
     assert (model.example.dtype, tuple(model.example.shape)) == (torch.float32, (1, 6))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_of_half_precision_are_counted_at_their_own_width(dtype: torch.dtype, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 5)).to(dtype)
+    with torch.no_grad():  # the smallest and the largest that there are, and both zeros
+        own = torch.finfo(dtype)
+        ends = (own.smallest_normal, -own.smallest_normal / 4, 0.0, -0.0, min(own.max, 1e4))
+        module[0].weight[0, :5] = torch.tensor(ends, dtype=dtype)
+    model = Model.from_module(module, torch.zeros(1, 40))
+    assert str(dtype).removeprefix("torch.") in model.remarks[0]
+    compressed = compress(model, Recipe())
+    parts = [form.parts[0] for form in compressed.forms.values()]
+    assert [part.bits for part in parts] == [16, 16]
+    size = compressed.size
+    assert size.split["codes"] == 2 * (40 * 30 + 30 * 5)
+    again = read(compressed.save(tmp_path / "half.cwb"), module)
+    for layer, part in zip(model.layers, parts, strict=True):
+        expected = module.get_parameter(layer.parameter).detach().float().numpy()
+        np.testing.assert_array_equal(part.values, expected)
+        np.testing.assert_array_equal(part.levels.decode(part.codes), expected)
+        np.testing.assert_array_equal(again.forms[layer.name].parts[0].values, expected)
+    assert again.size.value == size.value
+    rounded = compress(model, Recipe((Step(SVD(rank=0.5), layers=("0",)), Step(Uniform(bits=4)))))
+    assert not any("earlier step" in note.text for note in rounded.notes)
 
 
 def test_a_network_that_does_not_take_noise_can_be_traced() -> None:

@@ -211,7 +211,8 @@ class Walk:
             if form is forms[name]:
                 continue
             remark = form.once("remark", lambda: methods[name].remark(forms[name], form))  # noqa: B023 (called at once)
-            remarks = [*_undone(step, forms[name], form), *([remark] if remark else [])]
+            came = forms[name] is self.state.model.layer(name).form
+            remarks = [*([] if came else _undone(step, forms[name], form)), *([remark] if remark else [])]
             self.notes += [Note(name, text) for text in remarks]
         self.state = self.state.with_forms(taken)
         return decisions

@@ -37,7 +37,7 @@ def network(header: Header, module: nn.Module | None) -> nn.Module:
     Raises FormatError naming the layer or tensor that does not fit, or where the network is unknown.
     """
     if module is not None:
-        module, _ = accepted(module)
+        module = accepted(module).module
     elif header.architecture is None:
         raise FormatError(f"it holds the user's own network {header.model!r}: hand that over as read(path, module)")
     elif header.architecture not in zoo.architectures():
@@ -46,7 +46,7 @@ def network(header: Header, module: nn.Module | None) -> nn.Module:
     elif header.input_shape != (shape := zoo.facts(header.architecture)["input_shape"]):
         raise FormatError(f"the input of {header.architecture} has shape {shape}, not {header.input_shape}")
     else:
-        module, _ = accepted(zoo.build(header.architecture))
+        module = accepted(zoo.build(header.architecture)).module
     state = module.state_dict()
     for layer in header.layers:
         _check_layer(layer, state)
@@ -78,8 +78,10 @@ def filled(
     for stored in header.layers:
         weight = stored.arrangement.tensor(_composed(stored.name, forms[stored.name]))
         state[_parameter(stored.name, state)].copy_(torch.from_numpy(weight))
+    buffers = dict(module.named_buffers(remove_duplicate=False))
     for tensor in header.rest:
-        state[tensor.array.name].copy_(torch.from_numpy(_tensor(tensor, rest[tensor.array.name])))
+        name = tensor.array.name
+        state[name].copy_(torch.from_numpy(_tensor(tensor, rest[name], infinite=name in buffers)))
     dataset, given = _dataset(header, data), torch.zeros(1, *header.input_shape)
     if header.example is not None and example is not None:
         given = torch.from_numpy(_tensor(header.example, example))
@@ -172,11 +174,12 @@ def _composed(name: str, form: Form) -> Floats:
     return weight
 
 
-def _tensor(stored: StoredTensor, array: NDArray[np.uint8]) -> NDArray[Any]:
+def _tensor(stored: StoredTensor, array: NDArray[np.uint8], infinite: bool = False) -> NDArray[Any]:
+    """infinite: whether its numbers may be."""
     if stored.dtype == "bool" and (array > 1).any():
         raise FormatError(f"tensor {stored.array.name!r} holds bytes that are neither true nor false")
     values = array.view(np.dtype(stored.dtype).newbyteorder("<")).astype(stored.dtype).reshape(stored.shape)
-    if not np.isfinite(values).all():
+    if np.isnan(values).any() or not (infinite or np.isfinite(values).all()):
         raise FormatError(f"tensor {stored.array.name!r} holds values that are NaN or infinite")
     return values
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any, cast, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 import torch
 from torch import nn
@@ -25,10 +25,19 @@ LARGEST_WEIGHT = 1e15  # sums of a hundred million squares of such weights are s
 _DTYPES = (torch.float32, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
 
 
-def accepted(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
-    """A copy in evaluation mode, float32, without gradients, and sentences on what differs in it.
+class Accepted(NamedTuple):
+    """module: a copy in evaluation mode, float32, without gradients. remarks: sentences on what differs in it.
 
-    The module itself stays as it is.
+    halves: parameter -> "float16" or "bfloat16", of those that came so.
+    """
+
+    module: nn.Module
+    remarks: tuple[str, ...]
+    halves: Mapping[str, str]
+
+
+def accepted(module: nn.Module) -> Accepted:
+    """The network as the workbench takes it. The module itself stays as it is.
 
     Raises ModelError, naming the layer or tensor, for what cannot be compressed, or not be saved.
     """
@@ -49,6 +58,16 @@ def accepted(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
         else []
     )
     _check_range(module)
+    halves = {
+        name: str(parameter.dtype).removeprefix("torch.")
+        for name, parameter in module.named_parameters(remove_duplicate=False)
+        if parameter.dtype in (torch.float16, torch.bfloat16)
+    }
+    if halves:
+        remarks.append(
+            f"It came in {' and '.join(sorted(set(halves.values())))}: it is run in float32, its layers' weights are "
+            "counted and stored at the 16 bits that they have, and what stands beside them at 32."
+        )
     module = module.requires_grad_(False).float()
     for path, tensor in _tensors(module).items():
         _check_tensor(path, tensor)
@@ -58,7 +77,7 @@ def accepted(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     for part in module.modules():
         if isinstance(part, nn.TransformerEncoderLayer):  # its fast path reads weights outside of their layers
             part.activation_relu_or_gelu = 0
-    return module, tuple(remarks)
+    return Accepted(module, tuple(remarks), halves)
 
 
 def accepted_example(example: Any) -> torch.Tensor:

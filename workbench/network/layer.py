@@ -14,6 +14,10 @@ from workbench.network.trace import Call
 from workbench.weights.arrays import Floats
 from workbench.weights.blank import Blank
 from workbench.weights.form import Form
+from workbench.weights.levels.floating_point import FloatingPoint
+from workbench.weights.part import Part
+
+HALVES = {"float16": FloatingPoint(5, 10), "bfloat16": FloatingPoint(8, 7)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +31,7 @@ class Layer:
     so a layer used twice counts its operations twice. called: whether a module of that name does nothing else, so that
     what enters it can be seen and rounded. special: why nothing but the module itself may stand in its place, as the
     end of a sentence; "" where it does what torch's layer does. share_read: of its weights, what one inference reads;
-    less than all of a table.
+    less than all of a table. half: "float16" or "bfloat16" where its weights came so.
     """
 
     name: str
@@ -43,11 +47,17 @@ class Layer:
     called: bool
     special: str = ""
     share_read: float = 1.0
+    half: str = ""
 
     @cached_property
     def form(self) -> Form:
         """The form of its weights as they came."""
-        return Form.whole(Blank(self.shape)) if self.weight is None else Form.of(self.weight)
+        if self.weight is None:
+            return Form.whole(Blank(self.shape))
+        if not self.half:
+            return Form.of(self.weight)
+        levels, values = HALVES[self.half], self.weight + np.float32(0)  # without negative zeros
+        return Form.whole(Part(values, levels, levels.codes_of(values)))
 
     @property
     def size(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,10 @@ from workbench.network.trace import Call, Trace
 from workbench.weights.arrays import Floats
 
 
-def layers_of(module: nn.Module, traced: Trace) -> tuple[Layer, ...]:
+def layers_of(module: nn.Module, traced: Trace, halves: Mapping[str, str]) -> tuple[Layer, ...]:
     """One Layer for each weight that some call or operator uses, in order of first use.
 
+    halves: parameters that came in half precision, with its name.
     Raises ModelError, naming the layer, for weights that cannot be compressed.
     """
     parameters = dict(module.named_parameters(remove_duplicate=False))
@@ -40,7 +42,8 @@ def layers_of(module: nn.Module, traced: Trace) -> tuple[Layer, ...]:
             share = max(traced.reads.get(other, 0) for other in names[id(parameter)]) / parameter.nbytes
             layer = _read(module, names[id(parameter)], parameter, multiplications, min(share, 1.0))
             layers[id(parameter)], first[layer.name] = layer, traced.first[name]
-    return tuple(sorted(layers.values(), key=lambda layer: first[layer.name]))
+    ordered = sorted(layers.values(), key=lambda layer: first[layer.name])
+    return tuple(replace(layer, half=halves.get(layer.parameter, "")) for layer in ordered)
 
 
 def _called(path: str, found: Mapping[str, Compressible], names: list[str], traced: Trace) -> Layer:

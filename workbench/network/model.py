@@ -82,13 +82,14 @@ class Model:
         Raises ModelError, naming the layer, for weights that are NaN, infinite or absent, and where the module does not
         accept the example; DataError where the data's images have another shape, or labels have no score.
         """
-        module, remarks = accepted(module)
-        return replace(cls.of_accepted(module, example_input, data, name, architecture), remarks=remarks)
+        came = accepted(module)
+        model = cls.of_accepted(came.module, example_input, data, name, architecture, came.halves)
+        return replace(model, remarks=came.remarks)
 
     @classmethod
     def of_accepted(
         cls, module: nn.Module, example_input: torch.Tensor, data: Any, name: str | None,
-        architecture: str | None,
+        architecture: str | None, halves: Mapping[str, str] = MappingProxyType({}),
     ) -> Model:  # fmt: skip
         """The same of a module that has come through the door (`network/door.py`), which is not copied again."""
         example = accepted_example(example_input)
@@ -96,7 +97,7 @@ class Model:
             example = torch.empty(example.shape, device="meta")
         traced = _traced(module, example)
         dataset = None if data is None else Dataset.of(data)
-        layers = layers_of(module, traced)
+        layers = layers_of(module, traced, halves)
         if not layers:
             raise ModelError("The network has no weights that its forward pass multiplies or looks up.")
         if dataset is not None:
@@ -253,7 +254,7 @@ def _rest(module: nn.Module, modules: Mapping[str, nn.Module], layers: tuple[Lay
 
     Of a blank network they are zeros: nobody looks at more than their shapes.
     """
-    state = module.state_dict()
+    state, buffers = module.state_dict(), dict(module.named_buffers(remove_duplicate=False))
     taken = {_memory(state[layer.parameter]) for layer in layers}
     rest: dict[str, NDArray[Any]] = {}
     for path, tensor in state.items():
@@ -263,7 +264,11 @@ def _rest(module: nn.Module, modules: Mapping[str, nn.Module], layers: tuple[Lay
             continue
         taken.add(_memory(tensor))
         rest[path] = _array(tensor)
-        if tensor.is_floating_point() and not np.isfinite(rest[path]).all():
+        if not tensor.is_floating_point():
+            continue
+        if path in buffers and np.isnan(rest[path]).any():  # an infinite one masks what attention is not to see
+            raise ModelError(f"Tensor {path!r} has values that are NaN; the network cannot be compressed.")
+        if path not in buffers and not np.isfinite(rest[path]).all():
             raise ModelError(f"Tensor {path!r} has values that are NaN or infinite; the network cannot be compressed.")
     return rest
 
@@ -279,7 +284,7 @@ def _other_ways(module: nn.Module, traced: Trace, example: torch.Tensor) -> list
 
 def _content(layer: Layer) -> tuple[Any, ...]:
     """What tells a layer from others."""
-    return layer.name, layer.arrangement, layer.shape if layer.weight is None else layer.weight, layer.calls
+    return layer.name, layer.half, layer.arrangement, layer.shape if layer.weight is None else layer.weight, layer.calls
 
 
 def _array(tensor: torch.Tensor) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Floating point of 8 bits or fewer: a sign, an exponent and a mantissa, with subnormals and without infinities."""
+"""Floating point of 16 bits or fewer: a sign, an exponent and a mantissa, with subnormals and without infinities."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.errors import FormatError
 from workbench.weights.arrays import Codes, Floats
@@ -23,7 +24,8 @@ class FloatingPoint(Table):
 
     As in IEEE 754 the largest exponent is kept for infinities, which no weight needs, and the smallest for subnormals.
     (1, 5, 2) is the FP8 of Wang, Choi, Brand, Chen, Gopalakrishnan, NeurIPS 2018, section 3. A weight halfway between
-    two levels goes to the one whose mantissa is even; one beyond the largest becomes the largest.
+    two levels goes to the one whose mantissa is even; one beyond the largest becomes the largest. (1, 5, 10) is torch's
+    float16, (1, 8, 7) its bfloat16.
     """
 
     exponent: int
@@ -41,6 +43,10 @@ class FloatingPoint(Table):
         positive = np.concatenate([steps * 2.0 ** (1 - bias), *normal])
         return np.concatenate([-positive[:0:-1], positive]).astype(np.float32)
 
+    @cached_property
+    def edges(self) -> NDArray[np.float64]:
+        return super().edges
+
     def nearest(self, weights: Floats, codes: Codes | None) -> Floats:
         places = np.searchsorted(self.edges, weights)
         halfway = (places < self.edges.size) & (self.edges[np.minimum(places, self.edges.size - 1)] == weights)
@@ -49,6 +55,16 @@ class FloatingPoint(Table):
         if codes is not None:
             codes[...] = places
         return self.entries[places] + np.float32(0)
+
+    def codes_of(self, levels: Floats) -> Codes:
+        """The codes of numbers that are levels, read off their bits."""
+        bias = 2 ** (self.exponent - 1) - 1
+        magnitude = np.ascontiguousarray(np.abs(levels), np.float32)
+        normal = (magnitude.view(np.uint32) >> (23 - self.mantissa)).astype(np.int64) - ((127 - bias) << self.mantissa)
+        small = magnitude < 2.0 ** (1 - bias)
+        steps = np.where(small, magnitude, 0) * 2.0 ** (self.mantissa + bias - 1)  # of the smallest subnormal
+        place = np.where(small, steps.astype(np.int64), normal)
+        return (self.entries.size // 2 + np.where(levels < 0, -place, place)).astype(self.code_type)
 
     def dead_zones(self, shape: tuple[int, ...]) -> DeadZones:
         """Up to half the smallest level on both sides, since zero's mantissa is even."""
@@ -60,7 +76,7 @@ class FloatingPoint(Table):
 
     @classmethod
     def restore(cls, reading: Reading, shape: tuple[int, ...]) -> Self:
-        levels = cls(reading.integer("exponent", 2, 6), reading.integer("mantissa", 0, 5))
-        if levels.bits > 8:
-            raise FormatError(f"floating point of {levels.bits} bits is wider than 8")
+        levels = cls(reading.integer("exponent", 2, 8), reading.integer("mantissa", 0, 10))
+        if levels.bits > 16:
+            raise FormatError(f"floating point of {levels.bits} bits is wider than 16")
         return levels
