@@ -133,9 +133,10 @@ def test_what_cannot_be_taken_is_named(made: Callable[[], nn.Module], sentence: 
 @pytest.mark.parametrize(
     ("example", "sentence"),
     [
-        ((torch.zeros(1, 6),), "must be one tensor .*, not tuple"),
-        ({"x": torch.zeros(1, 6)}, "not dict"),
-        ([torch.zeros(1, 6)], "not list"),
+        ((), "must be tensors .*: there is none"),
+        ((torch.zeros(1, 6), 3), "must be tensors .*: input 1 is of type int"),
+        ({"x": [torch.zeros(1, 6)]}, "input 'x' is of type list"),
+        ((torch.zeros(1, 6), torch.eye(6).to_sparse()), "dense tensors of real numbers"),
         (3, "not int"),
         (None, "not NoneType"),
         (np.zeros((1, 6), np.float32), "not ndarray"),

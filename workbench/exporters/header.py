@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from workbench.cache import Cache
 from workbench.errors import FormatError, RecipeError
 from workbench.network.arrangement import AS_IT_IS, Arrangement
+from workbench.network.calling import Calling, Key
 from workbench.network.layer import Layer
 from workbench.network.model import Model
 from workbench.recipe import Recipe
@@ -75,10 +76,20 @@ class StoredTensor:
 
 
 @dataclass(frozen=True)
+class StoredCall:
+    """See `network.calling.Calling`."""
+
+    first: Key
+    others: Mapping[Key, StoredTensor]
+    answer: tuple[Key, ...]
+
+
+@dataclass(frozen=True)
 class Header:
     """data: name of the data set and digest of its test images. layers and rest: in file order.
 
-    example: what the network was traced with, where zeros would not do. original: name of the model that the recipe
+    example: what the network was traced with, where zeros would not do. call: how it is called, where that is not with
+    one input alone for one answer. original: name of the model that the recipe
     began with, None where that is `model` itself. previews: titles of the
     trained methods in the recipe for which another stood in.
     """
@@ -93,12 +104,14 @@ class Header:
     layers: tuple[StoredLayer, ...]
     rest: tuple[StoredTensor, ...]
     example: StoredTensor | None
+    call: StoredCall | None
 
     def arrays(self) -> Iterator[Described]:
         """Every array, in file order."""
         for layer in self.layers:
             yield from layer.arrays
-        for tensor in (*self.rest, *([self.example] if self.example else ())):
+        others = self.call.others.values() if self.call else ()
+        for tensor in (*self.rest, *([self.example] if self.example else ()), *others):
             yield tensor.array
 
 
@@ -166,7 +179,13 @@ def _content(
         "layers": layers,
         "rest": [_beside(name, one, checksums) for name, one in model.rest.items()],
         **({"example": _beside(EXAMPLE, model.example.numpy(), checksums)} if model.kept else {}),
+        **({} if model.calling is None else {"call": _call(model.calling, checksums)}),
     }
+
+
+def _call(calling: Calling, checksums: bool) -> dict[str, Any]:
+    others = [[key, _beside(str(key), other.numpy(), checksums)] for key, other in calling.others.items()]
+    return {"first": calling.first, "others": others, "answer": list(calling.answer)}
 
 
 def _beside(name: str, tensor: NDArray[Any], checksum: bool) -> Any:
@@ -214,6 +233,7 @@ def parse(raw: bytes, of_today: Callable[[Any], Any] = lambda layer: layer) -> H
         layers=tuple(_layer(of_today(layer)) for layer in _list("layers", reading.take("layers"))),
         rest=tuple(_tensor(one) for one in _list("rest", reading.take("rest"))),
         example=_tensor(reading.take("example")) if "example" in content else None,
+        call=_stored_call(reading.take("call")) if "call" in content else None,
     )
     reading.finish()
     if header.example is not None and header.example.shape != (1, *header.input_shape):
@@ -289,6 +309,28 @@ def _described(layer: str, value: Any) -> Described:
     if not isinstance(value, list) or [type(one) for one in value] != [str, int, str] or value[1] < 0:
         raise FormatError(f"layer {layer!r}: an array must be [name, bytes, checksum], not {reprlib.repr(value)}")
     return Described(*value)
+
+
+def _stored_call(value: Any) -> StoredCall:
+    reading = Reading(value, {})
+    first, answer = _key(reading.take("first")), reading.take("answer")
+    others = {}
+    for entry in _list("others", reading.take("others")):
+        if not isinstance(entry, list) or len(entry) != 2:
+            raise FormatError("field 'others' must be a list of pairs, an input and its tensor")
+        others[_key(entry[0])] = _tensor(entry[1])
+    reading.finish()
+    if not isinstance(answer, list) or (not answer and not others and first == 0):
+        raise FormatError("field 'answer' must be a list")
+    if first in others or len(others) != len(value["others"]):
+        raise FormatError("field 'others' names an input twice")
+    return StoredCall(first, others, tuple(_key(key) for key in answer))
+
+
+def _key(value: Any) -> Key:
+    if type(value) not in (int, str):
+        raise FormatError(f"an input or answer must be a place or a name, not {reprlib.repr(value)}")
+    return cast(Key, value)
 
 
 def _tensor(value: Any) -> StoredTensor:

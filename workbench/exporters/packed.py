@@ -61,7 +61,9 @@ def _check_way(compressed: EncodedModel) -> None:
 
 def beside(model: Model) -> Mapping[str, NDArray[Any]]:
     """What the file holds beside the layers, in its order: every other tensor, and the example where it is kept."""
-    return {**model.rest, **({f"({EXAMPLE})": model.example.numpy()} if model.kept else {})}
+    example = {f"({EXAMPLE})": model.example.numpy()} if model.kept else {}
+    others = {} if model.calling is None else model.calling.others
+    return {**model.rest, **example, **{f"(input {key})": other.numpy() for key, other in others.items()}}
 
 
 def write(compressed: EncodedModel, path: Path) -> Path:

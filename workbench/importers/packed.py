@@ -65,7 +65,9 @@ def _read(file: BufferedReader, module: nn.Module | None, data: Dataset | None) 
     }
     rest = {one.array.name: _array(file, one.array, "tensor") for one in header.rest}
     example = None if header.example is None else _array(file, header.example.array, "the")
-    return filled(header, blank, layers, rest, example, data)
+    others = {} if header.call is None else header.call.others
+    held = {key: _array(file, other.array, "input") for key, other in others.items()}
+    return filled(header, blank, layers, rest, example, held, data)
 
 
 def _verified_header(file: BufferedReader) -> Header:

@@ -16,6 +16,7 @@ from workbench.data import datasets
 from workbench.errors import FormatError, ModelError, RecipeError
 from workbench.exporters.header import Header, StoredLayer, StoredTensor
 from workbench.models import zoo
+from workbench.network.calling import Calling, Key
 from workbench.network.door import accepted
 from workbench.network.encoded import ENTERING, EncodedModel
 from workbench.network.model import Model
@@ -61,13 +62,15 @@ def filled(
     layers: Mapping[str, Arrays],
     rest: Arrays,
     example: NDArray[np.uint8] | None,
+    held: Mapping[Key, NDArray[np.uint8]],
     data: Dataset | None,
 ) -> EncodedModel:
     """The compressed network: `module` with the weights that the arrays stand for.
 
-    layers: layer -> array name -> bytes. rest: tensor name -> bytes. example: bytes of the one that is kept.
-    Raises FormatError naming the layer or tensor,
-    also where the network has one that the file lacks.
+    layers: layer -> array name -> bytes. rest: tensor name -> bytes. example: bytes of the one that is kept. held:
+    input -> bytes of those beside it.
+
+    Raises FormatError naming the layer or tensor, also where the network has one that the file lacks.
     """
     encodings = {stored.name: _restored(stored, layers[stored.name]) for stored in header.layers}
     forms = {
@@ -85,6 +88,9 @@ def filled(
     dataset, given = _dataset(header, data), torch.zeros(1, *header.input_shape)
     if header.example is not None and example is not None:
         given = torch.from_numpy(_tensor(header.example, example))
+    if header.call is not None:
+        others = {key: torch.from_numpy(_tensor(header.call.others[key], data)) for key, data in held.items()}
+        Calling(header.call.first, others, header.call.answer).enters(module)
     try:
         model = Model.of_accepted(module, given, dataset, header.model, header.architecture)
         if not header.recipe.replaces:  # else its steps name layers of two networks

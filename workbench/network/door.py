@@ -83,7 +83,8 @@ def accepted(module: nn.Module) -> Accepted:
 def accepted_example(example: Any) -> torch.Tensor:
     """The first of a batch of inputs, [1, ...], float32 or whole numbers. Raises ModelError for what is no batch."""
     if not isinstance(example, torch.Tensor):
-        raise ModelError(f"The example input must be one tensor [batch, ...], not {type(example).__name__}.")
+        kinds = "a tensor [batch, ...], or a tuple or dict of several"
+        raise ModelError(f"The example input must be {kinds}, not {type(example).__name__}.")
     if example.layout is not torch.strided or example.is_complex() or example.is_quantized:
         raise ModelError("The example input must be a dense tensor of real numbers.")
     if example.ndim == 0 or example.numel() == 0:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import RecipeError
 from workbench.models import zoo
+from workbench.network.calling import Calling
 from workbench.network.geometry import Use, uses
 from workbench.network.model import Model, load
 from workbench.network.packed import packed
@@ -150,8 +151,8 @@ class EncodedModel(State):
         allows that; see `running`.
         """
         if not slim:
-            return self.module()
-        return simulated_slim(self.model, self.forms).module
+            return Calling.plain(self.module())
+        return Calling.plain(simulated_slim(self.model, self.forms).module)
 
     def packed(self, threads: int | None = None) -> nn.Module:
         """A torch module whose layers multiply with the encoded weights, in eval mode and without gradients.
@@ -159,7 +160,7 @@ class EncodedModel(State):
         threads: of each kernel, by default as many as torch uses now. A layer stored as plain float32 values is torch's
         own. Dead channels are left out where the graph allows it. Raises ModelError for less than one thread.
         """
-        return self.running(threads).module
+        return Calling.plain(self.running(threads).module)
 
     def running(self, threads: int | None = None) -> Slimmed:
         """The packed network, which layers of it became smaller, and why others run with their dead channels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from workbench.errors import ModelError
 from workbench.evidence import Layout
 from workbench.models import zoo
 from workbench.models.exits import exits
+from workbench.network.calling import Calling, Key
 from workbench.network.door import accepted, accepted_example, compressible
 from workbench.network.layer import Layer
 from workbench.network.layers import layers_of
@@ -74,16 +75,22 @@ class Model:
         data: Dataset | str | Any = None,
         name: str | None = None,
         architecture: str | None = None,
+        answer: Key | Sequence[Key] | None = None,
     ) -> Model:
         """Trace any torch module with one forward pass of `example_input` [batch, ...]. The module is copied.
 
-        data: a data set, the name of one on the shelf, or one's own test images, see `Dataset.of`.
+        example_input: a tensor, or a tuple or dict of tensors, as the module takes them: images are then given to the
+        first, and the others stay as they are. data: a data set, the name of one on the shelf, or one's own test
+        images, see `Dataset.of`. answer: the place or name of the scores where the module gives more, as 0 or "logits".
 
         Raises ModelError, naming the layer, for weights that are NaN, infinite or absent, and where the module does not
         accept the example; DataError where the data's images have another shape, or labels have no score.
         """
         came = accepted(module)
-        model = cls.of_accepted(came.module, example_input, data, name, architecture, came.halves)
+        example, calling = Calling.of(example_input, answer)
+        if calling is not None:
+            calling.enters(came.module)
+        model = cls.of_accepted(came.module, example, data, name, architecture, came.halves)
         return replace(model, remarks=came.remarks)
 
     @classmethod
@@ -131,6 +138,11 @@ class Model:
     def input_shape(self) -> tuple[int, ...]:
         """Without the batch."""
         return tuple(self.example.shape[1:])
+
+    @property
+    def calling(self) -> Calling | None:
+        """How it is called, where that is not with one input alone for one answer."""
+        return Calling.within(self.module)
 
     def noise(self, images: int = 1) -> torch.Tensor:
         """[images, ...]: uniform noise, the same at every call; the example where the network takes whole numbers."""

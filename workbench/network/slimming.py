@@ -88,7 +88,7 @@ def slimmed(model: Model, forms: Mapping[str, Form], module: nn.Module, may: Map
     layers = {layer.name: nothing if layer.special else may[layer.name] for layer in model.layers if not layer.aliases}
     try:
         graph = _Layers(layer.name for layer in model.layers).record(module)
-        reason = _overwrites(module, graph)
+        reason = _overwrites(module, graph) if model.calling is None else "it has several inputs or answers"
         if reason is None:
             with torch.no_grad():
                 return _narrowed(model, module, graph, layers, dead)

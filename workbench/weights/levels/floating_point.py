@@ -61,8 +61,8 @@ class FloatingPoint(Table):
         bias = 2 ** (self.exponent - 1) - 1
         magnitude = np.ascontiguousarray(np.abs(levels), np.float32)
         normal = (magnitude.view(np.uint32) >> (23 - self.mantissa)).astype(np.int64) - ((127 - bias) << self.mantissa)
-        small = magnitude < 2.0 ** (1 - bias)
-        steps = np.where(small, magnitude, 0) * 2.0 ** (self.mantissa + bias - 1)  # of the smallest subnormal
+        small, step = magnitude < 2.0 ** (1 - bias), 2.0 ** (1 - bias - self.mantissa)  # of subnormals
+        steps = np.where(small, magnitude, 0).astype(np.float64) / step
         place = np.where(small, steps.astype(np.int64), normal)
         return (self.entries.size // 2 + np.where(levels < 0, -place, place)).astype(self.code_type)
 
