@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from workbench.cli import print_rows, progress
+from workbench.cli import File, print_rows, progress
 from workbench.models import zoo
 
 
@@ -20,7 +20,7 @@ def bench() -> None:
 @click.option("--kernels", "chosen", default="", help="Kernels or families, separated by commas; all by default.")
 @click.option("--most", type=click.IntRange(1), help="End each kernel after so many rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write a Markdown page, too.")
+@click.option("--markdown", type=File(), help="Write a Markdown page, too.")
 def kernels(chosen: str, most: int | None, as_json: bool, markdown: Path | None) -> None:
     """Kernels beside what a user would pick instead."""
     from benchmarks.kernels import KERNELS, named, page, run
@@ -40,7 +40,7 @@ def kernels(chosen: str, most: int | None, as_json: bool, markdown: Path | None)
 @click.option("--surfaces", default="", help="Any of voila, lab, engine, scratch, resnet-50; all by default.")
 @click.option("--moves", type=click.IntRange(1), help="Moves of each slider.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write a Markdown page, too.")
+@click.option("--markdown", type=File(), help="Write a Markdown page, too.")
 def interaction(models: str, surfaces: str, moves: int | None, as_json: bool, markdown: Path | None) -> None:
     """How soon a move of a slider is answered, by the engine and on the page in Chromium."""
     for name in (names := _separated(models)):
@@ -58,7 +58,9 @@ def interaction(models: str, surfaces: str, moves: int | None, as_json: bool, ma
 
 
 @bench.command()
-@click.option("--recipes", default=500, show_default=True, help="How many random recipes to try.")
+@click.option(
+    "--recipes", type=click.IntRange(1), default=500, show_default=True, help="How many random recipes to try."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def coverage(recipes: int, as_json: bool) -> None:
     """How often the running interval after 500 images holds the accuracy on all, and how wide it is."""

@@ -1,6 +1,11 @@
 """The command line: JSON shapes that scripts rely on, exit codes, one-sentence errors, measure = export = evaluate."""
 
+import ctypes
 import json
+import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +162,18 @@ def test_breakeven_has_a_row_for_each_shape() -> None:
         (("bench", "interaction", "--moves", "0"), "0 is not in the range x>=1"),
         (("bench", "breakeven", "lenet-9/mnist"), "There is no model 'lenet-9/mnist'"),
         (("export", MODEL, "--to", "/nowhere/net.cwb"), "/nowhere"),
+        (("export", MODEL, "--to", ""), "a file's name cannot be empty"),
+        (("export", MODEL, "--to", "/nowhere/\udcff"), r"/nowhere/\udcff cannot be written"),
+        (("evaluate", ""), "a file's name cannot be empty"),
+        (("evaluate", "\udcff.cwb"), r"\udcff.cwb cannot be read"),
+        (("measure", MODEL, "--recipe", sys.executable), "it is no recipe"),
+        (("measure", MODEL, "--recipe", "/dev/zero"), "is larger than 10,000,000 bytes"),
+        (("measure", MODEL, "--bits", "9" * 5000), "…"),
+        (("measure", MODEL, "--sparsity", "9" * 5000), "sparsity must be a number from 0 to 1, not inf"),
+        (("measure", MODEL, "--step", f"quantize.uniform:bits={'9' * 5000}"), "bits must be a number from 1 to 8"),
+        (("measure", MODEL, "--images", "9" * 5000), "…"),
+        (("measure", "\x1b[2J"), r"There is no model '\x1b[2J'"),
+        (("bench", "coverage", "--recipes", "0"), "0 is not in the range x>=1"),
     ],
 )
 def test_bad_choices_exit_2_with_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
@@ -165,6 +182,52 @@ def test_bad_choices_exit_2_with_one_sentence(arguments: tuple[str, ...], senten
     last = result.output.strip().splitlines()[-1]
     assert sentence in last
     assert "Traceback" not in result.output
+    assert last.isprintable() and len(last) < 2000
+
+
+PROGRAM = [sys.executable, "-c", "from workbench.cli import main; main()"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs /bin/sh")
+def test_a_reader_who_has_seen_enough_ends_it_quietly() -> None:
+    line = f"{shlex.join(PROGRAM)} methods --json | head -c 1"
+    ended = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True)
+    assert (len(ended.stdout), ended.stderr) == (1, "")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="gives up Linux's capabilities")
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("train", MODEL, "--step", "prune.retrained-magnitude"), 2, "results cannot be made: Permission denied."),
+        (("lab", "--no-browser"), 2, "Permission denied: "),
+        pytest.param(
+            ("export", MODEL, "--to", "n"), 2, "n cannot be written: Permission denied.", marks=pytest.mark.slow
+        ),
+        pytest.param(("measure", MODEL, "--bits", "4", "--images", "100"), 0, "accuracy", marks=pytest.mark.slow),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_where_nothing_can_be_written(arguments: tuple[str, ...], code: int, said: str, tmp_path: Path) -> None:
+    """As for a user who is not root, whose home is somebody else's; the last compiles every kernel that it needs."""
+    ended = subprocess.run([*PROGRAM, *arguments], **homeless(tmp_path), capture_output=True, text=True)
+    shown = (ended.stderr or ended.stdout).strip()
+    assert (ended.returncode, said in shown) == (code, True), shown
+    assert "Traceback" not in shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def homeless(folder: Path) -> dict[str, Any]:
+    """How a process is begun that can write neither into its home nor into where it is, be it root's."""
+    folder.chmod(0o555)
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "WORKBENCH_"))}
+    variables["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[1]), variables.get("PYTHONPATH", "")])
+
+    def give_up() -> None:
+        for capability in (1, 2):  # of passing over the rights of files, CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP; refused where it is not root's
+
+    return {"env": {**variables, "HOME": str(folder)}, "cwd": folder, "preexec_fn": give_up}
 
 
 def test_a_damaged_file_exits_2(tmp_path: Path) -> None:

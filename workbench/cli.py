@@ -18,6 +18,7 @@ from workbench.devices.device import Device
 from workbench.errors import RecipeError, WorkbenchError
 from workbench.method import AXES, METHODS, mode_of
 from workbench.models import zoo
+from workbench.names import sentence
 from workbench.recipe import Recipe, Step, method_named
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 DEFAULT_DEVICE = "horowitz-45nm"
 COMMANDS = "workbench.commands"
+_LARGEST_RECIPE = 10**7  # bytes
 
 
 class _Sentences(click.Group):
@@ -47,10 +49,28 @@ class _Sentences(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except click.UsageError as error:
+            error.message = sentence(error.message)  # type: ignore[misc]  # what stands in it may be long
+            raise
         except WorkbenchError as error:
             raise click.UsageError(str(error)) from error
+        except BrokenPipeError:  # whoever reads has seen enough; click ends quietly
+            raise
         except OSError as error:
-            raise click.UsageError(f"{error.strerror}: {error.filename}") from error
+            named = "" if error.filename is None else f": {error.filename}"
+            raise click.UsageError(sentence(f"{error.strerror}{named}")) from error
+
+
+class File(click.Path):
+    """A file's name, which may not be empty: it would be that of the folder."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if value in ("", Path()):
+            self.fail("a file's name cannot be empty.", parameter, context)
+        return super().convert(value, parameter, context)
 
 
 @click.group(cls=_Sentences)
@@ -147,9 +167,7 @@ def _choices(command: Callable[..., None]) -> Callable[..., None]:
                 metavar="METHOD:SETTING=VALUE,...",
                 help="A step of its own; several are taken in their order (prune.magnitude:sparsity=0.9,scope=layer).",
             ),
-            click.option(
-                "--recipe", "recipe_file", type=click.Path(dir_okay=False, path_type=Path), help="Recipe JSON file."
-            ),
+            click.option("--recipe", "recipe_file", type=File(), help="Recipe JSON file."),
         )
     ):
         command = option(command)
@@ -213,15 +231,15 @@ def _training(title: str, found: Progress) -> None:
 
 @main.command()
 @_choices
-@click.option("--to", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+@click.option("--to", "path", type=File(), required=True, help="File to write.")
 def export(model: str, path: Path, **choices: Any) -> None:
     """Compress MODEL and write the packed file (.cwb)."""
     written = _compressed(model, **choices).save(path)
-    click.echo(f"Wrote {written} ({written.stat().st_size:,} bytes).")
+    click.echo(sentence(f"Wrote {written} ({written.stat().st_size:,} bytes)."))
 
 
 @main.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=File())
 @click.option("--device", default=DEFAULT_DEVICE, show_default=True, help="Device whose energy is modelled.")
 @click.option("--images", type=int, default=None, help="Count accuracy on the first N test images only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -255,7 +273,7 @@ def _recipe(
     if sum((recipe_file is not None, bool(steps), sliders)) > 1:
         raise click.UsageError("Give either --recipe, or --step, or the sliders.")
     if recipe_file is not None:
-        return Recipe.from_json(recipe_file.read_text())
+        return Recipe.from_json(_text(recipe_file))
     if steps:
         return Recipe(tuple(Step(_method(text)) for text in steps))
     return Recipe.sliders(
@@ -264,6 +282,18 @@ def _recipe(
         AXES["rank"].off if rank is None else rank,
         methods={axis: method for axis, method in chosen.items() if method is not None},
     )
+
+
+def _text(file: Path) -> str:
+    """Of a recipe's file. Raises RecipeError for one that is no text, or has no end."""
+    with file.open("rb") as reading:
+        content = reading.read(_LARGEST_RECIPE + 1)
+    if len(content) > _LARGEST_RECIPE:
+        raise RecipeError(f"{file} is larger than {_LARGEST_RECIPE:,} bytes, so it is no recipe.")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise RecipeError(f"{file} is not text, so it is no recipe.") from None
 
 
 def _method(text: str) -> Method:
@@ -303,6 +333,5 @@ def print_rows(rows: list[dict[str, Any]], columns: Iterable[str], as_json: bool
     columns = tuple(columns)
     widths = [max(len(str(row[column])) for row in rows) for column in columns]
     for row in rows:
-        click.echo(
-            "  ".join(str(row[column]).ljust(width) for column, width in zip(columns, widths, strict=True)).rstrip()
-        )
+        cells = "  ".join(str(row[column]).ljust(width) for column, width in zip(columns, widths, strict=True))
+        click.echo(sentence(cells.rstrip()))

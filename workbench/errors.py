@@ -7,11 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from workbench.names import sentence
+
 _cancelled: ContextVar[Callable[[], bool]] = ContextVar("cancelled", default=lambda: False)
 
 
 class WorkbenchError(ValueError):
     """Base of every error that bad input causes; its text is one sentence fit for a page or a terminal."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(sentence(said))
 
 
 class ModelError(WorkbenchError):
@@ -43,7 +48,7 @@ def reason(error: Exception) -> str:
     said = str(error).strip()
     if not said:
         return type(error).__name__
-    first = said.splitlines()[0].rstrip(".")
+    first = sentence(said.splitlines()[0].rstrip("."))
     return first if isinstance(error, (RuntimeError, ValueError)) else f"{type(error).__name__}: {first}"
 
 

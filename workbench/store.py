@@ -14,7 +14,7 @@ from typing import Any
 from platformdirs import user_data_path
 
 from workbench.errors import WorkbenchError
-from workbench.exporters.file import replace
+from workbench.files import replace
 
 VARIABLE = "WORKBENCH_STORE"
 
@@ -37,11 +37,13 @@ class Store:
         return path if path.is_file() else None
 
     def place(self, key: str) -> Path:
-        """Where the result is to be written. Raises WorkbenchError where the folder cannot be made."""
+        """Where the result is to be written. Raises WorkbenchError where nothing can be."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise WorkbenchError(f"The folder of results {self.folder} cannot be made: {error.strerror}.") from error
+        if not os.access(self.folder, os.W_OK):
+            raise WorkbenchError(f"The folder of results {self.folder} cannot be written to.")
         return self._path(key)
 
     def note(self, key: str, facts: dict[str, Any]) -> None:

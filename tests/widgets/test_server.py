@@ -29,6 +29,7 @@ def test_every_class_that_the_settings_name_exists():
         "widgets.server.connection.GuardedConnection",
         "widgets.server.extension",
         "widgets.server.kernels.Kernels",
+        "widgets.server.log.Printable",
     }
     for name in named:
         import_item(name)

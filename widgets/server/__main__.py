@@ -12,6 +12,7 @@ from typing import Any
 
 from widgets.server.paths import notebooks_to_edit, shipped_notebooks, use_settings
 from workbench.errors import WorkbenchError
+from workbench.names import sentence
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _lab(lab_arguments(choice.notebooks, choice.port, choice.no_browser), further)
     except WorkbenchError as error:
         parser.error(str(error))
+    except OSError as error:  # a home in which nothing can be written
+        parser.error(sentence(f"{error.strerror}: {error.filename}"))
 
 
 def dashboard_arguments(notebook: Path, port: int | None, no_browser: bool, kernels: int | None = None) -> list[str]:
@@ -80,6 +83,7 @@ def _lab(arguments: list[str], further: list[str]) -> None:
     from jupyterlab.labapp import LabApp
 
     _check(further, LabApp)
+    _ = LabApp().runtime_dir  # made if need be: where it cannot, that is said before any extension meets it
     LabApp.launch_instance([*arguments, *further])
 
 

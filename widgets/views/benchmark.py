@@ -8,6 +8,7 @@ from typing import Any
 
 from widgets.views import numbers
 from workbench.errors import FormatError
+from workbench.names import printable, sentence
 
 _MOST_ROWS = 10_000
 _MOST_OPPONENTS = 8  # as many marks as can be told apart
@@ -59,8 +60,8 @@ def _kernel(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     low, high = _reach(ratios)
     return {
         "name": name,
-        "title": _TITLES.get(name, name),
-        "opponents": opponents,
+        "title": _TITLES.get(name, printable(name)),
+        "opponents": [printable(opponent) for opponent in opponents],
         "even": _place(1.0, low, high),
         "ticks": [{"at": _place(one, low, high), "text": f"{one:,.6g}{numbers.TIMES}"} for one in _ticks(low, high)],
         "rows": [_row(row, opponents, low, high) for row in rows],
@@ -75,15 +76,16 @@ def _row(row: Mapping[str, Any], opponents: Sequence[str], low: float, high: flo
             "at": _place(taken / seconds, low, high),
             "ratio": _times(taken / seconds),
             "time": numbers.seconds(taken),
-            "text": f"{_against(taken, seconds)} {name} ({numbers.seconds(taken)})",
+            "text": f"{_against(taken, seconds)} {printable(name)} ({numbers.seconds(taken)})",
         }
         for name, taken in row["opponents"].items()
     ]
     threads = f"{row['threads']} thread{'s' if row['threads'] > 1 else ''}"
     limit = "" if share is None else numbers.percent(share, 0)
-    about = [f"{row['case']}, {threads}: {numbers.seconds(seconds)}", *(mark["text"] for mark in marks)]
+    case = printable(row["case"])
+    about = [f"{case}, {threads}: {numbers.seconds(seconds)}", *(mark["text"] for mark in marks)]
     return {
-        "case": row["case"],
+        "case": case,
         "threads": row["threads"],
         "threads_text": threads,
         "time": numbers.seconds(seconds),
@@ -134,7 +136,7 @@ def _machine(about: Any) -> str:
     if isinstance(features, list) and features:
         words.append(f"vector features {', '.join(str(one) for one in features)}")
     words += [f"{name} {about[name]}" for name in ("torch", "numba", "numpy", "python") if name in about]
-    return "; ".join(words)
+    return sentence("; ".join(words))
 
 
 def _check(row: Any, where: str) -> None:

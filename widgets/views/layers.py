@@ -6,6 +6,7 @@ from typing import Any
 
 from widgets.views import numbers
 from widgets.views.latency import of_layer
+from workbench.names import printable
 from workbench.report.beside import by_owner
 from workbench.report.layers import LayerRow
 from workbench.report.report import Report
@@ -35,7 +36,7 @@ def beside(report: Report) -> dict[str, Any]:
     return {
         "summary": f"{count} tensors beside the layers, kept as they came: {numbers.bytes_(size)}, {whole}",
         "owners": [
-            f"{owner.name + ': ' if owner.name else ''}{owner.held.replace('x', numbers.TIMES)}, "
+            f"{printable(owner.name) + ': ' if owner.name else ''}{owner.held.replace('x', numbers.TIMES)}, "
             f"{numbers.bytes_(owner.bytes)}, {owner.share:.1%}"
             for owner in owners
         ],
@@ -45,6 +46,7 @@ def beside(report: Report) -> dict[str, Any]:
 def _row(row: LayerRow, original: int, largest: int) -> dict[str, Any]:
     return {
         "name": row.name,
+        "label": printable(row.name),
         "kind": f"{_KINDS.get(row.kind, row.kind)} {numbers.TIMES.join(str(n) for n in row.shape)}",
         "nonzeros": f"{row.nonzeros:,} of {row.weights:,}",
         "density": row.nonzeros / row.weights if row.weights else 0.0,

@@ -15,6 +15,7 @@ from workbench.data.divide import divide
 from workbench.data.sets import SETS
 from workbench.data.split import SPLITS, Split, SplitName, array
 from workbench.errors import DataError
+from workbench.names import NAME, is_name
 from workbench.tasks import TASKS
 
 Arrays = tuple[NDArray[Any], ...]
@@ -39,6 +40,8 @@ class Dataset:
         source: str = "",
         task: str = "classification",
     ) -> None:
+        if not is_name(name):
+            raise DataError(f"The name of a data set must be {NAME}, not {name!r}.")
         self.name = name
         self.title = title or name
         self.classes = classes

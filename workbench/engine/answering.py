@@ -15,6 +15,7 @@ from workbench.engine.foreseeing import Foreseeing
 from workbench.engine.preparing import Preparing
 from workbench.engine.update import Move, Stage
 from workbench.errors import Stopped, WorkbenchError
+from workbench.names import sentence
 
 _log = logging.getLogger(__name__)
 _EVERY = 0.04  # seconds between two estimates, faster than which an eye cannot follow
@@ -72,7 +73,7 @@ class Answering(Duty):
             failure = str(error)
         except Exception as error:  # the session goes on whatever a user's module does
             _log.exception("move %d failed", move.number)
-            failure = f"{move.model.name} could not be run with this recipe: {type(error).__name__}: {error}"
+            failure = sentence(f"{move.model.name} could not be run with this recipe: {type(error).__name__}: {error}")
         if failure is not None:
             self._bulletin.send(move, "error", None, 0.0, failure)
         with self._bulletin.changed:

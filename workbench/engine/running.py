@@ -19,7 +19,7 @@ from typing import Any
 
 from workbench.engine.listener import Listener, Training
 from workbench.errors import WorkbenchError
-from workbench.exporters.file import replace
+from workbench.files import replace
 from workbench.method import Progress
 from workbench.recipe import Recipe
 from workbench.store import Store

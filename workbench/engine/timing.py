@@ -12,6 +12,7 @@ from workbench.engine.duty import Duty
 from workbench.engine.rehearsal import rehearse
 from workbench.engine.update import Move, Update
 from workbench.errors import Stopped, WorkbenchError
+from workbench.names import sentence
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +65,6 @@ class Timing(Duty):
             failure = f"Latency of {move.model.name} could not be measured: {error}"
         except Exception as error:  # the figures that are known stay
             _log.exception("latency of move %d could not be measured", move.number)
-            failure = f"Latency of {move.model.name} could not be measured: {type(error).__name__}: {error}"
+            failure = sentence(f"Latency of {move.model.name} could not be measured: {type(error).__name__}: {error}")
         if move is self._bulletin.newest:
             send(move, stands.stage, report, stands.progress, failure)

@@ -57,6 +57,7 @@ def _train(
     data = walk.state.model.data
     if data is None:
         raise DataError(f"{walk.state.model.name} has no data set, so {method.title} has no images to train on.")
+    walk.store.place(walk.key)  # rather than after the training
     begun, done = perf_counter(), 0.0
 
     def tell(found: Progress) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from workbench.cache import Cache
 from workbench.errors import FormatError, RecipeError
+from workbench.names import NAME, is_name
 from workbench.network.arrangement import AS_IT_IS, Arrangement
 from workbench.network.calling import Calling, Key
 from workbench.network.layer import Layer
@@ -223,13 +224,13 @@ def parse(raw: bytes, of_today: Callable[[Any], Any] = lambda layer: layer) -> H
         raise FormatError("its header is not the canonical JSON of a packed file")
     reading = Reading(content, {})
     header = Header(
-        model=reading.text("model"),
+        model=_name(reading, "model"),
         architecture=reading.optional_text("architecture"),
         input_shape=_input_shape(reading.take("input_shape")),
         data=_data(reading.take("data")),
         recipe=_recipe(reading.take("recipe")),
         previews=_previews(reading.take("previews")) if "previews" in content else (),
-        original=reading.text("original") if "original" in content else None,
+        original=_name(reading, "original") if "original" in content else None,
         layers=tuple(_layer(of_today(layer)) for layer in _list("layers", reading.take("layers"))),
         rest=tuple(_tensor(one) for one in _list("rest", reading.take("rest"))),
         example=_tensor(reading.take("example")) if "example" in content else None,
@@ -250,6 +251,13 @@ def as_bytes(array: NDArray[Any]) -> Bytes:
 
 def _canonical(content: Any) -> bytes:
     return json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _name(reading: Reading, field: str) -> str:
+    name = reading.text(field)
+    if not is_name(name) and (name or field == "model"):  # the original of a name that says nothing has none
+        raise FormatError(f"field {field!r} must be {NAME}, not {reprlib.repr(name)}")
+    return name
 
 
 def _list(name: str, value: Any) -> list[Any]:
@@ -282,8 +290,8 @@ def _recipe(value: Any) -> Recipe:
 
 
 def _previews(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(title, str) for title in value):
-        raise FormatError("field 'previews' must be a list of texts")
+    if not isinstance(value, list) or not value or not all(map(is_name, value)):
+        raise FormatError(f"field 'previews' must be a list of texts of {NAME}")
     return tuple(value)
 
 

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from workbench.errors import FormatError
-from workbench.exporters.file import replace
 from workbench.exporters.header import EXAMPLE, as_bytes, describe, length, parse
+from workbench.files import replace
 from workbench.network.model import Model
 
 if TYPE_CHECKING:

@@ -105,6 +105,9 @@ def compressible(module: nn.Module) -> dict[str, Compressible]:
 def _check_module(path: str, part: nn.Module) -> None:
     if isinstance(part, torch.jit.ScriptModule):
         raise ModelError(f"Module {path!r} is compiled (TorchScript); hand over the module that it was made from.")
+    for name in (path, *part._parameters, *part._buffers):
+        if not name.isprintable():
+            raise ModelError(f"Module or tensor {name!r} has a name that cannot be printed.")
     for name, tensor in (*part._parameters.items(), *part._buffers.items()):
         if tensor is not None and nn.parameter.is_lazy(tensor):
             where = f"Layer {path!r} has no weights" if name == "weight" else f"Tensor '{path}.{name}' has no numbers"

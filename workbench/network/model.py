@@ -21,6 +21,7 @@ from workbench.errors import ModelError
 from workbench.evidence import Layout
 from workbench.models import zoo
 from workbench.models.exits import exits
+from workbench.names import NAME, is_name, printable
 from workbench.network.calling import Calling, Key
 from workbench.network.door import accepted, accepted_example, compressible
 from workbench.network.layer import Layer
@@ -99,6 +100,8 @@ class Model:
         architecture: str | None, halves: Mapping[str, str] = MappingProxyType({}),
     ) -> Model:  # fmt: skip
         """The same of a module that has come through the door (`network/door.py`), which is not copied again."""
+        if name is not None and not is_name(name):
+            raise ModelError(f"The name of a network must be {NAME}, not {name!r}.")
         example = accepted_example(example_input)
         if any(parameter.is_meta for parameter in module.parameters()):
             example = torch.empty(example.shape, device="meta")
@@ -116,7 +119,7 @@ class Model:
             architecture, traced.operators, *_other_ways(module, traced, example), *map(_content, layers)
         )
         return cls(
-            name=name or type(module).__name__,
+            name=name or printable(type(module).__name__),
             module=module,
             architecture=architecture,
             example=example,

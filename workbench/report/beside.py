@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.names import printable
+
 
 @dataclass(frozen=True)
 class TensorRow:
@@ -41,7 +43,7 @@ class Owner:
     @property
     def held(self) -> str:
         """Its tensors by their own names, with their shapes where these differ."""
-        names = [tensor.name.rpartition(".")[2] for tensor in self.tensors]
+        names = [printable(tensor.name.rpartition(".")[2]) for tensor in self.tensors]
         shapes = ["x".join(map(str, tensor.shape)) or "1" for tensor in self.tensors]
         if len(set(shapes)) == 1:
             return f"{', '.join(names)} {shapes[0]}"

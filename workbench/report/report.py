@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from workbench.names import printable
 from workbench.report.beside import TensorRow, by_owner
 from workbench.report.figures import Figures
 from workbench.report.layers import LayerRow
@@ -65,9 +66,10 @@ class Report:
     def table(self) -> str:
         """The report as aligned text for a terminal: original | compressed | change | badge, then the layers."""
         size = " x ".join(str(n) for n in self.input_shape)
-        images = f"{self.data['name']} {self.data['split']} images" if self.data else "no test images"
+        images = f"{printable(self.data['name'])} {self.data['split']} images" if self.data else "no test images"
         head = (
-            f"{self.model} on {images}, device {self.device}, recipe {self.recipe['digest'][:12]} ({self.kind})\n"
+            f"{printable(self.model)} on {images}, device {self.device}, "
+            f"recipe {self.recipe['digest'][:12]} ({self.kind})\n"
             f"one inference = one input of {size}; 1 MAC = 2 FLOPs; 1 kB = 1,000 bytes"
         )
         return table(head, self.original, self.compressed, self.layers, by_owner(self.beside), self.notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from workbench.names import printable, sentence
 from workbench.report.beside import Owner
 from workbench.report.figures import Accuracy, Figure, Figures, Latency, Metric
 from workbench.report.layers import LayerRow
@@ -29,15 +30,17 @@ def table(
         times = [("dense time", "packed time")]
         times += [(_time(layer.dense_latency), _time(layer.latency)) for layer in layers]
         rows = [cells + pair for cells, pair in zip(rows, times, strict=True)]
-    remarks = [f"{layer.name}: {text}" for layer in layers for text in (layer.note, layer.latency_note) if text]
+    remarks = [
+        f"{printable(layer.name)}: {text}" for layer in layers for text in (layer.note, layer.latency_note) if text
+    ]
     remarks += notes
     remarks += [f"{_title(figure.metric)}: {figure.note}" for figure in compressed.costs.values() if figure.note]
     figures = [("", "original", "compressed", "change", "badge"), *_figures(original, compressed)]
-    others = [(owner.name or "-", owner.held, f"{owner.bytes:,}", f"{owner.share:.1%}") for owner in beside]
+    others = [(printable(owner.name) or "-", owner.held, f"{owner.bytes:,}", f"{owner.share:.1%}") for owner in beside]
     blocks = [head, _align(figures, (0, 4)), _align(rows, _LEFT)]
     if others:
         blocks.append(_align([("beside the layers", "", "bytes", "of the size"), *others], (0, 1)))
-    return "\n\n".join([*blocks, "\n".join(f"- {text}" for text in remarks)])
+    return "\n\n".join([*blocks, "\n".join(f"- {sentence(text)}" for text in remarks)])
 
 
 def _figures(was: Figures | None, now: Figures) -> Iterator[Row]:
@@ -117,7 +120,7 @@ def _latency(was: Latency | None, now: Latency) -> Iterator[Row]:
 
 def _layer(row: LayerRow) -> Row:
     return (
-        row.name,
+        printable(row.name),
         row.kind,
         "x".join(str(n) for n in row.shape),
         f"{row.nonzeros:,} of {row.weights:,}",

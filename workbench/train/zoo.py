@@ -6,17 +6,15 @@ images are read once, at the end.
 """
 
 import json
-import os
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from workbench.data import datasets, full
 from workbench.errors import WorkbenchError
+from workbench.files import replace
 from workbench.models import zoo
 from workbench.models.normalize import normalise
 from workbench.train.loop import Settings, accuracy, fit
@@ -90,22 +88,9 @@ def train(name: str, seed: int) -> float:
         "epochs": course,
     }
     entry.log.parent.mkdir(exist_ok=True)
-    _replace(entry.log, json.dumps(log, indent=2).encode() + b"\n")
-    with tempfile.TemporaryDirectory(dir=entry.weights.parent) as folder:
-        file = Path(folder) / "weights.safetensors"
-        save_file(weights, file, metadata={key: str(value) for key, value in reached.items()})
-        _replace(entry.weights, file.read_bytes())
+    replace(entry.log, [json.dumps(log, indent=2).encode(), b"\n"])
+    replace(entry.weights, [save(weights, metadata={key: str(value) for key, value in reached.items()})])
     return reached["test_accuracy"]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that a reader meets the old one or the new one, never half of it."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
 
 
 @click.command()

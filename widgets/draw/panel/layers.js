@@ -6,7 +6,7 @@ import { stopText } from "./sliders.js";
 
 const LAYER_COLUMNS = ["Layer", "Bytes", "Non-zero", "Bits", "Rank", "Encoding", "MACs", "Energy", "Latency", ""];
 
-function createLayerRow(link, catalogue, name) {
+function createLayerRow(link, catalogue, { name, label }) {
   const kind = make("span", { className: "cwb-muted" });
   const apart = make("span", { className: "cwb-apart", text: "set apart", hidden: true });
   const note = make("p");
@@ -24,13 +24,13 @@ function createLayerRow(link, catalogue, name) {
   const cells = Object.fromEntries(["bits", "encoding", "macs", "energy"].map((key) => [key, make("td", { "data-cell": key })]));
   const editorId = newId("editor");
   const toggle = make("button", {
-    type: "button", "aria-expanded": "false", "aria-controls": editorId, "aria-label": `Adjust layer ${name}`, text: "Adjust",
+    type: "button", "aria-expanded": "false", "aria-controls": editorId, "aria-label": `Adjust layer ${label}`, text: "Adjust",
     onclick: () => open(editor.hidden),
   });
   const row = make(
     "tr",
     { "data-layer": name },
-    make("th", { scope: "row" }, make("span", { className: "cwb-layer-name" }, make("span", { text: name }), apart), kind),
+    make("th", { scope: "row" }, make("span", { className: "cwb-layer-name" }, make("span", { text: label }), apart), kind),
     make("td", { "data-cell": "bytes" }, bytes, change, bar),
     make("td", { "data-cell": "nonzeros" }, density, nonzeros),
     cells.bits,
@@ -46,12 +46,12 @@ function createLayerRow(link, catalogue, name) {
     type: "button", text: "Follow all sliders again",
     onclick: () => link.change((position) => delete position.overrides[name]),
   });
-  const group = make("div", { role: "group", "aria-label": `Sliders of layer ${name}` }, clear);
+  const group = make("div", { role: "group", "aria-label": `Sliders of layer ${label}` }, clear);
   const editor = make("tr", { id: editorId, className: "cwb-editor", hidden: true }, make("td", { colspan: LAYER_COLUMNS.length }, group));
 
   function open(wanted) {
     if (wanted && !controls.length) {
-      controls = catalogue.sliders.map((slider) => createOverride(link, slider, name));
+      controls = catalogue.sliders.map((slider) => createOverride(link, slider, name, label));
       group.prepend(...controls.map((one) => one.root));
       follow(link.position);
     }
@@ -92,16 +92,16 @@ function createLayerRow(link, catalogue, name) {
   };
 }
 
-function createOverride(link, slider, name) {
+function createOverride(link, slider, name, label) {
   const { axis } = slider;
   const moved = (stop) =>
     link.change((position) => {
       position.overrides[name] = { ...position.overrides[name], [axis]: stop };
     });
   const range = makeRange(slider, slider.label, moved, () => link.reach(axis, name));
-  range.input.setAttribute("aria-label", `${slider.label} of layer ${name}`);
+  range.input.setAttribute("aria-label", `${slider.label} of layer ${label}`);
   const clear = make("button", {
-    type: "button", className: "cwb-quiet", text: "Clear", "aria-label": `Clear ${slider.label} of layer ${name}`,
+    type: "button", className: "cwb-quiet", text: "Clear", "aria-label": `Clear ${slider.label} of layer ${label}`,
     onclick: () =>
       link.change((position) => {
         const { [axis]: _, ...rest } = position.overrides[name] ?? {};
@@ -157,7 +157,7 @@ export function createLayers(link, catalogue) {
     const wanted = JSON.stringify(state.layers.map((one) => one.name));
     if (wanted !== names) {
       names = wanted;
-      rows = new Map(state.layers.map((one) => [one.name, createLayerRow(link, catalogue, one.name)]));
+      rows = new Map(state.layers.map((one) => [one.name, createLayerRow(link, catalogue, one)]));
       body.replaceChildren(...[...rows.values()].flatMap((one) => one.rows));
     }
     for (const facts of state.layers) {

@@ -7,18 +7,16 @@ cannot be written is compiled again by the next process.
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from numba.core.serialize import dumps
 
+from workbench.files import write
+
 _DIGEST = 32  # bytes, which a file begins with
-_ABANDONED = 600.0  # seconds after which a temporary file belongs to a process that has ended
 
 
 class KeptCode:
@@ -45,16 +43,10 @@ class KeptCode:
     def save(self, key: Any, data: Any) -> None:
         """Keep `data`, and drop what was compiled from other sources. Raises OSError where it cannot be written."""
         payload = dumps((key, data))
-        temporary = self._folder / f"{self._base}.{uuid4().hex[:16]}.tmp"
-        try:
-            with temporary.open("wb") as file:
-                file.write(hashlib.sha256(payload).digest() + payload)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path(key))
-        finally:
-            temporary.unlink(missing_ok=True)
-        self._clear()
+        write(self._path(key), [hashlib.sha256(payload).digest(), payload])
+        for path in self._files():
+            if not path.name.startswith(f"{self._base}.{self._stamp[:16]}."):
+                path.unlink(missing_ok=True)
 
     def flush(self) -> None:
         """Drop everything that was kept of the function."""
@@ -67,11 +59,3 @@ class KeptCode:
 
     def _files(self) -> Iterator[Path]:
         return (path for path in self._folder.iterdir() if path.name.startswith(f"{self._base}."))
-
-    def _clear(self) -> None:
-        for path in self._files():
-            stale = not path.name.startswith(f"{self._base}.{self._stamp[:16]}.")
-            if path.suffix == ".tmp":
-                stale = path.stat().st_mtime < time.time() - _ABANDONED
-            if stale:
-                path.unlink(missing_ok=True)

@@ -1,11 +1,17 @@
+"""A file is the old one or the new one, whatever happens meanwhile."""
+
+import multiprocessing
 import os
+import random
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from workbench.errors import WorkbenchError
-from workbench.exporters.file import replace
+from workbench.files import replace
 
 
 def test_pieces_stand_one_after_another(tmp_path: Path) -> None:
@@ -81,3 +87,81 @@ def test_what_is_no_regular_file_is_left_as_it_is(tmp_path: Path) -> None:
 def test_a_name_of_no_file_is_told(name: str) -> None:
     with pytest.raises(WorkbenchError, match="cannot be written"):
         replace(Path(name), [b""])
+
+
+@pytest.mark.parametrize("length", [1, 241, 242, 255])
+def test_names_may_be_as_long_as_the_file_system_takes(tmp_path: Path, length: int) -> None:
+    for content in (b"old", b"new"):
+        replace(tmp_path / ("n" * length), [content])
+        assert (tmp_path / ("n" * length)).read_bytes() == content
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_what_a_killed_process_left_is_cleared_and_what_another_is_writing_is_not(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    writing, killed = (context.Process(target=stall, args=(tmp_path / name,)) for name in ("writing", "killed"))
+    for process in (writing, killed):
+        process.start()
+    temporaries: list[Path] = []
+    while len(temporaries) < 2:
+        temporaries = [path for path in tmp_path.glob(".cwb-*.tmp") if path.stat().st_size]
+    killed.kill()
+    killed.join()
+    replace(tmp_path / "other", [b"other"])
+    (left,) = tmp_path.glob(".cwb-*.tmp")
+    assert left in temporaries
+    writing.terminate()
+    writing.join()
+    assert (tmp_path / "writing").read_bytes() == b"begun" + b"x" * 10_000
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "writing"]
+
+
+def stall(path: Path) -> None:
+    """Writes until it is asked to end, then to the end."""
+    asked = []
+    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+
+    def pieces() -> Iterator[bytes]:
+        yield b"begun" + b"x" * 10_000  # more than is held back
+        while not asked:
+            time.sleep(0.01)
+
+    replace(path, pieces())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_others_files_of_such_a_name_stay(tmp_path: Path) -> None:
+    (tmp_path / ".cwb-link.tmp").symlink_to(tmp_path / "kept")
+    (tmp_path / ".cwb-folder.tmp").mkdir()
+    os.mkfifo(tmp_path / ".cwb-pipe.tmp")  # which would be waited at
+    (tmp_path / "kept").write_bytes(b"kept")
+    replace(tmp_path / "file", [b""])
+    assert {".cwb-link.tmp", ".cwb-folder.tmp", ".cwb-pipe.tmp", "kept"} < {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_200_kills_while_saving_leave_the_old_file_or_the_new_and_no_other(tmp_path: Path) -> None:
+    path, rng = tmp_path / "net.cwb", random.Random(0)
+    whole = [bytes([number]) * 400_000 for number in range(256)]
+    replace(path, [whole[255]])
+    context = multiprocessing.get_context("fork")
+    seen = set()
+    for _ in range(200):
+        process = context.Process(target=save_over_and_over, args=(path, whole))
+        process.start()
+        time.sleep(0.01 + rng.random() / 20)
+        process.kill()
+        process.join()
+        content = path.read_bytes()
+        assert content in whole
+        seen.add(content[0])
+        assert len(list(tmp_path.iterdir())) <= 2  # the file, and what the last kill left
+    assert len(seen) > 5
+    replace(path, [b""])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def save_over_and_over(path: Path, contents: list[bytes]) -> None:
+    for content in contents:
+        replace(path, [content[:1000], content[1000:]])
