@@ -116,7 +116,7 @@ def test_the_factored_module_equals_the_module_with_the_product(method: object, 
 def network_with(module: nn.Module, weights: dict[str, np.ndarray]) -> nn.Module:
     with torch.no_grad():
         for name, weight in weights.items():
-            module.get_submodule(name).weight.copy_(torch.from_numpy(weight))
+            module.get_submodule(name).weight.copy_(torch.tensor(weight))
     return module.eval()
 
 

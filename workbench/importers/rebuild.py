@@ -20,7 +20,7 @@ from workbench.network.calling import Calling, Key
 from workbench.network.door import accepted
 from workbench.network.encoded import ENTERING, EncodedModel
 from workbench.network.model import Model
-from workbench.weights.arrays import Floats
+from workbench.weights.arrays import Floats, all_finite
 from workbench.weights.encoding import Encoding
 from workbench.weights.form import Form
 from workbench.weights.levels import LEVELS, Levels
@@ -175,7 +175,7 @@ def _entering(stored: StoredLayer, arrays: Arrays) -> Levels | None:
 def _composed(name: str, form: Form) -> Floats:
     with np.errstate(over="ignore", invalid="ignore"):
         weight = form.compose()
-    if not np.isfinite(weight).all():
+    if not all_finite(weight):
         raise FormatError(f"layer {name!r}: its weights are not all finite")
     return weight
 

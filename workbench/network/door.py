@@ -8,6 +8,7 @@ evaluation mode.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast, get_args
 
@@ -185,11 +186,15 @@ def check_weight(path: str, weight: Any, bias: torch.Tensor | None = None) -> No
         raise ModelError(f"Layer {path!r} has no weight.")
     if weight.numel() == 0:
         raise ModelError(f"Layer {path!r} is empty: its weight has shape {tuple(weight.shape)}.")
-    for kind, tensor in (("weights", weight), ("biases", bias)):
-        bad = 0 if tensor is None or tensor.is_meta else int((~torch.isfinite(tensor)).sum())
-        if bad:
+    largest = 0.0
+    for kind, tensor in (("biases", bias), ("weights", weight)):
+        if tensor is None or tensor.is_meta:
+            continue
+        ends = [float(end) for end in tensor.aminmax()]
+        largest = max(map(abs, ends))
+        if not all(map(math.isfinite, ends)):  # NaN is at both of them
+            bad = int((~torch.isfinite(tensor)).sum())
             raise ModelError(f"Layer {path!r} has {bad} {kind} that are NaN or infinite; it cannot be compressed.")
-    largest = 0.0 if weight.is_meta else float(weight.abs().max())
     if largest > LARGEST_WEIGHT:
         raise ModelError(
             f"Layer {path!r} has weights as large as {largest:.2g}; beyond {LARGEST_WEIGHT:g} sums of them overflow."

@@ -11,7 +11,7 @@ from torch import nn
 
 from workbench.network.arrangement import Arrangement
 from workbench.network.trace import Call
-from workbench.weights.arrays import Floats
+from workbench.weights.arrays import Floats, has_negative_zeros
 from workbench.weights.blank import Blank
 from workbench.weights.form import Form
 from workbench.weights.levels.floating_point import FloatingPoint
@@ -54,9 +54,10 @@ class Layer:
         """The form of its weights as they came."""
         if self.weight is None:
             return Form.whole(Blank(self.shape))
+        values = self.weight + np.float32(0) if has_negative_zeros(self.weight) else self.weight
         if not self.half:
-            return Form.of(self.weight)
-        levels, values = HALVES[self.half], self.weight + np.float32(0)  # without negative zeros
+            return Form.whole(Part(values))
+        levels = HALVES[self.half]
         return Form.whole(Part(values, levels, levels.codes_of(values)))
 
     @property

@@ -69,8 +69,10 @@ class Part:
     @classmethod
     def on_levels(cls, levels: Levels, codes: Codes, zero: NDArray[np.bool_]) -> Part:
         """A part on `levels`; exactly zero where `zero` says so."""
-        values = np.where(zero, np.float32(0), levels.decode(codes)) + np.float32(0)
-        return cls(np.ascontiguousarray(values, np.float32), levels, np.ascontiguousarray(codes, levels.code_type))
+        values = np.require(levels.decode(codes), np.float32, ("C", "W", "OWNDATA"))
+        values[zero] = 0
+        values += np.float32(0)  # -0.0 + 0.0 is +0.0
+        return cls(values, levels, np.ascontiguousarray(codes, levels.code_type))
 
     def without(self, cut: Cut) -> Part:
         """The same without the weights that are cut; its levels stay."""
@@ -110,7 +112,12 @@ class Part:
         """The same with its values and codes, for whoever reads them more than once."""
         if self.cut is None and self._grid is None:
             return self
-        part = Part(self.values, self.levels, self.codes)
+        made = self._made()
+        if made is None and self._grid is not None:
+            codes: Codes = np.empty(self._grid.code_shape(self.shape), self._grid.code_type)
+            part = Part(self._rounded(codes), self._grid, codes)  # both at once
+        else:
+            part = Part(self.values, self.levels, self.codes)
         part._counts = self._zeros
         return part
 

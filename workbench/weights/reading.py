@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import FormatError
 from workbench.kernels.lowbit.bitpack import packed_size, unpack
-from workbench.weights.arrays import Floats
+from workbench.weights.arrays import Floats, all_finite
 
 MOST_WEIGHTS = 2**31
 MOST_DIMENSIONS = 8
@@ -105,8 +105,8 @@ class Reading:
 
     def floats(self, name: str, count: int) -> Floats:
         """Array `name` as `count` float32 values, all finite."""
-        values = self.array(name, 4 * count).view("<f4").astype(np.float32)
-        if not np.isfinite(values).all():
+        values = self.array(name, 4 * count).view("<f4").astype(np.float32, copy=False)
+        if not all_finite(values):
             raise FormatError(f"array {name!r} holds values that are NaN or infinite")
         return values
 

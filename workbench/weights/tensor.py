@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import FormatError, RecipeError
+from workbench.weights.arrays import all_finite
 from workbench.weights.blank import Blank
 from workbench.weights.encoding import Convolution, Encoding, Kernel, Plan, Scheme
 from workbench.weights.form import Form
@@ -83,7 +84,7 @@ class TensorEncoding(Encoding):
         """Raises FormatError for weights that are not finite, or that could not stand where they do."""
         with np.errstate(over="ignore", invalid="ignore"):
             values = self._part().values
-        if not np.isfinite(values).all():
+        if not all_finite(values):
             raise FormatError("its weights are not all finite")
         positions = self.places.positions(self.shape)
         self.places.check(values.reshape(-1) if positions is None else values.reshape(-1)[positions])
@@ -122,7 +123,7 @@ class TensorScheme(Scheme):
     def encode(self, form: Form) -> TensorEncoding:
         if form.factored:
             raise RecipeError(f"Encoding {self.name!r} holds one tensor, and these weights are several.")
-        (part,) = form.parts
+        part = form.parts[0].made
         best = self.best(part)
         if best is None:
             raise RecipeError(f"Encoding {self.name!r} cannot hold these weights without loss.")

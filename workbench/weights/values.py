@@ -18,7 +18,7 @@ from workbench.errors import FormatError
 from workbench.kernels.lowbit.bitpack import pack, packed_size, unpack
 from workbench.kernels.lowbit.weights import LowBit
 from workbench.kernels.sparse.stream import Listed
-from workbench.weights.arrays import Bytes, Codes, Floats, Planned, Positions
+from workbench.weights.arrays import Bytes, Codes, Floats, Planned, Positions, has_negative_zeros
 from workbench.weights.encoding import Convolution, Kernel
 from workbench.weights.levels import LEVELS, Levels
 from workbench.weights.part import Part
@@ -67,14 +67,14 @@ class FloatValues(Values):
     """values: float32, one an entry. Levels are not kept."""
 
     kind: ClassVar[str] = FLOAT32
-    values: Floats
+    values: Floats  # without negative zeros
 
     @classmethod
     def of(cls, part: Part, positions: Positions | None) -> FloatValues:
         return cls(_taken(part.values, positions))
 
     def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
-        return Part.of(_placed(self.values, positions, np.zeros(shape, np.float32)))
+        return Part(_placed(self.values, positions, np.zeros(shape, np.float32)))
 
     def listed(self, shape: tuple[int, ...]) -> Listed:
         return Listed(floats=self.values)
@@ -92,7 +92,7 @@ class FloatValues(Values):
     def restore(cls, reading: Reading, entries: int) -> FloatValues:
         """Raises FormatError for what could not have been written."""
         values = reading.floats("values", entries)
-        if (np.signbit(values) & (values == 0)).any():
+        if has_negative_zeros(values):
             raise FormatError("array 'values' holds a negative zero")
         return cls(values)
 

@@ -92,8 +92,10 @@ class Affine(Levels):
 
     def decode(self, codes: Codes) -> Floats:
         """Values of `codes`, an array in the weight tensor's own shape."""
-        scale = self.grouping.spread(self.scale, codes.shape)
-        return scale * (codes.astype(np.float32) - self.grouping.spread(self.zero_point, codes.shape))
+        values = codes.astype(np.float32)
+        values -= self.grouping.spread(self.zero_point, codes.shape)
+        values *= self.grouping.spread(self.scale, codes.shape)
+        return values
 
     def within(self, shape: tuple[int, ...], rows: Indices, whole: bool) -> Self | None:
         """None where a group would lose some of its inputs: those of a row are then counted off anew."""
