@@ -89,7 +89,7 @@ def filled(
     if header.example is not None and example is not None:
         given = torch.from_numpy(_tensor(header.example, example))
     if header.call is not None:
-        others = {key: torch.from_numpy(_tensor(header.call.others[key], data)) for key, data in held.items()}
+        others = {key: torch.from_numpy(_tensor(header.call.others[key], array)) for key, array in held.items()}
         Calling(header.call.first, others, header.call.answer).enters(module)
     try:
         model = Model.of_accepted(module, given, dataset, header.model, header.architecture)
