@@ -144,7 +144,7 @@ def test_stopped_early_the_best_so_far_is_kept_and_said(model, store):
 
 
 def test_a_training_stopped_again_never_takes_a_better_result_away(model, store):
-    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=8)),))
+    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=2)),))
     seen = []
 
     def stop_after(epochs):
@@ -398,3 +398,39 @@ def test_lenet_300_100_at_two_bits(store, record_property):
     record_property("rounded alone", f"{score(rounded):.2%}")
     assert score(trained) > 0.95
     assert score(trained) > score(rounded) + 0.2
+
+
+class Words(nn.Module):
+    """Whole numbers looked up, read one after the other, and every layer of another kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.look = nn.Embedding(7, 8), nn.Conv1d(8, 8, 3, padding=1)
+        self.cell, self.head = nn.LSTM(8, 8, batch_first=True), nn.Linear(8, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        seen = torch.relu(self.look(self.table(x).transpose(1, 2))).transpose(1, 2)
+        return self.head(self.cell(seen)[0][:, -1])
+
+
+def test_a_network_of_whole_numbers_and_recurrent_weights_is_trained_and_keeps_its_zeros(tmp_path) -> None:
+    words = np.random.default_rng(0).integers(0, 7, (700, 5))
+    splits = {"train": slice(0, 400), "validation": slice(400, 500), "test": slice(500, None)}
+    labels = (words == 3).any(1).astype(np.int64)
+    data = Dataset.from_arrays("words", **{name: (words[part], labels[part]) for name, part in splits.items()})
+    torch.manual_seed(0)
+    model = Model.from_module(Words(), torch.zeros(1, 5, dtype=torch.int64), data)
+    pruned = RetrainedMagnitude(sparsity=0.5, scope="layer", rounds=1, epochs=2)
+    found = train(model, Recipe((Step(pruned), Step(QuantisationAware(epochs=1)))), Store(tmp_path))
+    assert found.previews == ()
+    for layer in model.layers:
+        (part,) = found.forms[layer.name].parts
+        assert part.nonzeros <= part.size / 2
+        assert not np.array_equal(part.values, layer.weight * (part.values != 0))  # it has learned
+        assert (part.bits == 4) == layer.called
+    with torch.no_grad():
+        x = torch.from_numpy(words[500:])
+        scores = found.to_torch()(x)
+        torch.testing.assert_close(found.packed()(x), scores, rtol=1e-4, atol=1e-5)
+    right = (scores.argmax(1).numpy() == labels[500:]).mean()
+    assert workbench.assess(found).compressed.accuracy.value == right

@@ -51,14 +51,16 @@ def test_every_tensor_that_no_layer_holds_is_listed_with_its_share(model: Model)
         "name": "cell.bias_ih_l0", "shape": [18], "bytes": 72, "share": 72 / size.value
     }  # fmt: skip
     lines = [" ".join(line.split()) for line in found.table().splitlines()]
-    assert f"pair weight 4x6x6, bias 4 592 {592 / size.value:.1%}" in lines
+    assert f"pair weight 4x6x6, bias 4 592 {100 * 592 / size.value:.1f}" in lines
 
 
 def test_layers_that_no_step_changed_are_named_with_their_share(model: Model) -> None:
     named = Step(SVD(rank=0.5), layers=("head",))
     weights = {layer.name: layer.size for layer in model.layers}
     share = (weights["cell.weight_ih_l0"] + weights["cell.weight_hh_l0"]) / sum(weights.values())
-    sentence = f"2 of 3 layers, {share:.1%} of the weights, are untouched: cell.weight_ih_l0, cell.weight_hh_l0."
+    sentence = (
+        f"2 of 3 layers, {100 * share:.1f} % of the weights, are untouched: cell.weight_ih_l0, cell.weight_hh_l0."
+    )
     assert sentence in report(model, named).notes
     everywhere = report(model, Step(Uniform(bits=4)))
     assert not any("untouched" in note for note in everywhere.notes)

@@ -32,12 +32,12 @@ def beside(report: Report) -> dict[str, Any]:
     """The tensors that no layer holds: a line on all of them, and one for each module."""
     owners = by_owner(report.beside)
     count, size = len(report.beside), sum(owner.bytes for owner in owners)
-    whole = f"{sum(owner.share for owner in owners):.1%} of the size"
+    whole = f"{numbers.percent(sum(owner.share for owner in owners), 1)} of the size"
     return {
         "summary": f"{count} tensors beside the layers, kept as they came: {numbers.bytes_(size)}, {whole}",
         "owners": [
             f"{printable(owner.name) + ': ' if owner.name else ''}{owner.held.replace('x', numbers.TIMES)}, "
-            f"{numbers.bytes_(owner.bytes)}, {owner.share:.1%}"
+            f"{numbers.bytes_(owner.bytes)}, {numbers.percent(owner.share, 1)}"
             for owner in owners
         ],
     }

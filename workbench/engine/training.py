@@ -65,10 +65,11 @@ def _train(
         done = found.share
         progress(method.title, found)
 
-    course = TrainingCourse(data, tell, cancelled)
+    course = TrainingCourse(data, tell, cancelled, walk.state.model.entering)
     for state in method.train(walk.state, walk.layers(), course):
         stopped = cancelled() and not isclose(done, 1.0)
-        score = accuracy(state.module(), data.split("validation"), task=data.task)
+        entering = state.model.entering
+        score = accuracy(state.module(), data.split("validation"), task=data.task, entering=entering)
         if stopped and (done == 0.0 or not _better(walk, score)):
             continue
         facts = {

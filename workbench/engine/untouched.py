@@ -30,4 +30,4 @@ def said(compressed: CompressedModel) -> tuple[str, ...]:
         return ("Nothing was compressed: no step of the recipe changed any layer.",)
     share = sum(layer.size for layer in same) / sum(layer.size for layer in layers)
     names = ", ".join(layer.name for layer in same[:5]) + (", ..." if len(same) > 5 else "")
-    return (f"{len(same)} of {len(layers)} layers, {share:.1%} of the weights, are untouched: {names}.",)
+    return (f"{len(same)} of {len(layers)} layers, {100 * share:.1f} % of the weights, are untouched: {names}.",)

@@ -36,10 +36,12 @@ def table(
     remarks += notes
     remarks += [f"{_title(figure.metric)}: {figure.note}" for figure in compressed.costs.values() if figure.note]
     figures = [("", "original", "compressed", "change", "badge"), *_figures(original, compressed)]
-    others = [(printable(owner.name) or "-", owner.held, f"{owner.bytes:,}", f"{owner.share:.1%}") for owner in beside]
+    others = [
+        (printable(owner.name) or "-", owner.held, f"{owner.bytes:,}", f"{100 * owner.share:.1f}") for owner in beside
+    ]
     blocks = [head, _align(figures, (0, 4)), _align(rows, _LEFT)]
     if others:
-        blocks.append(_align([("beside the layers", "", "bytes", "of the size"), *others], (0, 1)))
+        blocks.append(_align([("beside the layers", "", "bytes", "% of the size"), *others], (0, 1)))
     return "\n\n".join([*blocks, "\n".join(f"- {sentence(text)}" for text in remarks)])
 
 

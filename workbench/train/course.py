@@ -17,7 +17,7 @@ from workbench.models import zoo
 from workbench.models.normalize import normalise
 from workbench.network.model import Model
 from workbench.network.state import State
-from workbench.train.loop import LossOf, Settings, fit
+from workbench.train.loop import Entering, LossOf, Settings, fit
 
 _BATCH = 128
 _WARMUP = 0.1  # share of the steps in which the learning rate rises
@@ -31,11 +31,15 @@ class TrainingCourse:
     """
 
     def __init__(
-        self, data: Dataset, progress: Callable[[Progress], None], cancelled: Callable[[], bool] = lambda: False
+        self,
+        data: Dataset,
+        progress: Callable[[Progress], None],
+        cancelled: Callable[[], bool] = lambda: False,
+        entering: Entering = lambda images: images,
     ) -> None:
         self._train, self._validation, self._task = data.split("train"), data.split("validation"), data.task
         self._data = data
-        self._progress, self._cancelled = progress, cancelled
+        self._progress, self._cancelled, self._entering = progress, cancelled, entering
         self._begun = perf_counter()
 
     def fit(
@@ -69,6 +73,7 @@ class TrainingCourse:
             loss_of=loss_of,
             before_step=before_step,
             after_step=after_step,
+            entering=self._entering,
         )
         try:
             for epoch in epochs_done:

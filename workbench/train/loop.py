@@ -45,6 +45,7 @@ class Settings:
 
 
 LossOf = Callable[[nn.Module, Tensor, Tensor], Tensor]
+Entering = Callable[[Tensor], Tensor]  # what makes of images what a network takes: whole numbers, say
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def fit(
     loss_of: LossOf | None = None,
     before_step: Callable[[], None] = lambda: None,
     after_step: Callable[[int, int], None] = lambda step, steps: None,
+    entering: Entering = lambda images: images,
 ) -> Iterator[Epoch]:
     """Train `module` in place and yield after every epoch.
 
@@ -87,7 +89,7 @@ def fit(
     """
     generator = torch.Generator().manual_seed(seed)
     asked = TASKS[task]
-    images, truth = train.inputs(), train.targets()
+    images, truth = entering(train.inputs()), train.targets()
     hooks = _dropout_hooks(module, settings.dropout, generator)
     # Convolutions are about twice as fast on a CPU with the channels innermost; it changes the layout, not the values.
     _lay_out(module, torch.channels_last)
@@ -124,7 +126,7 @@ def fit(
                 total += float(loss.detach()) * len(chosen)
                 if settings.average:
                     _average(averaged, module, min(settings.average, (1 + step) / (10 + step)))
-            reached = accuracy(averaged, validation, task=task)
+            reached = accuracy(averaged, validation, task=task, entering=entering)
             if reached > best_accuracy:
                 best_state, best_accuracy = copy.deepcopy(averaged.state_dict()), reached
             yield Epoch(number, total / len(truth), reached, time.perf_counter() - started)
@@ -149,11 +151,17 @@ def _joint_loss(module: nn.Module, images: Tensor, truth: Tensor, task: type[Tas
 
 
 @torch.no_grad()
-def accuracy(module: nn.Module, split: Split, batch: int = 500, task: str = "classification") -> float:
+def accuracy(
+    module: nn.Module,
+    split: Split,
+    batch: int = 500,
+    task: str = "classification",
+    entering: Entering = lambda images: images,
+) -> float:
     """The task's score on the split's images, as their share (0..1) that is answered rightly, in evaluation mode."""
     module.eval()
     asked = TASKS[task]
-    answers = [asked.answers(module(images), len(images)) for images in split.inputs().split(batch)]
+    answers = [asked.answers(module(images), len(images)) for images in entering(split.inputs()).split(batch)]
     return float(asked.scores(np.concatenate(answers), split.truth, split.truth).mean())
 
 

@@ -10,7 +10,9 @@ from workbench.method import METHODS, Course, Layerwise, Trained, setting
 from workbench.methods._straight_through import used_as
 
 if TYPE_CHECKING:
+    from workbench.evidence import Layout
     from workbench.network.state import State
+    from workbench.weights.form import Form
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class QuantisationAware(Trained):
         choices=("tensor", "channel", "group"),
     )
     epochs: int = setting(5, "Passes over the training images.", low=1, high=50, step=1)
+
+    def refusal(self, form: Form, layout: Layout) -> str | None:
+        return None if layout.called else "has no call of its own, in which its rounded weight could be trained"
 
     def stand_in(self) -> Layerwise:
         chosen = {"bits": self.bits, "per": self.per}
