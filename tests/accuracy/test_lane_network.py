@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 import workbench
+from tests.zoo import loaded
 from workbench.accuracy.lane_network import LaneNetwork
 from workbench.accuracy.torch_network import TorchNetwork
 from workbench.kernels.compiler.features import wide
@@ -52,7 +53,7 @@ def _agree(found: torch.Tensor, expected: torch.Tensor) -> None:
     ids=["original", "sparse", "low-rank", "nothing"],
 )
 def test_the_zoo(name: str, recipe: Recipe) -> None:
-    model = workbench.load(name)
+    model = loaded(name)
     compressed = workbench.compress(model, recipe)
     x = torch.rand(37, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -61,7 +62,7 @@ def test_the_zoo(name: str, recipe: Recipe) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_cut_gives_the_same_scores_bit_for_bit(name: str) -> None:
-    model = workbench.load(name)
+    model = loaded(name)
     network = _network(model)
     x, other = (torch.rand(20, 1, 28, 28, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
     whole = _scores(network, x)
@@ -75,7 +76,7 @@ def test_every_cut_gives_the_same_scores_bit_for_bit(name: str) -> None:
 
 
 def test_a_layer_is_first_used_where_its_weight_is() -> None:
-    network = _network(workbench.load("resnet-8/fashion-mnist"))
+    network = _network(loaded("resnet-8/fashion-mnist"))
     assert sorted(network.first_use, key=lambda one: network.first_use[one])[:3] == [
         "conv1",
         "stack1.conv1",
@@ -155,7 +156,7 @@ def _cuts(network: LaneNetwork, x: torch.Tensor, cuts: Sequence[int]) -> None:
 
 
 def test_an_image_does_not_depend_on_those_beside_it() -> None:
-    network = _network(workbench.load("mobilenet-v2/fashion-mnist"))
+    network = _network(loaded("mobilenet-v2/fashion-mnist"))
     x = torch.rand(112, 1, 28, 28)
     places = torch.from_numpy(np.random.default_rng(0).permutation(112))
     assert torch.equal(_scores(network, x)[places], _scores(network, x[places]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-import workbench
+from tests.zoo import loaded
 from workbench.accuracy.lane_plan import Plan, planned
 from workbench.accuracy.torch_network import TorchNetwork
 from workbench.network.model import Model
@@ -30,14 +30,14 @@ def _plan(model: Model) -> Plan:
     ],
 )
 def test_the_zoo_is_nothing_but_layers_and_pooling(name: str, pools: list[int]) -> None:
-    model = workbench.load(name)
+    model = loaded(name)
     plan = _plan(model)
     assert [step.layer for step in plan.steps if step.layer] == [layer.name for layer in model.layers]
     assert [step.pool for step in plan.steps if not step.layer] == pools
 
 
 def test_a_residual_is_added_by_the_later_of_its_branches() -> None:
-    steps = {step.layer: step for step in _plan(workbench.load("resnet-8/fashion-mnist")).steps}
+    steps = {step.layer: step for step in _plan(loaded("resnet-8/fashion-mnist")).steps}
     assert steps["stack1.conv2"].beside is steps["conv1"].writes
     assert steps["stack2.conv2"].beside is None and not steps["stack2.conv2"].clips
     assert steps["stack2.shortcut"].beside is steps["stack2.conv2"].writes
@@ -45,7 +45,7 @@ def test_a_residual_is_added_by_the_later_of_its_branches() -> None:
 
 
 def test_parts_of_a_concatenation_are_written_where_they_belong() -> None:
-    steps = {step.layer: step for step in _plan(workbench.load("squeezenet/fashion-mnist")).steps}
+    steps = {step.layer: step for step in _plan(loaded("squeezenet/fashion-mnist")).steps}
     one, other = steps["fire2.expand1x1"].writes, steps["fire2.expand3x3"].writes
     assert one.root is other.root is steps["fire3.squeeze"].reads
     assert (one.channel, other.channel) == (0, 64)

@@ -10,12 +10,13 @@ import torch
 from torch import nn
 
 from tests.exporters.forging import CODED, Net, every_encoding, example, sealed, taken_apart, with_checksums, written
+from tests.zoo import loaded
 from workbench.compression.compressed import CompressedModel, compress, read
 from workbench.data.datasets import Dataset
 from workbench.errors import FormatError, WorkbenchError
 from workbench.exporters.packed import LONGEST_HEADER
 from workbench.method import METHODS
-from workbench.network.model import Model, load
+from workbench.network.model import Model
 from workbench.recipe import Recipe, Step
 from workbench.weights.choice import ENCODINGS
 from workbench.weights.form import Form
@@ -60,7 +61,7 @@ def _random_recipe(rng: random.Random, layers: list[str]) -> Recipe:
 @pytest.mark.parametrize("seed", range(8))
 def test_the_file_has_the_size_that_was_shown_and_gives_the_network_back(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
-    model = load(["lenet-300-100/mnist", ZOO][seed % 2])
+    model = loaded(["lenet-300-100/mnist", ZOO][seed % 2])
     compressed = compress(model, _random_recipe(rng, [layer.name for layer in model.layers]))
     path = compressed.save(tmp_path / "net.cwb")
     size = compressed.size
@@ -76,7 +77,7 @@ def test_the_file_has_the_size_that_was_shown_and_gives_the_network_back(seed: i
 
 def test_the_size_of_a_chain_follows_the_encoding_that_its_factors_are_given(tmp_path: Path) -> None:
     """The same factors in other encodings, one after another: nothing known of the first is told of the next."""
-    model, steps = load("lenet-300-100/mnist"), (Step(METHODS["factorize.svd"](rank=0.2)),)
+    model, steps = loaded("lenet-300-100/mnist"), (Step(METHODS["factorize.svd"](rank=0.2)),)
     for encodings in ({}, {"fc1": "bitmap"}, {"fc1": "relative-index+huffman"}):
         compressed = compress(model, Recipe(steps, encodings))
         assert compressed.size.value == compressed.save(tmp_path / "net.cwb").stat().st_size
@@ -320,7 +321,7 @@ def test_a_network_that_is_not_the_files(tmp_path: Path) -> None:
 
 
 def test_an_architecture_that_is_not_the_zoos(tmp_path: Path) -> None:
-    header, arrays = taken_apart(written(compress(load(ZOO), Recipe()), tmp_path))
+    header, arrays = taken_apart(written(compress(loaded(ZOO), Recipe()), tmp_path))
     path = tmp_path / "forged.cwb"
     for field, value, message in (
         ("architecture", "lenet-6", "architecture 'lenet-6' is unknown; known are .*lenet-300-100, lenet-5"),
@@ -335,7 +336,7 @@ def test_an_architecture_that_is_not_the_zoos(tmp_path: Path) -> None:
 def test_the_recipe_in_the_header_is_the_recipe(tmp_path: Path) -> None:
     uniform = METHODS["quantize.uniform"]
     recipe = Recipe((Step(uniform(bits=3), ("fc1",), {"fc1": {"bits": 5}}),), {"fc2": "bitmap"})
-    compressed = compress(load(ZOO), recipe)
+    compressed = compress(loaded(ZOO), recipe)
     back = read(compressed.save(tmp_path / "net.cwb"))
     assert back.recipe == recipe
     assert back.encodings["fc2"].name == "bitmap"

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import workbench
+from tests.zoo import loaded
 from tests.odd_networks import Residual, Shuffled, model_of
 from workbench.compression.compressed import compress
 from workbench.methods.prune._emptied import Emptied, beside, emptied, without
@@ -64,7 +65,7 @@ def test_odd_networks(module):
 @pytest.mark.parametrize("name", ["lenet-5/mnist", "resnet-8/fashion-mnist", "mobilenet-v2/fashion-mnist",
                                   "squeezenet/fashion-mnist"])  # fmt: skip
 def test_the_zoo(name):
-    assert_empty_everywhere(workbench.load(name))
+    assert_empty_everywhere(loaded(name))
 
 
 def test_what_is_coupled_to_what():
@@ -115,7 +116,7 @@ def test_a_graph_that_cannot_be_followed_is_said():
 
 def test_logits_are_those_of_the_network_whose_maps_are_zeroed_after_batch_norm_and_activation():
     """Li et al.'s check, on ResNet-8: with β ≠ 0 a mask on the filters alone is another network."""
-    model = workbench.load("resnet-8/fashion-mnist")
+    model = loaded("resnet-8/fashion-mnist")
     compressed = compress(model, Recipe((Step(L1Filter(share=0.4), ("stack1.conv1", "stack2.conv1")),)))
     x = model.data.split("test").inputs(slice(100))
     naive, masked = State.of(model).module(), State.of(model).module()
@@ -139,7 +140,7 @@ def test_logits_are_those_of_the_network_whose_maps_are_zeroed_after_batch_norm_
 
 
 def test_weights_and_operations_fall_by_the_analytic_amount():
-    model = workbench.load("lenet-5/mnist")
+    model = loaded("lenet-5/mnist")
     report = workbench.assess(compress(model, Recipe((Step(L1Filter(share=0.5)),))), images=100)
     weights = {"conv1": 10 * 25, "conv2": 25 * 10 * 25, "fc1": 250 * 25 * 16, "fc2": 10 * 250}
     assert {row.name: row.nonzeros for row in report.layers} == weights
@@ -149,7 +150,7 @@ def test_weights_and_operations_fall_by_the_analytic_amount():
 
 
 def test_recording_leaves_the_models_own_module_as_it_is_beside_other_threads() -> None:
-    model = workbench.load("lenet-5/mnist")
+    model = loaded("lenet-5/mnist")
     kinds = [type(one) for one in model.module.modules()]
     seen = []
     threads = [Thread(target=lambda: seen.append(couplings(model).reasons)) for _ in range(4)]

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import workbench
+from tests.zoo import loaded
 from tests.odd_networks import IMAGE, Residual, Shuffled, model_of
 from tests.one_thread import one_thread  # noqa: F401 (every test here uses it)
 from workbench.compression.compressed import compress
@@ -64,7 +65,7 @@ def layer_is_linear(layer: nn.Module) -> bool:
 def test_the_zoo_runs_in_what_is_left_of_its_layers(name: str, share: float) -> None:
     """Every layer, packed and in torch, is entered by the channels that its weight still meets, and gives those that it
     still has; activations between them are as narrow, for the network's own modules are all that is called."""
-    model = workbench.load(name)
+    model = loaded(name)
     compressed = compressed_by(model, L1Filter(share=share))
     x = model.data.split("test").inputs(slice(100))
     with torch.inference_mode():
@@ -89,7 +90,7 @@ def test_the_zoo_runs_in_what_is_left_of_its_layers(name: str, share: float) -> 
 
 @pytest.mark.parametrize("name", ZOO)
 def test_the_products_that_run_are_those_that_are_counted(name: str) -> None:
-    model = workbench.load(name)
+    model = loaded(name)
     compressed = compressed_by(model, L1Filter(share=0.4))
     slim = compressed.to_torch(slim=True)
     ran = 0
@@ -116,7 +117,7 @@ def test_the_products_that_run_are_those_that_are_counted(name: str) -> None:
 )
 def test_what_is_left_runs_on_its_kernels(name: str, methods) -> None:
     """Weights on levels stay on them: a smaller layer multiplies with what its encoding stores."""
-    model = workbench.load(name)
+    model = loaded(name)
     compressed = compressed_by(model, L1Filter(share=0.4), *methods)
     x = model.data.split("test").inputs(slice(50))
     running = compressed.running()
@@ -133,7 +134,7 @@ def test_what_is_left_runs_on_its_kernels(name: str, methods) -> None:
 
 @pytest.mark.parametrize("name", ZOO)
 def test_what_is_held_is_what_is_stored(name: str) -> None:
-    compressed = compressed_by(workbench.load(name), L1Filter(share=0.5))
+    compressed = compressed_by(loaded(name), L1Filter(share=0.5))
     running = compressed.running()
     for layer in running.crossings:
         module = running.module.get_submodule(layer)
@@ -143,7 +144,7 @@ def test_what_is_held_is_what_is_stored(name: str) -> None:
 
 
 def test_a_network_without_dead_channels_is_the_module_that_it_was() -> None:
-    model = workbench.load("lenet-5/mnist")
+    model = loaded("lenet-5/mnist")
     running = compressed_by(model, Uniform(bits=4)).running()
     assert type(running.module) is type(model.module) and not running.crossings and not running.notes
 
@@ -411,7 +412,7 @@ def test_groups_of_weights_that_share_a_scale_stay_together():
 
 
 def test_a_file_runs_slim(tmp_path):
-    model = workbench.load("resnet-8/fashion-mnist")
+    model = loaded("resnet-8/fashion-mnist")
     compressed = compressed_by(model, L1Filter(share=0.5), Uniform(bits=8))
     back = workbench.read(compressed.save(tmp_path / "slim.cwb"))
     x = model.data.split("test").inputs(slice(50))
@@ -421,7 +422,7 @@ def test_a_file_runs_slim(tmp_path):
 
 
 def test_latency_feeds_each_layer_what_enters_it_and_says_how_much_smaller_it_is():
-    compressed = compressed_by(workbench.load("lenet-5/mnist"), L1Filter(share=0.5))
+    compressed = compressed_by(loaded("lenet-5/mnist"), L1Filter(share=0.5))
     notes = {name: one.note for name, one in measure(compressed, budget=0.01).by_layer.items()}
     assert notes["fc1"].startswith("Runs with 250 of 500 outputs and 400 of 800 inputs.")
     assert not any("too few for a smaller encoding" in note for note in notes.values())
@@ -435,7 +436,7 @@ def test_costs_follow_no_graph(monkeypatch):
 
     monkeypatch.setattr("workbench.network.packed.slimmed", refused)
     monkeypatch.setattr("workbench.network.slimming.slimmed", refused)
-    compressed = compressed_by(workbench.load("lenet-5/mnist"), L1Filter(share=0.5))
+    compressed = compressed_by(loaded("lenet-5/mnist"), L1Filter(share=0.5))
     assert workbench.assess(compressed, images=100).compressed.macs < 1e6
     with pytest.raises(AssertionError, match="no business"):
         compressed.packed()
