@@ -132,6 +132,7 @@ BROUGHT: dict[str, Any] = {
     "a list of both": [NUMBERS, LABELS],
     "lists": (NUMBERS.tolist(), LABELS.tolist()),
     "tensors": (torch.from_numpy(NUMBERS).requires_grad_(), torch.from_numpy(LABELS)),
+    "lists of tensors": ([*torch.from_numpy(NUMBERS).requires_grad_()], [*torch.from_numpy(LABELS)]),
     "bfloat16": (torch.from_numpy(NUMBERS).bfloat16(), torch.from_numpy(LABELS)),
     "what says how to become an array": (NUMBERS, Labels(0, 1, 1, 0)),
     "a TensorDataset": torch.utils.data.TensorDataset(torch.from_numpy(NUMBERS), torch.from_numpy(LABELS)),
@@ -173,6 +174,13 @@ def test_test_images_of_ones_own_are_brought_in_any_usual_form(kind: str) -> Non
 def test_what_is_no_data_is_told(data: Any, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         Model.from_module(nn.Linear(4, 2), torch.zeros(1, 4), data)
+
+
+def test_a_set_of_the_shelf_keeps_its_task_and_its_splits() -> None:
+    assert Dataset.of("mnist", task="classification") is Dataset.of("mnist")
+    for asked in ({"task": "binary"}, {"divide": True}):
+        with pytest.raises(DataError, match=r"Data set mnist has its own task \(classification\) and its own splits"):
+            Dataset.of("mnist", **asked)
 
 
 def test_a_split_is_images_and_labels() -> None:

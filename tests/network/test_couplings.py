@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import workbench
-from tests.zoo import loaded
 from tests.odd_networks import Residual, Shuffled, model_of
+from tests.zoo import loaded
 from workbench.compression.compressed import compress
 from workbench.methods.prune._emptied import Emptied, beside, emptied, without
 from workbench.methods.prune.l1_filter import L1Filter

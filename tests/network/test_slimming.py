@@ -7,9 +7,9 @@ from torch import nn
 from torch.nn import functional as F
 
 import workbench
-from tests.zoo import loaded
 from tests.odd_networks import IMAGE, Residual, Shuffled, model_of
 from tests.one_thread import one_thread  # noqa: F401 (every test here uses it)
+from tests.zoo import loaded
 from workbench.compression.compressed import compress
 from workbench.costs.latency import measure
 from workbench.methods.factorize.svd import SVD

@@ -86,22 +86,24 @@ class Dataset:
         return dataset
 
     @classmethod
-    def of(cls, data: Any, *, task: str = "classification", divide: bool = False) -> "Dataset":
+    def of(cls, data: Any, *, task: str | None = None, divide: bool = False) -> "Dataset":
         """One's own data: (images, labels) or a TensorDataset, images of any input shape, N first.
 
-        task: what is asked of the images (`workbench.tasks`), by which labels are read: see `from_arrays`. divide: into
-        all four splits, each image by a hash of its content (`workbench.data.divide`); else all are test images.
+        task: what is asked of the images (`workbench.tasks`), by which labels are read: see `from_arrays`;
+        classification where nothing is said. divide: into all four splits, each image by a hash of its content
+        (`workbench.data.divide`); else all are test images.
 
         A data set, or the name of one on the shelf, stands for itself. Raises `DataError` for anything else.
         """
-        if isinstance(data, Dataset):
-            return data
-        if isinstance(data, str):
-            return load(data)
+        if isinstance(data, (Dataset, str)):
+            known = load(data) if isinstance(data, str) else data
+            if divide or task not in (None, known.task):
+                raise DataError(f"Data set {known.name} has its own task ({known.task}) and its own splits.")
+            return known
         arrays = getattr(data, "tensors", data)
         if not isinstance(arrays, (tuple, list)) or len(arrays) not in (2, 3):
             raise DataError(f"The data must be {_WANTED}, not {type(data).__name__}{_instead(data)}.")
-        dataset = cls.from_arrays("own", test=tuple(arrays), task=task)
+        dataset = cls.from_arrays("own", test=tuple(arrays), task=task or "classification")
         return dataset._divided() if divide else dataset
 
     def _divided(self) -> "Dataset":

@@ -102,15 +102,22 @@ class Split:
 def array(split: str, what: str, values: Any) -> NDArray[Any]:
     """What a user gave as the images, labels or truth of a split, as an array.
 
-    Also of torch's tensors, whose half-precision types numpy does not know. Raises DataError for what is none.
+    Also of torch's tensors, whose half-precision types numpy does not know, and of lists of them. Raises DataError for
+    what is none.
     """
     try:
-        if hasattr(values, "detach"):
-            values = values.detach().cpu()
-            values = values.float() if values.is_floating_point() else values
-        return np.asarray(values)
+        if isinstance(values, (list, tuple)) and any(hasattr(one, "detach") for one in values):
+            return np.stack([_numbers(one) for one in values])
+        return _numbers(values)
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"Split {split}: its {what} are no array of numbers ({reason(error)}).") from error
+
+
+def _numbers(values: Any) -> NDArray[Any]:
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = values.float() if values.is_floating_point() else values
+    return np.asarray(values)
 
 
 def _frozen(values: NDArray[Any]) -> NDArray[Any]:
