@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.one_thread import one_thread  # noqa: F401 (every test here uses it)
 from workbench.accuracy.graph import Graph, Slot
 from workbench.models import zoo
 

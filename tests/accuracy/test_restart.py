@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import workbench
+from tests.one_thread import one_thread  # noqa: F401 (every test here uses it)
 from tests.zoo import loaded
 from workbench.accuracy.lane_network import LaneNetwork
 from workbench.accuracy.network import BATCH
@@ -53,11 +54,11 @@ def _scores(evaluator: Evaluator) -> list[np.ndarray]:
 
 
 def _sweeps(model: Model, random: np.random.Generator, density: float) -> Iterator[dict[str, Form]]:
-    """One layer moved three times, then another one; among them a rank and a move of all."""
+    """One layer moved twice, then another one; among them a rank and a move of all."""
     forms = {name: _moved(form, random, density) for name, form in _originals(model).items()}
     names = list(forms)
     for name in (names[-1], names[len(names) // 2], names[-2], names[len(names) // 2]):
-        for _ in range(3):
+        for _ in range(2):
             forms = {**forms, name: _moved(_originals(model)[name], random, density)}
             yield forms
     free = [layer.name for layer in model.layers if not model.layout(layer).unfactorable][-2]
