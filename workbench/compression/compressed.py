@@ -80,6 +80,7 @@ def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None
         found.model,
         found.forms,
         recipe=found.recipe,
+        step_notes=found.step_notes,
         previews=found.previews,
         given=found.given,
         began=found.began,

@@ -92,7 +92,8 @@ class Header:
     example: what the network was traced with, where zeros would not do. call: how it is called, where that is not with
     one input alone for one answer. original: name of the model that the recipe
     began with, None where that is `model` itself. previews: titles of the
-    trained methods in the recipe for which another stood in.
+    trained methods in the recipe for which another stood in. unnamed: settings of the recipe's methods that the file
+    does not name, since they are newer.
     """
 
     model: str
@@ -100,6 +101,7 @@ class Header:
     input_shape: tuple[int, ...]
     data: tuple[str, str] | None
     recipe: Recipe
+    unnamed: tuple[str, ...]
     previews: tuple[str, ...]
     original: str | None
     layers: tuple[StoredLayer, ...]
@@ -223,12 +225,14 @@ def parse(raw: bytes, of_today: Callable[[Any], Any] = lambda layer: layer) -> H
     if not written_here:
         raise FormatError("its header is not the canonical JSON of a packed file")
     reading = Reading(content, {})
+    recipe, unnamed = _recipe(reading.take("recipe"))
     header = Header(
         model=_name(reading, "model"),
         architecture=reading.optional_text("architecture"),
         input_shape=_input_shape(reading.take("input_shape")),
         data=_data(reading.take("data")),
-        recipe=_recipe(reading.take("recipe")),
+        recipe=recipe,
+        unnamed=unnamed,
         previews=_previews(reading.take("previews")) if "previews" in content else (),
         original=_name(reading, "original") if "original" in content else None,
         layers=tuple(_layer(of_today(layer)) for layer in _list("layers", reading.take("layers"))),
@@ -282,11 +286,39 @@ def _data(value: Any) -> tuple[str, str] | None:
     return data
 
 
-def _recipe(value: Any) -> Recipe:
+def _recipe(value: Any) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe, and which settings of its methods the file does not name; all else is as it would be written."""
     try:
-        return Recipe.from_object(value)
+        recipe = Recipe.from_object(value)
     except RecipeError as error:
         raise FormatError(f"its recipe is not valid: {str(error).removesuffix('.')}") from error
+    again, unnamed = recipe.to_object(), []
+    for step, written in zip(again["steps"], value["steps"], strict=True):
+        left_out = [name for name in step["settings"] if name not in written.get("settings", {})]
+        unnamed += [f"{name} of {step['method']}" for name in left_out]
+        for name in left_out:
+            del step["settings"][name]
+    if _canonical(again) != _canonical(value):
+        raise FormatError("its recipe is not written in the form in which recipes are")
+    return recipe, tuple(unnamed)
+
+
+def check_written_alike(raw: bytes, compressed: EncodedModel) -> None:
+    """Raises FormatError, naming the layer or field, where this network would be written otherwise than in `raw`.
+
+    Of the data set and of the recipe's newer settings that is known already.
+    """
+    read, again = json.loads(raw), json.loads(describe(compressed))
+    for name in ("data", "recipe"):
+        again[name] = read[name]
+    for ours, theirs in zip(again["layers"], read["layers"], strict=True):
+        if _canonical(ours) != _canonical(theirs):
+            raise FormatError(f"layer {ours['name']!r}: it is not written in the form in which such layers are")
+    for name in again:
+        if name not in read or _canonical(again[name]) != _canonical(read[name]):
+            raise FormatError(f"field {name!r} is not written in the form in which it is of this network")
+    if list(again) != list(read):
+        raise FormatError("its fields are not those of this network, in their order")
 
 
 def _previews(value: Any) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import FormatError, WorkbenchError
-from workbench.exporters.header import Bytes, Described, Header, parse
+from workbench.exporters.header import Bytes, Described, check_written_alike, parse
 from workbench.exporters.packed import LARGEST_FILE, LONGEST_HEADER, MAGIC, PREAMBLE, SEALED_FROM, VERSION
 from workbench.importers.rebuild import filled, network
 from workbench.importers.version_1 import layer_of_today
@@ -56,8 +56,11 @@ def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None
 
 
 def _read(file: BufferedReader, module: nn.Module | None, data: Dataset | None) -> EncodedModel:
-    """Every size is checked before memory is taken for what it announces."""
-    header = _verified_header(file)
+    """Every size is checked before memory is taken for what it announces; then, that it would be written so again."""
+    version, raw = _verified_header(file)
+    header = parse(raw, _OF_TODAY[version])
+    if PREAMBLE.size + len(raw) + sum(one.size for one in header.arrays()) != os.fstat(file.fileno()).st_size:
+        raise FormatError("its arrays do not fill it exactly")
     blank = network(header, module)
     layers = {
         layer.name: {one.name: _array(file, one, f"layer {layer.name!r}: array") for one in layer.arrays}
@@ -67,11 +70,14 @@ def _read(file: BufferedReader, module: nn.Module | None, data: Dataset | None) 
     example = None if header.example is None else _array(file, header.example.array, "the")
     others = {} if header.call is None else header.call.others
     held = {key: _array(file, other.array, "input") for key, other in others.items()}
-    return filled(header, blank, layers, rest, example, held, data)
+    compressed = filled(header, blank, layers, rest, example, held, data)
+    if version == VERSION:
+        check_written_alike(raw, compressed)
+    return compressed
 
 
-def _verified_header(file: BufferedReader) -> Header:
-    """The header of a file whose digest and size are right; the file then stands at its first array."""
+def _verified_header(file: BufferedReader) -> tuple[int, bytes]:
+    """Version and header of a file whose digest is right; the file then stands at its first array."""
     size = os.fstat(file.fileno()).st_size
     if size > LARGEST_FILE:
         raise FormatError(f"it is larger than {LARGEST_FILE:,} bytes")
@@ -91,10 +97,7 @@ def _verified_header(file: BufferedReader) -> Header:
     if digest.digest() != sealed:
         raise FormatError("it is damaged or cut short: its checksum is not that of its content")
     file.seek(PREAMBLE.size)
-    header = parse(file.read(length), _OF_TODAY[version])
-    if PREAMBLE.size + length + sum(one.size for one in header.arrays()) != size:
-        raise FormatError("its arrays do not fill it exactly")
-    return header
+    return version, file.read(length)
 
 
 def _array(file: BufferedReader, described: Described, owner: str) -> Bytes:

@@ -18,16 +18,18 @@ from workbench.exporters.header import Header, StoredLayer, StoredTensor
 from workbench.models import zoo
 from workbench.network.calling import Calling, Key
 from workbench.network.door import accepted
-from workbench.network.encoded import ENTERING, EncodedModel
+from workbench.network.encoded import ENTERING, EncodedModel, Note
 from workbench.network.model import Model
 from workbench.weights.arrays import Floats, all_finite
 from workbench.weights.encoding import Encoding
+from workbench.weights.factored import FACTORED
 from workbench.weights.form import Form
 from workbench.weights.levels import LEVELS, Levels
 from workbench.weights.reading import Reading, shape_of
 
 if TYPE_CHECKING:
     from workbench.data.datasets import Dataset
+    from workbench.recipe import Recipe
 
 Arrays = Mapping[str, NDArray[np.uint8]]
 
@@ -72,11 +74,13 @@ def filled(
 
     Raises FormatError naming the layer or tensor, also where the network has one that the file lacks.
     """
+    taken = [Note("", f"Its file does not name {setting}, which is taken as by default.") for setting in header.unnamed]
     encodings = {stored.name: _restored(stored, layers[stored.name]) for stored in header.layers}
     forms = {
         stored.name: encodings[stored.name].decode().with_entering(_entering(stored, layers[stored.name]))
         for stored in header.layers
     }
+    _check_encodings(header.recipe, encodings)
     state = module.state_dict()  # shares its memory with the module, so that filling it fills the module
     for stored in header.layers:
         weight = stored.arrangement.tensor(_composed(stored.name, forms[stored.name]))
@@ -107,9 +111,21 @@ def filled(
         MappingProxyType(forms),
         recipe=header.recipe,
         previews=header.previews,
+        step_notes=tuple(taken),
         given=MappingProxyType(encodings),
         began=header.original,
     )
+
+
+def _check_encodings(recipe: Recipe, encodings: Mapping[str, Encoding]) -> None:
+    """Raises FormatError where a layer is stored otherwise than the recipe names."""
+    for layer, wanted in recipe.encodings.items():
+        if layer in encodings:
+            stored = {encodings[layer].name}
+            if stored == {FACTORED} != {wanted}:
+                stored = {factor["encoding"] for factor in encodings[layer].fields()["factors"]}
+            if stored != {wanted}:
+                raise FormatError(f"layer {layer!r}: it is stored as {', '.join(sorted(stored))}, not as {wanted}")
 
 
 def _parameter(layer: str, state: Mapping[str, torch.Tensor]) -> str:
