@@ -291,6 +291,10 @@ class Course(Protocol):
         """
         ...
 
+    def evidence(self, state: State) -> Evidence:
+        """Of a state on the way, on the calibration images."""
+        ...
+
     def network(self, architecture: str, name: str, seed: int) -> State:
         """An untrained network of the shelf for the same images, its weights drawn by the seed.
 

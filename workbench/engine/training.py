@@ -9,6 +9,8 @@ from time import perf_counter
 
 import torch
 
+from workbench.cache import fingerprint
+from workbench.calibration.evidence import Calibration
 from workbench.compression.compressed import CompressedModel, compress
 from workbench.compression.steps import Walk
 from workbench.errors import DataError
@@ -65,7 +67,13 @@ def _train(
         done = found.share
         progress(method.title, found)
 
-    course = TrainingCourse(data, tell, cancelled, walk.state.model.entering)
+    def evidence(state: State) -> Calibration:
+        weights = [part.values for form in state.forms.values() for part in form.parts]
+        return Calibration(
+            state, fingerprint(state.model.digest, *weights)
+        )  # what was cancelled is emptied all the same
+
+    course = TrainingCourse(data, tell, cancelled, walk.state.model.entering, evidence)
     for state in method.train(walk.state, walk.layers(), course):
         stopped = cancelled() and not isclose(done, 1.0)
         entering = state.model.entering

@@ -12,6 +12,7 @@ from torch import nn
 from workbench.data.datasets import Dataset
 from workbench.data.split import Split
 from workbench.errors import ModelError
+from workbench.evidence import Evidence
 from workbench.method import Progress
 from workbench.models import zoo
 from workbench.models.normalize import normalise
@@ -36,10 +37,12 @@ class TrainingCourse:
         progress: Callable[[Progress], None],
         cancelled: Callable[[], bool] = lambda: False,
         entering: Entering = lambda images: images,
+        evidence: Callable[[State], Evidence] | None = None,
     ) -> None:
         self._train, self._validation, self._task = data.split("train"), data.split("validation"), data.task
         self._data = data
         self._progress, self._cancelled, self._entering = progress, cancelled, entering
+        self._evidence = evidence
         self._begun = perf_counter()
 
     def fit(
@@ -83,6 +86,10 @@ class TrainingCourse:
         finally:
             for tensor in trainable:
                 tensor.requires_grad_(False)
+
+    def evidence(self, state: State) -> Evidence:
+        assert self._evidence is not None
+        return self._evidence(state)
 
     def network(self, architecture: str, name: str, seed: int) -> State:
         images = self._train.inputs()

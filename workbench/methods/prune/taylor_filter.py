@@ -21,8 +21,9 @@ class TaylorFilter(Calibrated):
     Θ is divided by its ℓ2 norm over the layer; then round(share · n) of all n maps go, the lowest of the whole network
     first; one a layer at least stays. A unit of a linear layer is a map of one position. Maps that live and die
     together (see `prune.l1-filter`, which empties them alike) are ranked by the sum of theirs. With λ, a map's Θ is
-    lowered by λ times the share of the network's multiply-accumulates that it takes. Molchanov et al. fine-tune after
-    every few maps, of which this is a preview: one cut, by the Θ of the network before it.
+    lowered by λ times the share of the network's multiply-accumulates that it takes. Maps that are gone already count
+    among the share, whatever λ says. Molchanov et al. fine-tune after every few maps (`prune.retrained-taylor`), of
+    which this is a preview: one cut, by the Θ of the network before it.
     """
 
     catalogue = ("PR-16",)
@@ -46,7 +47,10 @@ class TaylorFilter(Calibrated):
         ranking = {name for cluster in competing for name, _ in cluster[0].rows}
         scores = {name: self._scores(name, forms[name], evidence) for name in ranking}
         for number, cluster in enumerate(competing):
-            ranked += [(sum(scores[name][row] for name, row in one.rows), number, one) for one in cluster]
+            for channel in cluster:
+                score = sum(scores[name][row] for name, row in channel.rows)
+                gone = not any(forms[name].parts[-1].alive[0][row] for name, row in channel.rows)
+                ranked.append((-np.inf if gone else score, number, channel))
         ranked.sort(key=lambda entry: entry[0])  # stable: equal ones in the order of the network
         left = [len(cluster) for cluster in competing]
         going: list[Channel] = []
