@@ -70,6 +70,12 @@ def test_what_would_be_written_otherwise_is_refused(saved: bytes, change: Change
         workbench.read(forged(saved, change, tmp_path))
 
 
+def test_a_data_set_that_is_not_here_is_told(saved: bytes, tmp_path: Path) -> None:
+    path = forged(saved, lambda header: header["data"].update(name="<b>elsewhere"), tmp_path)
+    notes = workbench.read(path).notes
+    assert [note.text for note in notes] == ["It was measured on data set '<b>elsewhere', which is not here."]
+
+
 def test_settings_that_a_file_does_not_name_are_told(saved: bytes, tmp_path: Path) -> None:
     """As in a file that is older than the setting."""
     path = forged(saved, lambda header: settings(header, "quantize.uniform").pop("per"), tmp_path)

@@ -1,10 +1,13 @@
 """What is no message of the kernel's channel is known from its length, before anything counts to what it claims."""
 
 import random
+import struct
 
 import pytest
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1, serialize_msg_to_ws_v1
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 
+from widgets.server.connection import GuardedConnection
 from widgets.server.frames import fault_of
 
 PARTS = [b'{"msg_type":"comm_msg"}', b"{}", b"{}", b'{"data":{}}']
@@ -55,3 +58,21 @@ def test_what_passes_can_be_taken_apart():
                 continue
             assert b"".join([channel.encode(), *parts]) == frame[8 * (frame[0] + 1) :]
     assert passed > 300
+
+
+class Ended(GuardedConnection):
+    """One that the server has ended while its kernel and its visitor still send."""
+
+    subprotocol = None
+
+    def __init__(self) -> None:
+        self.parsed: list[object] = []
+
+
+def test_what_comes_after_the_end_is_read_and_written_in_no_protocol(monkeypatch):
+    for name in ("handle_incoming_message", "handle_outgoing_message"):
+        monkeypatch.setattr(ZMQChannelsWebsocketConnection, name, lambda self, *given: self.parsed.append(given))
+    ended = Ended()
+    ended.handle_incoming_message(struct.pack("!i", 2**31 - 1))  # of the older one two thousand million offsets
+    ended.handle_outgoing_message("iopub", [b"", *PARTS, b"buffer"])  # in which Voila counts to what it is not
+    assert ended.parsed == []

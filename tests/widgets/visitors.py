@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1, serialize_msg_to_ws_v1
@@ -32,10 +32,13 @@ async def visit(address: str) -> str:
     return found[1].decode()
 
 
-async def channel(address: str, kernel: str, protocols: list[str] | None = None) -> WebSocketClientConnection:
-    """A channel to that kernel. Raises HTTPClientError where it is refused."""
+async def channel(
+    address: str, kernel: str, protocols: list[str] | None = None, hear: Callable[[Any], None] | None = None
+) -> WebSocketClientConnection:
+    """A channel to that kernel; hear: is handed every frame, and None at the end. Raises HTTPClientError if refused."""
     socket = f"{address.replace('http', 'ws')}/api/kernels/{kernel}/channels?session_id={uuid.uuid4()}"
-    return await websocket_connect(socket, subprotocols=[PROTOCOL] if protocols is None else protocols)
+    wanted = [PROTOCOL] if protocols is None else protocols
+    return await websocket_connect(socket, subprotocols=wanted, on_message_callback=hear)
 
 
 def message(kind: str, content: object, buffers: list[bytes] | None = None) -> bytes:

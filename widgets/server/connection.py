@@ -30,8 +30,14 @@ class GuardedConnection(ZMQChannelsWebsocketConnection):
         self.websocket_handler.set_nodelay(True)  # every second message would be held back for 40 ms
         return super().connect()
 
+    def handle_outgoing_message(self, stream: str, outgoing_msg: list[Any]) -> None:
+        if self.subprotocol == PROTOCOL:  # else it is ended, and would be written in the older protocol
+            super().handle_outgoing_message(stream, outgoing_msg)
+
     def handle_incoming_message(self, incoming_msg: str | bytes) -> None:
         """Hands a message on to the kernel; ends the channel at what is none."""
+        if self.subprotocol != PROTOCOL:  # ended; what had arrived by then would be read as of the older protocol
+            return
         fault = fault_of(incoming_msg)
         if fault is None:
             try:

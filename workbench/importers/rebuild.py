@@ -90,6 +90,8 @@ def filled(
         name = tensor.array.name
         state[name].copy_(torch.from_numpy(_tensor(tensor, rest[name], infinite=name in buffers)))
     dataset, given = _dataset(header, data), torch.zeros(1, *header.input_shape)
+    if dataset is None and header.data is not None:
+        taken.append(Note("", f"It was measured on data set {header.data[0]!r}, which is not here."))
     if header.example is not None and example is not None:
         given = torch.from_numpy(_tensor(header.example, example))
     if header.call is not None:

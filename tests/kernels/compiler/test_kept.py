@@ -1,5 +1,6 @@
 """Compiled code on disk, damaged in any way: it is compiled again, and nobody hears of it."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -86,6 +88,30 @@ def test_a_result_is_that_of_its_key_and_sources_alone(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1 and code.load(("float32",)) is None
     edited.flush()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_200_kills_while_caching_leave_a_whole_file_or_none(tmp_path: Path) -> None:
+    code, random = KeptCode(tmp_path, "f", "a" * 64), Random(0)
+    context = multiprocessing.get_context("fork")
+    found = []
+    for _ in range(200):
+        process = context.Process(target=keep_over_and_over, args=(code,))
+        process.start()
+        time.sleep(0.01 + random.random() / 20)
+        process.kill()
+        process.join()
+        kept_bytes = code.load("key")
+        assert kept_bytes is None or kept_bytes == kept_bytes[:1] * 400_000
+        found.append(kept_bytes)
+        assert len(list(tmp_path.iterdir())) <= 2
+    assert sum(one is not None for one in found) > 100
+
+
+def keep_over_and_over(code: KeptCode) -> None:
+    for number in range(256):
+        code.save("key", bytes([number]) * 400_000)
 
 
 @pytest.mark.slow
