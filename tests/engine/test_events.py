@@ -137,3 +137,42 @@ def test_a_thousand_random_events_end_in_the_report_of_a_new_session(seed: int) 
     assert session.report == page.shown.report and session.report is not None
     assert json.loads(json.dumps(session.report.to_dict())) == _in_a_new_process(session)
     session.close()
+
+
+def test_a_thousand_events_on_four_threads_end_in_the_report_of_the_newest_recipe() -> None:
+    """Whoever comes last has the say; nobody is shown an older move after a newer one, and nobody waits for ever."""
+    model = workbench.load(NETWORKS[0])
+    session = Session(model, images=200)
+    page, failed = Page(session), []
+
+    def meddle(seed: int) -> None:
+        random = np.random.default_rng(seed)
+        try:
+            for number in range(250):
+                match int(random.integers(8)):
+                    case 0:
+                        session.device = DEVICES[number % 2]
+                    case 1:
+                        session.cancel()
+                    case 2:
+                        session.foresee(session.model, session.device, [_recipe(random, model)], lambda *found: None)
+                    case 3:
+                        session.observe(lambda update: None)()  # a page that is opened and closed
+                    case _:
+                        session.recipe = _recipe(random, model)
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=meddle, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(300)
+        assert not thread.is_alive()
+    newest = session.update()
+    session.wait(120)
+    assert failed == [] and not page.stale
+    assert page.shown is not None and (page.shown.move, page.shown.stage) == (newest, "exact")
+    expected = workbench.assess(workbench.compress(model, session.recipe), session.device, images=200)
+    assert session.report == expected
+    session.close()

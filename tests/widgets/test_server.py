@@ -2,16 +2,21 @@
 
 import asyncio
 import json
+import queue
 import re
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from tornado.web import HTTPError
 from traitlets.utils.importstring import import_item
 
 import widgets.server
 from widgets.server import paths
 from widgets.server.__main__ import dashboard_arguments, lab_arguments, main
 from widgets.server.bundle import bundle_handlers
+from widgets.server.dashboard import DashboardServer
 from widgets.server.kernels import Kernels
 from workbench.errors import WorkbenchError
 
@@ -98,6 +103,14 @@ def test_options_of_jupyters_own_go_on_to_it(monkeypatch):
     further = ["--debug", "--token", "secret", "--Voila.ip=::1"]
     main(["dashboard", "--kernels", "3", *further])
     assert given[1:] == ["--Kernels.most=3", *further]
+
+
+def test_the_browser_is_opened_at_the_address_itself(monkeypatch):
+    """A file that leads there, which Voila opens, is another site's page."""
+    opened = queue.Queue()
+    monkeypatch.setattr("webbrowser.get", lambda name: SimpleNamespace(open=lambda *given: opened.put(given)))
+    DashboardServer(port=8123, ip="127.0.0.1", webbrowser_open_new=2).launch_browser()
+    assert opened.get(timeout=60) == ("http://127.0.0.1:8123/", 2)
 
 
 def test_the_lab_listens_on_loopback_in_the_notebooks_folder():
@@ -194,6 +207,26 @@ def test_a_kernel_is_ended_when_it_is_found_alone_twice_running(connected, ended
 
     asyncio.run(looks())
     assert bool(kernels.ended) is ended
+
+
+@pytest.mark.parametrize(
+    ("free", "most", "running", "room"),
+    [
+        (8 * 2**30, 16, 15, True),
+        (8 * 2**30, 16, 16, False),
+        (2 * 2**30, 4, 3, True),
+        (2 * 2**30, 4, 4, False),
+        (100 * 2**20, 1, 0, True),  # somebody has to be let in
+        (100 * 2**20, 1, 1, False),
+    ],
+)
+def test_there_are_no_more_kernels_than_there_is_memory_for(free, most, running, room, monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=free))
+    kernels = Watched()
+    kernels.connections = dict.fromkeys(map(str, range(running)), 1)
+    assert kernels.most == most
+    with nullcontext() if room else pytest.raises(HTTPError, match="503"):
+        asyncio.run(kernels.admit())
 
 
 def test_a_pages_kernel_has_no_debugger_and_writes_no_history(monkeypatch):

@@ -38,6 +38,7 @@ def test_the_page_of_another_site_begins_no_kernel(server, headers):
     answer = asyncio.run(fetched(server.address, headers))
     assert answer.code == 403
     assert b"another site" in answer.body and b"kernelId" not in answer.body
+    assert b'<a href="/">' in answer.body  # which asks as this site's own page
     assert "frame-ancestors 'self'" in answer.headers["Content-Security-Policy"]
 
 

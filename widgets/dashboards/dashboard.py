@@ -26,6 +26,7 @@ from workbench.engine.update import Update
 from workbench.errors import RecipeError, WorkbenchError
 from workbench.method import AXES
 from workbench.models import zoo
+from workbench.names import sentence
 from workbench.network.model import Model, load
 from workbench.recipe import Recipe
 from workbench.report.report import Report
@@ -87,7 +88,7 @@ class Dashboard:
                 self._refuse(str(error))
             except Exception as error:  # the page goes on whatever it was asked
                 _log.exception("a move failed")
-                self._refuse(f"That could not be done: {type(error).__name__}: {error}")
+                self._refuse(sentence(f"That could not be done: {type(error).__name__}: {error}"))
 
     def _looked(self, content: dict[str, Any]) -> None:
         """A page has been drawn, or its visitor has come to a slider."""
@@ -259,7 +260,7 @@ class Dashboard:
             self.panel.offer(f"{name}-{recipe.digest[:8]}.cwb", content)
         except (WorkbenchError, OSError) as error:
             with self._lock:
-                self._refuse(f"The network could not be exported: {error}")
+                self._refuse(sentence(f"The network could not be exported: {error}"))
 
 
 def _number(name: str, value: Any) -> int:

@@ -13,6 +13,7 @@ from benchmarks.measure import Row
 from widgets.draw.benchmark import BenchmarkPicture
 from widgets.views.benchmark import benchmark
 from workbench.errors import FormatError
+from workbench.names import sentence
 
 _LARGEST_FILE = 16 * 2**20  # bytes
 
@@ -100,7 +101,7 @@ class KernelBenchmark:
                 threads, self._measured, kernels=kernels, most=most, rounds=rounds, cancelled=self._stopped.is_set
             )
         except Exception as error:  # on a thread of its own, where nobody else would hear of it
-            self._error = f"The benchmark ended early: {type(error).__name__}: {error}"
+            self._error = sentence(f"The benchmark ended early: {type(error).__name__}: {error}")
         self._status = ""
         self._show()
 

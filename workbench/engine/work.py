@@ -22,6 +22,7 @@ from workbench.engine.running import Announcement
 from workbench.engine.training import train
 from workbench.errors import WorkbenchError
 from workbench.method import Progress
+from workbench.names import sentence
 
 
 def main(folder: Path) -> None:
@@ -62,7 +63,7 @@ def main(folder: Path) -> None:
     except WorkbenchError as error:
         failure = str(error)
     except Exception as error:  # whoever listens is told in one sentence
-        failure = f"The training failed: {type(error).__name__}: {error}"
+        failure = sentence(f"The training failed: {type(error).__name__}: {error}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if announcement is not None:
