@@ -253,7 +253,7 @@ READ = {  # module, shape of its input, floats of layers that an inference reads
     ),
     "transposed": (nn.Sequential(nn.ConvTranspose2d(3, 8, 2), nn.Conv2d(8, 2, 1)), (3, 4, 4), 3 * 8 * 4 + 8 + 2 * 9, 0),
     "a weight in a function, twice": (by_functions(), (256,), 1024 * 256 + 10 * 1025, 0),
-    "embedding": (Looked(), (5,), 5 * 16 + 3 * 17, 0),
+    "embedding": (Looked(), (5,), 16 + 3 * 17, 0),  # five times the same row
     "recurrent": (nn.Sequential(nn.GRUCell(8, 4), nn.Linear(4, 3)), (8,), 12 * (8 + 4) + 3 * 5, 2 * 12),
     "batch norm": (nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)), (4,), 20, 0),
     "layer norm": (nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)), (4,), 20, 8),

@@ -144,7 +144,7 @@ def test_stopped_early_the_best_so_far_is_kept_and_said(model, store):
 
 
 def test_a_training_stopped_again_never_takes_a_better_result_away(model, store):
-    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=2)),))
+    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=8)),))
     seen = []
 
     def stop_after(epochs):

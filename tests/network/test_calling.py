@@ -111,12 +111,41 @@ def test_one_of_several_answers_can_be_followed_and_slimmed_away_it_is_not() -> 
     assert "several inputs or answers" in compressed.running().notes["first"]
 
 
+class Shared(nn.Module):
+    """A mask that is no batch, which the network writes into, beside inputs of which there may be as many."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        mask.mul_(2).clamp_(min=-1e9)
+        return self.head((torch.softmax(mask, -1) @ x).mean(1))
+
+
+def test_what_is_no_batch_stays_whole_and_is_never_written_to(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module, mask = Shared().eval(), torch.full((6, 6), -torch.inf).triu(1) + torch.rand(6, 6)
+    model = Model.from_module(module, (X[:1], mask.clone()))
+    compressed = compress(model, RECIPE)
+    again = read(compressed.save(tmp_path / "a.cwb"), module)
+    expected = compressed.to_torch()(X, mask.clone())
+    for network in (compressed.module(), again.module(), compressed.running().module):
+        for _ in range(2):
+            torch.testing.assert_close(network(X), expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ModelError, match="answers otherwise for the first entry"):
+        Model.from_module(module, (torch.rand(6, 6, 8), mask.clone()))
+
+
 @pytest.mark.parametrize(
     ("example", "answer", "sentence"),
     [
         ((X, MASK), "scores", "gives no answer 'scores', but 'hidden', 'logits'"),
         ((X, MASK), ("logits", 7), "gives no answer 7, but Tensor"),
         ((X, MASK), 1.5, "The answer must be a place or a name"),
+        ((X, MASK), True, "The answer must be a place or a name"),
+        ((X, MASK), "values", "gives no answer 'values'"),
+        ((X, torch.full((1, 6), torch.nan)), "logits", "have values that are NaN"),
         (X, "logits", "does not accept an input of shape"),
         ((X, MASK, MASK), None, "does not accept an input of shape"),
     ],

@@ -34,7 +34,7 @@ def beside(report: Report) -> dict[str, Any]:
     count, size = len(report.beside), sum(owner.bytes for owner in owners)
     whole = f"{numbers.percent(sum(owner.share for owner in owners), 1)} of the size"
     return {
-        "summary": f"{count} tensors beside the layers, kept as they came: {numbers.bytes_(size)}, {whole}",
+        "summary": f"{count} tensors beside the layers, stored as they are: {numbers.bytes_(size)}, {whole}",
         "owners": [
             f"{printable(owner.name) + ': ' if owner.name else ''}{owner.held.replace('x', numbers.TIMES)}, "
             f"{numbers.bytes_(owner.bytes)}, {numbers.percent(owner.share, 1)}"

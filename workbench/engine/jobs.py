@@ -24,6 +24,7 @@ from workbench.engine.listener import Listener, Training
 from workbench.errors import ModelError, WorkbenchError
 from workbench.method import Progress
 from workbench.models import zoo
+from workbench.network.door import accepted
 from workbench.network.model import Model
 from workbench.network.state import State
 from workbench.recipe import Recipe
@@ -133,6 +134,7 @@ def _write(folder: Path, model: Model, recipe: Recipe, store: Store) -> None:
         "architecture": model.architecture,
         "module": model.module.state_dict() if _rebuilt(model) else model.module,
         "example": torch.zeros(1, *model.input_shape) if model.blank else model.example,
+        "halves": {layer.parameter: layer.half for layer in model.layers if layer.half},
         "data": None if model.data is None else model.data.name if shelved else _splits(model.data),
     }
     (folder / MODEL).write_bytes(pickle.dumps(content))
@@ -176,7 +178,8 @@ def ordered(folder: Path) -> tuple[Model, Recipe, Store]:
         data = datasets.load(data)
     elif data is not None:
         data = Dataset.from_arrays(data["name"], classes=data["classes"], task=data["task"], **data["splits"])
-    model = Model.from_module(module, content["example"], data, name, content["architecture"])
+    module = accepted(module).module
+    model = Model.of_accepted(module, content["example"], data, name, content["architecture"], content["halves"])
     if _digest(model, store) != order["digest"]:
         raise ModelError(f"{name} is not the same in another process, so what is trained there would not be its own.")
     return model, recipe, store

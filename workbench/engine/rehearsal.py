@@ -21,7 +21,7 @@ def rehearse(compressed: EncodedModel, cancelled: Callable[[], bool], progress: 
     Raises Stopped within a tenth of a second of `cancelled`, whatever the compiler is at; the thread then ends at its
     next layer. What fails here fails again, and is heard, when the network is run in earnest.
     """
-    layers = [layer.name for layer in compressed.model.layers]
+    layers = [layer.name for layer in compressed.model.layers if layer.called]
     begun: set[str] = set()
     over = Event()
 
@@ -46,7 +46,7 @@ def rehearse(compressed: EncodedModel, cancelled: Callable[[], bool], progress: 
     while not over.is_set():
         if known != len(begun):
             known = len(begun)
-            progress(known / len(layers))
+            progress(known / max(len(layers), 1))
         over.wait(_LOOK_UP)
         if cancelled():
             raise Stopped

@@ -40,7 +40,7 @@ def network(header: Header, module: nn.Module | None) -> nn.Module:
     Raises FormatError naming the layer or tensor that does not fit, or where the network is unknown.
     """
     if module is not None:
-        module = accepted(module).module
+        module = Calling.plain(accepted(module).module)
     elif header.architecture is None:
         raise FormatError(f"it holds the user's own network {header.model!r}: hand that over as read(path, module)")
     elif header.architecture not in zoo.architectures():
@@ -95,7 +95,9 @@ def filled(
     if header.example is not None and example is not None:
         given = torch.from_numpy(_tensor(header.example, example))
     if header.call is not None:
-        others = {key: torch.from_numpy(_tensor(header.call.others[key], array)) for key, array in held.items()}
+        others = {
+            key: torch.from_numpy(_tensor(header.call.others[key], array, infinite=True)) for key, array in held.items()
+        }
         Calling(header.call.first, others, header.call.answer).enters(module)
     try:
         model = Model.of_accepted(module, given, dataset, header.model, header.architecture)

@@ -51,10 +51,12 @@ class Arrangement:
     @classmethod
     def restored(cls, facts: Any) -> Arrangement:
         """What gave these facts. Raises FormatError where nothing did."""
-        swapped, row = (facts.get(name, 0) for name in ("swapped", "row")) if isinstance(facts, dict) else (None, None)
-        known = type(swapped) is int and swapped >= 0 and row in (0, True)
-        found = cls(swapped, bool(row)) if known and swapped is not None else None
-        if found is None or not facts or found.facts() != facts:
+        found = None
+        if isinstance(facts, dict) and facts:
+            swapped, row = facts.get("swapped", 0), facts.get("row", False)
+            if type(swapped) is int and swapped >= 0 and type(row) is bool:
+                found = cls(swapped, row)
+        if found is None or found.facts() != facts:
             raise FormatError("field 'lies' does not say how a weight lies in a tensor")
         return found
 

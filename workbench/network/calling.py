@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils._pytree import tree_leaves
 
 from workbench.errors import ModelError
 
@@ -36,7 +38,7 @@ class Calling:
         example: a tensor, or a tuple or dict of tensors, whose first one is the input that changes. Raises ModelError.
         """
         path = () if answer is None else tuple(answer) if isinstance(answer, (tuple, list)) else (answer,)
-        if not all(isinstance(key, (int, str)) for key in path):
+        if not all(isinstance(key, (int, str)) and not isinstance(key, bool) for key in path):
             raise ModelError("The answer must be a place or a name in what the network gives, or several on the way.")
         if not isinstance(example, (tuple, list, Mapping)):
             return example, cls(answer=path) if path else None
@@ -48,7 +50,30 @@ class Calling:
         first, *others = inputs
         batch = inputs[first].shape[:1]
         held = {key: _held(inputs[key], batch) for key in others}
-        return inputs[first], cls(first, held, path)
+        plain = first == 0 and not held and not path
+        return inputs[first], None if plain else cls(first, held, path)
+
+    def check(self, module: nn.Module, example: Any) -> None:
+        """Raises ModelError where the network answers otherwise for the first of each input than for all at once."""
+        inputs = example if isinstance(example, Mapping) else dict(enumerate(example))
+        x = inputs[self.first]
+        if len(x) < 2:
+            return
+        places = sorted(key for key in inputs if isinstance(key, int))
+        names = {key: value for key, value in inputs.items() if isinstance(key, str)}
+        whole = copy.deepcopy(module)
+        with torch.no_grad():
+            expected = self._answered(whole, (), self.plain(whole)(*(inputs[place] for place in places), **names))
+            found = copy.deepcopy(module)(x[:1])
+        pairs = zip(tree_leaves(expected), tree_leaves(found), strict=True)
+        for all_of_it, first in pairs:
+            if isinstance(first, Tensor) and first.is_floating_point() and first.shape[:1] == (1,):
+                bound = 1e-3 * float(first.abs().max())
+                if not torch.allclose(all_of_it[:1].float(), first.float(), rtol=1e-3, atol=bound):
+                    raise ModelError(
+                        "The network answers otherwise for the first entry of each input than for all of them; give "
+                        "inputs of one entry, [1, ...], and what is no batch as it is."
+                    )
 
     def enters(self, module: nn.Module) -> None:
         """Have `module` called so wherever it is called with one input alone."""
@@ -69,6 +94,7 @@ class Calling:
             for number, hook in list(hooks.items()):
                 if isinstance(getattr(hook, "__self__", None), cls):
                     del hooks[number]
+                    module._forward_pre_hooks_with_kwargs.pop(number, None)
         return module
 
     def _called(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -82,7 +108,8 @@ class Calling:
     def _answered(self, module: nn.Module, args: Any, given: Any) -> Any:
         for key in self.answer:
             try:
-                given = getattr(given, key) if isinstance(key, str) and hasattr(given, key) else given[key]
+                named = isinstance(key, str) and not isinstance(given, Mapping)
+                given = getattr(given, str(key)) if named and hasattr(given, str(key)) else given[key]
             except (KeyError, IndexError, TypeError) as error:
                 raise ModelError(f"The network gives no answer {key!r}, but {_told(given)}.") from error
         return given
@@ -92,13 +119,16 @@ def _held(value: Tensor, batch: Sequence[int]) -> Tensor:
     one = value[:1] if value.ndim and value.shape[:1] == tuple(batch) else value
     if one.layout is not torch.strided or one.is_complex() or one.is_quantized:
         raise ModelError("The example inputs must be dense tensors of real numbers.")
+    if one.is_floating_point() and one.isnan().any():
+        raise ModelError("The example inputs have values that are NaN.")
     one = one.detach().clone(memory_format=torch.contiguous_format)
     return one.float() if one.is_floating_point() else one
 
 
 def _for_each(value: Tensor, x: Tensor) -> Tensor:
-    """One entry an image."""
-    return value.expand(len(x), *value.shape[1:]) if value.ndim and len(value) == 1 and len(x) > 1 else value
+    """One entry an image, where images are; a new tensor, since the network may write into it."""
+    several = value.ndim and len(value) == 1 and len(x) > 1
+    return (value.expand(len(x), *value.shape[1:]) if several else value).clone().to(x.device)
 
 
 def _told(given: Any) -> str:

@@ -11,7 +11,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from workbench.cache import fingerprint
 
-_LOOKING_UP = frozenset(("embedding", "gather", "index", "index_select"))  # those that read what they give and no more
+# Those that read what they give and no more, or as many rows as they are given numbers.
+_LOOKING_UP = frozenset(("embedding", "embedding_bag_forward_only", "gather", "index", "index_select"))
 
 Memory = Callable[[torch.Tensor], int]  # what tells a tensor's memory from any other's, views of it sharing it
 
@@ -48,7 +49,7 @@ class Computation:
             if isinstance(tensor, torch.Tensor) and tensor.layout is torch.strided:
                 name = self._origins.get(self._memory(tensor))
                 if name in self._saved:
-                    read = sum(result.nbytes for result in results) if looks_up else tensor.nbytes
+                    read = _looked_up(args, results) if looks_up else tensor.nbytes
                     self.readers.setdefault(name, set()).add(self._entered[-1] if self._entered else "")
                     self.reads[name] = min(self.reads.get(name, 0) + read, tensor.untyped_storage().nbytes())
         for place, result in enumerate(results):
@@ -67,6 +68,15 @@ class Computation:
         if origin is None:
             origin = _content(leaf)
         return f"{origin} {leaf.dtype} {leaf.storage_offset()} {tuple(leaf.shape)} {leaf.stride()}"
+
+
+def _looked_up(args: Any, results: list[torch.Tensor]) -> int:
+    """Bytes of a table that are read, each row once, however often it is asked for."""
+    table, rows = args[0], args[1]
+    if not isinstance(rows, torch.Tensor) or rows.is_floating_point() or rows.is_meta or table.ndim != 2:
+        return sum(result.nbytes for result in results)
+    with _disable_current_modes():
+        return int(rows.unique().numel()) * int(table[0].nbytes)
 
 
 def _content(tensor: torch.Tensor) -> str:

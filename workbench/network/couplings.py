@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.utils._pytree import tree_leaves, tree_map
 
 from workbench.evidence import Channel, Channels
 from workbench.network.layer import Layer
@@ -41,13 +42,13 @@ def couplings(model: Model) -> Channels:
         graph = Recording().record(module)
         with torch.no_grad():
             found = results(module, graph, model.noise())
+        flow = _Flow(model, found)
+        for node in graph.nodes:
+            flow.follow(node)
+        return flow.channels()
     except Exception as error:  # a user's module may resist in any way
         reason = f"is in a network whose graph cannot be followed ({type(error).__name__})"
         return Channels((), {layer.name: reason for layer in model.layers})
-    flow = _Flow(model, found)
-    for node in graph.nodes:
-        flow.follow(node)
-    return flow.channels()
 
 
 class _Flow:
@@ -82,6 +83,8 @@ class _Flow:
             self._numbers[node] = self._module(node, str(node.target), result)
         else:
             self._numbers[node] = self._call(node, getattr(node.target, "__name__", str(node.target)), result)
+        if self._numbers.get(node) is None:  # or what it gave would be taken for numbers
+            self._numbers[node] = _nothing(result)
 
     def _module(self, node: fx.Node, path: str, result: Any) -> Any:
         module = self._model.module.get_submodule(path)
@@ -200,7 +203,7 @@ class _Flow:
         fx.map_arg(args, lambda node: self._freeze_numbers(self._numbers.get(node), why))
 
     def _freeze_numbers(self, numbers: Any, why: str) -> None:
-        for tensor in numbers if isinstance(numbers, (tuple, list)) else (numbers,):
+        for tensor in tree_leaves(numbers):
             if isinstance(tensor, torch.Tensor):
                 for number in tensor.unique().tolist():
                     if number != _NONE:
@@ -251,9 +254,7 @@ class _Flow:
 
 
 def _nothing(result: Any) -> Any:
-    """No channel, in the shape of what an operation gave; None where that is no tensor."""
-    if isinstance(result, torch.Tensor):
-        return torch.full(result.shape, _NONE)
-    if isinstance(result, (tuple, list)) and result and all(isinstance(one, torch.Tensor) for one in result):
-        return [torch.full(one.shape, _NONE) for one in result]
-    return None
+    """No channel, in the shape of what an operation gave; None where there is no tensor in that."""
+    if not any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(result)):
+        return None
+    return tree_map(lambda leaf: torch.full(leaf.shape, _NONE) if isinstance(leaf, torch.Tensor) else leaf, result)

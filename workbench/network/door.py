@@ -26,6 +26,13 @@ LARGEST_WEIGHT = 1e15  # sums of a hundred million squares of such weights are s
 _DTYPES = (torch.float32, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
 
 
+class Alone(nn.Sequential):
+    """One layer, which may take more inputs than one."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self[0](*args, **kwargs)
+
+
 class Accepted(NamedTuple):
     """module: a copy in evaluation mode, float32, without gradients. remarks: sentences on what differs in it.
 
@@ -45,7 +52,7 @@ def accepted(module: nn.Module) -> Accepted:
     if not isinstance(module, nn.Module):
         raise ModelError(f"The network must be a torch module, not {type(module).__name__}.")
     if isinstance(module, COMPRESSIBLE):
-        module = nn.Sequential(module)  # so that its weight has a path
+        module = Alone(module)  # so that its weight has a path
     for path, part in module.named_modules():
         _check_module(path, part)
     module = _copied(module)
@@ -62,7 +69,7 @@ def accepted(module: nn.Module) -> Accepted:
     halves = {
         name: str(parameter.dtype).removeprefix("torch.")
         for name, parameter in module.named_parameters(remove_duplicate=False)
-        if parameter.dtype in (torch.float16, torch.bfloat16)
+        if parameter.dtype in (torch.float16, torch.bfloat16) and not blank
     }
     if halves:
         remarks.append(
@@ -88,6 +95,8 @@ def accepted_example(example: Any) -> torch.Tensor:
         raise ModelError(f"The example input must be {kinds}, not {type(example).__name__}.")
     if example.layout is not torch.strided or example.is_complex() or example.is_quantized:
         raise ModelError("The example input must be a dense tensor of real numbers.")
+    if not example.is_floating_point() and example.dtype not in _DTYPES:
+        raise ModelError(f"The example input is of type {example.dtype}, which no file of ours can hold.")
     if example.ndim == 0 or example.numel() == 0:
         raise ModelError(f"The example input has shape {tuple(example.shape)}, in which there is no input.")
     example = example.detach()[:1].clone(memory_format=torch.contiguous_format)  # the user's own may change

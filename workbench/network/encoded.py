@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+_UNEVEN = "Parts of it are used more often than others: its operations without zeros are those of an average part."
 ENTERING = "input."  # what the names of arrays begin with that a file holds of a layer's input
 
 
@@ -132,7 +133,9 @@ class EncodedModel(State):
     def notes(self) -> tuple[Note, ...]:
         """What the steps did or left, and every rank above its break-even."""
         remarks = tuple(Note("", text) for text in self.original.remarks)
-        return remarks + _awaited(self.recipe, self.previews) + self.step_notes + _above_break_even(self.forms)
+        uneven = tuple(Note(layer.name, _UNEVEN) for layer in self.original.layers if layer.uneven)
+        awaited, above = _awaited(self.recipe, self.previews), _above_break_even(self.forms)
+        return remarks + uneven + awaited + self.step_notes + above
 
     @property
     def from_file(self) -> bool:

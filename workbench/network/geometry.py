@@ -22,12 +22,13 @@ class Use:
     """One tensor at work in one call of its layer.
 
     positions: how often each of its weights is used: once per output position (a convolution's pixels, a linear layer's
-    rows), zero padding included. inputs, outputs: activations that the tensor reads and writes, in elements.
+    rows), zero padding included; on average, of one that is read in parts. inputs, outputs: activations that the tensor
+    reads and writes, in elements.
     input_bits: width of one that it reads; what it writes is float32.
     """
 
     part: Part
-    positions: int
+    positions: float
     inputs: int
     outputs: int
     input_bits: int = 32
@@ -35,12 +36,12 @@ class Use:
     @property
     def macs(self) -> int:
         """Dense multiply-accumulates of the channels that are left; a product with a padded zero counts as one."""
-        return self.positions * self.part.alive_size
+        return round(self.positions * self.part.alive_size)
 
     @property
     def effective_macs(self) -> int:
         """Multiply-accumulates whose weight is not zero."""
-        return self.positions * self.part.nonzeros
+        return round(self.positions * self.part.nonzeros)
 
 
 def uses(layer: Layer, form: Form) -> tuple[Use, ...]:
@@ -64,7 +65,7 @@ def _uses(layer: Layer, form: Form) -> Iterator[Use]:
                 positions = positions // call.output_shape[-2] * call.input_shape[-2]
             if layer.kind != "linear" and not columns:
                 positions = positions // call.output_shape[-1] * call.input_shape[-1]
-            written = outputs if factor is form.factors[-1] else factor.part.shape[0] * positions
+            written = outputs if factor is form.factors[-1] else int(factor.part.shape[0] * positions)
             width = form.entering_bits if factor is form.factors[0] else 32
             yield Use(factor.part, positions, inputs, written, width)
             inputs = written

@@ -27,11 +27,13 @@ class Layer:
     name: of the module whose only weight it is, the first one where several share it; else the parameter's own name.
     `aliases` are the others. parameter: its name in the network's state dict. kind: "linear", "conv1d", "conv2d",
     "conv_transpose2d", "embedding", "matmul" and so on. weight: [out, in / groups, ...], float32, read-only; None of a
-    blank network. shape: the weight's. arrangement: how it lies in the parameter. calls: one per use in a forward pass,
-    so a layer used twice counts its operations twice. called: whether a module of that name does nothing else, so that
-    what enters it can be seen and rounded. special: why nothing but the module itself may stand in its place, as the
-    end of a sentence; "" where it does what torch's layer does. share_read: of its weights, what one inference reads;
-    less than all of a table. half: "float16" or "bfloat16" where its weights came so.
+    blank network. shape: the weight's. arrangement: how it lies in the parameter. groups: of a layer that is called; 1
+    of any other. calls: one per use in a forward pass, so a layer used twice counts its operations twice; one in all
+    where operators read parts of it. called: whether a module of that name does nothing else, so that what enters it
+    can be seen and rounded. special: why nothing but the module itself may stand in its place, as the end of a
+    sentence; "" where it does what torch's layer does. share_read: of its weights, what one inference reads; less than
+    all of a table. uneven: whether parts of it are used more often than others, so that effective operations are an
+    average. half: "float16" or "bfloat16" where its weights came so.
     """
 
     name: str
@@ -48,13 +50,15 @@ class Layer:
     special: str = ""
     share_read: float = 1.0
     half: str = ""
+    uneven: bool = False
 
     @cached_property
     def form(self) -> Form:
         """The form of its weights as they came."""
         if self.weight is None:
             return Form.whole(Blank(self.shape))
-        values = self.weight + np.float32(0) if has_negative_zeros(self.weight) else self.weight
+        values = self.weight + np.float32(0) if has_negative_zeros(self.weight) else self.weight.view()
+        values.flags.writeable = True  # kernels are compiled for such arrays; nobody writes to a part
         if not self.half:
             return Form.whole(Part(values))
         levels = HALVES[self.half]
@@ -68,7 +72,7 @@ class Layer:
     @property
     def macs(self) -> int:
         """Dense multiply-accumulates of its calls."""
-        return sum(call.positions for call in self.calls) * self.size
+        return round(sum(call.positions for call in self.calls) * self.size)
 
     @property
     def paths(self) -> tuple[str, ...]:

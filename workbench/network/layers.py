@@ -30,19 +30,19 @@ def layers_of(module: nn.Module, traced: Trace, halves: Mapping[str, str]) -> tu
         names.setdefault(id(parameter), []).append(name)
     found = compressible(module)
     layers: dict[int, Layer] = {}
-    first: dict[str, int] = {}
+    order: dict[str, int] = {}
     for path in traced.calls:
         weight = found[path].weight
         if id(weight) not in layers:
             layer = _called(path, found, names[id(weight)], traced)
-            layers[id(weight)], first[layer.name] = layer, traced.first[path]
+            layers[id(weight)], order[layer.name] = layer, traced.order[path]
     for name, multiplications in traced.multiplications.items():
         parameter = parameters[name]
-        if id(parameter) not in layers and sum(one.macs for one in multiplications) % parameter.numel() == 0:
+        if id(parameter) not in layers:
             share = max(traced.reads.get(other, 0) for other in names[id(parameter)]) / parameter.nbytes
             layer = _read(module, names[id(parameter)], parameter, multiplications, min(share, 1.0))
-            layers[id(parameter)], first[layer.name] = layer, traced.first[name]
-    ordered = sorted(layers.values(), key=lambda layer: first[layer.name])
+            layers[id(parameter)], order[layer.name] = layer, traced.order[name]
+    ordered = sorted(layers.values(), key=lambda layer: order[layer.name])
     return tuple(replace(layer, half=halves.get(layer.parameter, "")) for layer in ordered)
 
 
@@ -56,6 +56,9 @@ def _called(path: str, found: Mapping[str, Compressible], names: list[str], trac
     special = next(filter(None, (_special(found[other]) for other in (path, *sharing))), "")
     if not special and not readers <= {path, *sharing}:
         special = "has its weight read outside of its own calls"
+    by_name = bool(traced.by_name.intersection((path, *sharing)))
+    if by_name:
+        special = special or "is given its input by name"
     module = found[path]
     arrangement = ROW if isinstance(module, nn.Conv1d) else AS_IT_IS
     return Layer(
@@ -69,7 +72,7 @@ def _called(path: str, found: Mapping[str, Compressible], names: list[str], trac
         groups=1 if isinstance(module, nn.Linear) else module.groups,
         calls=tuple(call for other in (path, *sharing) for call in traced.calls.get(other, ())),
         aliases=tuple(sharing),
-        called=True,
+        called=not by_name,
         special=special,
     )
 
@@ -88,10 +91,13 @@ def _read(
     path = names[0].rpartition(".")[0]
     if isinstance(module.get_submodule(path), COMPRESSIBLE):  # which is not called, but read by what holds it
         path = path.rpartition(".")[0]
-    inputs, outputs = (
-        sum(sides) for sides in zip(*((one.inputs, one.outputs) for one in multiplications), strict=True)
-    )
-    positions = sum(one.macs for one in multiplications) // parameter.numel()
+    size, whole = parameter.numel(), all(each.weights in (0, parameter.numel()) for each in multiplications)
+    calls = [Call((1, each.inputs), (1, each.outputs), _positions(each.macs, size)) for each in multiplications]
+    if not whole:  # parts of it are read apart: of all of them together
+        inputs, outputs = (
+            sum(each) for each in zip(*((one.inputs, one.outputs) for one in multiplications), strict=True)
+        )
+        calls = [Call((1, inputs), (1, outputs), _positions(sum(each.macs for each in multiplications), size))]
     return Layer(
         name=name,
         parameter=names[0],
@@ -101,12 +107,23 @@ def _read(
         arrangement=main.arrangement,
         has_bias=False,
         groups=1,
-        calls=(Call((1, inputs), (1, outputs), positions),),
+        calls=tuple(calls),
         aliases=tuple(others),
         called=False,
         special=_why_alone(main.kind, module.get_submodule(path)),
         share_read=share_read,
+        uneven=not whole and _unevenly(multiplications, size),
     )
+
+
+def _positions(macs: int, weights: int) -> float:
+    return macs // weights if macs % weights == 0 else macs / weights
+
+
+def _unevenly(multiplications: tuple[Multiplication, ...], size: int) -> bool:
+    """Whether parts of a weight may be used more often than others."""
+    parts = [each for each in multiplications if each.weights]
+    return len({each.macs / each.weights for each in parts}) > 1 or sum(each.weights for each in parts) != size
 
 
 def _layer_name(parameter: str) -> str:
@@ -117,6 +134,8 @@ def _why_alone(kind: str, owner: nn.Module) -> str:
     """Why nothing else may stand in the place of what reads a parameter, as the end of a sentence."""
     if kind == "embedding":
         return "is a table in which rows are looked up"
+    if kind in ("conv1d", "conv2d"):
+        return f"is convolved by {type(owner).__name__} itself, in no layer of its own"
     if kind.startswith("conv"):
         axes = kind[-2]
         return f"is a {axes}-D {'transposed ' * ('transpose' in kind)}convolution, for which there is no kernel here"

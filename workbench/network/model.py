@@ -90,8 +90,10 @@ class Model:
         came = accepted(module)
         example, calling = Calling.of(example_input, answer)
         if calling is not None:
-            calling.enters(came.module)
+            calling.enters(Calling.plain(came.module))
         model = cls.of_accepted(came.module, example, data, name, architecture, came.halves)
+        if calling is not None and calling.others:
+            calling.check(model.module, example_input)
         return replace(model, remarks=came.remarks)
 
     @classmethod
@@ -104,7 +106,7 @@ class Model:
             raise ModelError(f"The name of a network must be {NAME}, not {name!r}.")
         example = accepted_example(example_input)
         if any(parameter.is_meta for parameter in module.parameters()):
-            example = torch.empty(example.shape, device="meta")
+            example = torch.empty(example.shape, dtype=example.dtype, device="meta")
         traced = _traced(module, example)
         dataset = None if data is None else Dataset.of(data)
         layers = layers_of(module, traced, halves)
@@ -290,10 +292,15 @@ def _rest(module: nn.Module, modules: Mapping[str, nn.Module], layers: tuple[Lay
 
 def _other_ways(module: nn.Module, traced: Trace, example: torch.Tensor) -> list[tuple[str, ...]]:
     """What it computes of a few other inputs, where the way that it takes may depend on their values."""
-    if not traced.decides or not example.is_floating_point():
+    if not traced.decides or example.is_meta:
         return []
     generator = torch.Generator().manual_seed(0)
-    inputs = [torch.randn(example.shape, generator=generator) for _ in range(16)]
+    if example.is_floating_point():
+        inputs = [torch.randn(example.shape, generator=generator) for _ in range(16)]
+    else:  # of the numbers that are in the example, since others need not be allowed
+        shape, known = tuple(example.shape), example.reshape(-1)
+        drawn = [torch.randint(known.numel(), shape, generator=generator) for _ in range(14)]
+        inputs = [known[places] for places in drawn] + [torch.full_like(example, int(end)) for end in known.aminmax()]
     return [_way(module, one) for one in inputs]
 
 

@@ -18,14 +18,15 @@ _COPYING = frozenset(("clone", "to_copy", "unsafe_view", "lift_fresh", "reshape_
 
 @dataclass(frozen=True)
 class Multiplication:
-    """One operator that reads one parameter. inputs and outputs: activations, in elements.
+    """One operator that reads one parameter, or a part of it. inputs and outputs: activations, in elements.
 
-    kind: what a layer that does it alone would be called. macs: 0 where rows are looked up. arrangement: how a weight
-    lies in the parameter. at: its place among the operators of the pass.
+    kind: what a layer that does it alone would be called. macs: 0 where rows are looked up. weights: how many of the
+    parameter's it reads. arrangement: how a weight lies in the parameter. at: its place among the operators.
     """
 
     kind: str
     macs: int
+    weights: int
     inputs: int
     outputs: int
     arrangement: Arrangement
@@ -33,48 +34,60 @@ class Multiplication:
 
 
 class Multiplications:
-    """Sees the operators one after the other. found: parameter -> what reads it, in that order."""
+    """Sees the operators one after the other."""
 
     def __init__(self, memory: Memory, parameters: Mapping[str, Tensor]) -> None:
-        self.found: dict[str, list[Multiplication]] = {}
         self._memory = memory
-        self._parameters = {name: tensor for name, tensor in parameters.items() if tensor.ndim > 1}
-        self._held: dict[int, list[str]] = {}  # memory -> parameters in it, or those that were copied there
-        for name, tensor in self._parameters.items():
-            self._held.setdefault(memory(tensor), []).append(name)
+        self._parameters = {
+            name: tensor for name, tensor in parameters.items() if tensor.ndim > 1 and tensor.is_floating_point()
+        }
+        self._held = {memory(tensor): name for name, tensor in self._parameters.items()}  # and what was copied of them
+        self._found: dict[str, list[Multiplication]] = {}
+        self._pairs: list[tuple[tuple[str, Multiplication], tuple[str, Multiplication]]] = []
 
     def see(self, name: str, args: Any, results: list[Tensor], macs: int, at: int) -> None:
         """An operator without its underscores, what it was given and what it gave."""
         if name in _COPYING:
-            copied = self._parameter(args[0])
+            copied = self._of(args[0])
             if copied is not None:
-                self._held[self._memory(results[0])] = [copied]
+                self._held[self._memory(results[0])] = copied
         elif name in _LOOKING_UP:
-            table = self._parameter(args[0])
+            table = self._of(args[0])
             if table is not None:
-                self._add(table, Multiplication("embedding", 0, 0, results[0].numel(), AS_IT_IS, at))
+                rows = Multiplication("embedding", 0, 0, 0, results[0].numel(), AS_IT_IS, at)
+                self._found.setdefault(table, []).append(rows)
         elif name in _OPERANDS:
             first, second = (args[place] for place in _OPERANDS[name])
-            parameters = self._parameter(first), self._parameter(second)
-            if (parameters[0] is None) == (parameters[1] is None):  # of two parameters a third is made
-                return
-            parameter = parameters[0] or parameters[1]
-            assert parameter is not None
-            operand, other = (first, second) if parameters[0] else (second, first)
-            kind, arrangement = self._way(name, args, self._parameters[parameter], operand, operand is first)
-            self._add(parameter, Multiplication(kind, macs, other.numel(), results[0].numel(), arrangement, at))
+            read = []
+            for operand, other in ((first, second), (second, first)):
+                parameter = self._of(operand)
+                if parameter is not None and not (name == "convolution" and operand is first):
+                    kind, arrangement = self._way(name, args, self._parameters[parameter], operand, operand is first)
+                    sizes = macs, operand.numel(), other.numel(), results[0].numel()
+                    read.append((parameter, Multiplication(kind, *sizes, arrangement, at)))
+            if len(read) == 1:
+                self._found.setdefault(read[0][0], []).append(read[0][1])
+            elif read:
+                self._pairs.append((read[0], read[1]))
 
-    def _add(self, parameter: str, multiplication: Multiplication) -> None:
-        self.found.setdefault(parameter, []).append(multiplication)
+    @property
+    def found(self) -> Mapping[str, tuple[Multiplication, ...]]:
+        """Parameter -> what reads it, in that order.
 
-    def _parameter(self, tensor: Tensor) -> str | None:
-        """The one that `tensor` is a view of, or a copy."""
-        held = self._held.get(self._memory(tensor), ())
-        for name in held:
-            start = self._parameters[name].storage_offset()
-            if len(held) == 1 or start <= tensor.storage_offset() < start + self._parameters[name].numel():
-                return name
-        return None
+        Of two parameters that are multiplied, one that meets activations elsewhere is the weight there, too, and the
+        other takes the place of an activation (a learned first state, learned queries). Where neither does, they make
+        a third, and the product is nobody's.
+        """
+        found = {name: list(reading) for name, reading in self._found.items()}
+        for (first, one), (second, other) in self._pairs:
+            if (first in self._found) != (second in self._found):
+                name, reading = (first, one) if first in self._found else (second, other)
+                found[name].append(reading)
+        return {name: tuple(sorted(reading, key=lambda each: each.at)) for name, reading in found.items()}
+
+    def _of(self, tensor: Tensor) -> str | None:
+        """The parameter that `tensor` is a view of, or a copy."""
+        return self._held.get(self._memory(tensor))
 
     @staticmethod
     def _way(name: str, args: Any, parameter: Tensor, operand: Tensor, left: bool) -> tuple[str, Arrangement]:
@@ -82,8 +95,8 @@ class Multiplications:
             axes, transposed, groups = parameter.ndim - 2, bool(args[6]), int(args[8])
             kind = f"conv{'_transpose' * transposed}{axes}d"
             return kind, Arrangement(groups if transposed else 0, row=axes == 1)
-        if parameter.ndim > 2 or operand.ndim > 2:
-            return "matmul" if parameter.ndim > 2 else "linear", AS_IT_IS
-        lies_as_it_is = operand.stride() == parameter.stride()
-        tells = operand.stride() != operand.t().stride()
+        if parameter.ndim > 2:
+            return "matmul", AS_IT_IS
+        lies_as_it_is = operand.stride()[-2:] == parameter.stride()
+        tells = operand.stride() != operand.transpose(-1, -2).stride()
         return "linear", Arrangement(swapped=1 if tells and lies_as_it_is != left else 0)

@@ -36,14 +36,26 @@ _WORTH_A_THREAD = 2**21
 _DEPTHWISE, _LARGE, _LARGE_FILTER = 2**18, 2**20, 25
 
 
-class PackedLinear(nn.Module):
-    """Inputs float32 [..., in] to [..., out], without gradient. Holds the packed weight and the bias only."""
+class _Packed(nn.Module):
+    """Holds the packed weight of a layer and its bias only."""
 
-    def __init__(self, kernel: Kernel, original: nn.Linear, threads: int) -> None:
+    def __init__(self, kernel: Kernel, original: nn.Linear | nn.Conv2d, threads: int) -> None:
         super().__init__()
         self.kernel, self.threads = kernel, threads
+        self.bias, self._shape = _bias(original), original.weight.shape
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """For a network that asks for its shape, its type or where it is: no number of it is the weight's."""
+        return torch.zeros(()).expand(self._shape)
+
+
+class PackedLinear(_Packed):
+    """Inputs float32 [..., in] to [..., out], without gradient."""
+
+    def __init__(self, kernel: Kernel, original: nn.Linear, threads: int) -> None:
+        super().__init__(kernel, original, threads)
         self.in_features, self.out_features = original.in_features, original.out_features
-        self.bias = _bias(original)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows = x if x.ndim == 2 else x.reshape(-1, self.in_features)
@@ -52,16 +64,14 @@ class PackedLinear(nn.Module):
         return y if x.ndim == 2 else y.reshape(*x.shape[:-1], self.out_features)
 
 
-class PackedConv2d(nn.Module):
+class PackedConv2d(_Packed):
     """Images float32 [n, in, h, w] (or one [in, h, w]) to [n, out, h', w'], without gradient.
 
-    Holds the packed weight and the bias only. Padding that is not zeros, or not the same on both sides, is done first.
+    Padding that is not zeros, or not the same on both sides, is done first.
     """
 
     def __init__(self, kernel: Kernel, original: nn.Conv2d, threads: int) -> None:
-        super().__init__()
-        self.kernel, self.threads = kernel, threads
-        self.bias = _bias(original)
+        super().__init__(kernel, original, threads)
         self._pad, self._mode = _outer_padding(original)
         self._pads = any(self._pad)
         self._weights = original.weight[0].numel() / original.in_channels  # that a number meets, for each output

@@ -139,10 +139,19 @@ def chain(layer: Layer, form: Form, original: Any) -> nn.Sequential:
     rows = isinstance(original, nn.Conv1d)
     whole = of_rows(original) if rows else original
     made = [_factor(layer, factor, whole, last=factor is form.factors[-1]) for factor in form.factors]
-    return (Rows if rows else nn.Sequential)(*made).eval()
+    return (Rows if rows else Chain)(*made).eval()
 
 
-class Rows(nn.Sequential):
+class Chain(nn.Sequential):
+    """The factors of a layer, in its place."""
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """For a network that asks for its type or where it is: no number of it is the layer's."""
+        return cast(torch.Tensor, self[-1].weight)
+
+
+class Rows(Chain):
     """2-D convolutions that see signals [n, in, length] as images of one row, and give signals again."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:

@@ -26,17 +26,23 @@ from workbench.network.outlines import OUTLINES
 # Operators, without their underscores, that no tag calls pointwise or a view and that do no multiply-accumulates.
 _WITHOUT_MACS = frozenset(
     (
-        "adaptive_avg_pool2d", "adaptive_max_pool2d", "amax", "amin", "arange", "argmax", "avg_pool2d", "batch_norm",
-        "bernoulli", "cat", "channel_shuffle", "clone", "constant_pad_nd", "copy", "cudnn_batch_norm", "cumsum",
-        "embedding", "embedding_bag_forward_only", "empty", "empty_like", "fill", "flip", "full", "full_like",
-        "gather", "index", "index_select", "lift_fresh", "linalg_vector_norm", "local_scalar_dense", "log_softmax",
-        "logsumexp", "masked_fill", "max", "max_pool1d", "max_pool2d", "max_pool2d_with_indices", "mean", "min",
+        "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
+        "adaptive_max_pool3d", "all", "amax", "amin", "aminmax", "any", "arange", "argmax", "argmin", "argsort",
+        "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm", "bernoulli", "bucketize", "cat", "channel_shuffle",
+        "clone", "constant_pad_nd", "copy", "cudnn_batch_norm", "cummax", "cummin", "cumsum", "diag_embed",
+        "embedding", "embedding_bag_forward_only", "empty", "empty_like", "empty_strided", "eye", "fill", "flip",
+        "full", "full_like", "gather", "index", "index_put", "index_select", "lift_fresh", "linalg_vector_norm",
+        "linspace", "local_scalar_dense", "log_softmax", "logsumexp", "masked_fill", "masked_scatter", "max",
+        "max_pool1d", "max_pool2d", "max_pool2d_with_indices", "max_pool3d", "max_pool3d_with_indices", "mean", "min",
         "native_batch_norm", "native_batch_norm_legit_no_training", "native_channel_shuffle", "native_dropout",
-        "native_group_norm", "native_layer_norm", "ones", "ones_like", "pixel_shuffle", "prelu_kernel",
-        "reflection_pad2d", "repeat", "replication_pad2d", "reshape_alias", "roll", "scalar_tensor", "slice_scatter",
-        "softmax", "sort", "squeeze", "stack", "std", "sum", "to_copy", "topk", "transpose", "tril", "triu",
-        "unsafe_split", "unsafe_split_with_sizes", "unsafe_view", "unsqueeze", "upsample_bilinear2d",
-        "upsample_nearest1d", "upsample_nearest2d", "var", "var_mean", "zeros", "zeros_like",
+        "native_group_norm", "native_layer_norm", "new_empty", "new_full", "new_ones", "new_zeros", "nonzero",
+        "one_hot", "ones", "ones_like", "pixel_shuffle", "prelu_kernel", "prod", "rand", "randint", "randn",
+        "reflection_pad1d", "reflection_pad2d", "reflection_pad3d", "repeat", "replication_pad1d",
+        "replication_pad2d", "replication_pad3d", "reshape_alias", "roll", "rot90", "safe_softmax", "scalar_tensor",
+        "scatter", "searchsorted", "slice_scatter", "softmax", "sort", "squeeze", "stack", "std", "sum", "to_copy",
+        "topk", "transpose", "tril", "triu", "unique2", "unsafe_split", "unsafe_split_with_sizes", "unsafe_view",
+        "unsqueeze", "upsample_bicubic2d", "upsample_bilinear2d", "upsample_linear1d", "upsample_nearest1d",
+        "upsample_nearest2d", "upsample_nearest3d", "upsample_trilinear3d", "var", "var_mean", "zeros", "zeros_like",
     )
 )  # fmt: skip
 
@@ -49,18 +55,19 @@ _POINTWISE = frozenset(("batch_norm", "cudnn_batch_norm", "native_batch_norm", "
 class Call:
     """One use of a layer on one image; shapes include the batch of one, and of images of one row that row.
 
-    positions: how often each of its weights is used.
+    positions: how often each of its weights is used, on average where parts of them are used more often than others.
     """
 
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
-    positions: int
+    positions: float
 
 
 @dataclass(frozen=True)
 class Trace:
     """calls: by layer that is called. multiplications: by parameter that is multiplied, in a call of a layer or not.
-    first: layer or parameter -> its place among the operators. macs: of the whole pass. uncounted: operators left out.
+    order: layer or parameter -> its first place among the operators. by_name: layers that are given their input by its
+    name. macs: of the whole pass. uncounted: operators left out.
 
     outputs: shape of the answer, None where it is no tensor. activity: its operations, and the activations that they
     make. operators: what the pass computes of its input and the weights, see `Computation`; reads: bytes of each tensor
@@ -70,7 +77,8 @@ class Trace:
 
     calls: Mapping[str, tuple[Call, ...]]
     multiplications: Mapping[str, tuple[Multiplication, ...]]
-    first: Mapping[str, int]
+    order: Mapping[str, int]
+    by_name: frozenset[str]
     macs: int
     uncounted: tuple[str, ...]
     outputs: tuple[int, ...] | None
@@ -124,7 +132,8 @@ class _Operators(_Watch):
         packet = func._overloadpacket
         name = packet.__name__.strip("_")
         harmless = torch.Tag.pointwise in func.tags or func.is_view or name in _WITHOUT_MACS or _rule(packet)
-        if not harmless:
+        weighed = name == "embedding_bag_forward_only" and len(args) > 6 and args[6] is not None
+        if not harmless or weighed:
             self.uncounted[str(packet)] = None
         self.decides |= name == "local_scalar_dense"
         self.computation.see(func, args, kwargs)
@@ -210,7 +219,8 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
     recurrent layers and attention, it does step by step meanwhile. Raises ModelError where the pass fails.
     """
     calls: dict[str, list[Call]] = {}
-    first: dict[str, int] = {}
+    order: dict[str, int] = {}
+    by_name: set[str] = set()
     entered: list[str] = []
 
     def enter(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -221,12 +231,14 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
         if not given or not isinstance(output, torch.Tensor):
             raise TypeError("it does not make one tensor of another")
         path = entered.pop()
+        if not any(isinstance(value, torch.Tensor) for value in inputs[:1]):
+            by_name.add(path)
         shapes = [tuple(one.shape) for one in (given[0], output)]
         if isinstance(layer, nn.Conv1d):
             shapes = [(*shape[:-1], 1, shape[-1]) for shape in shapes]
         weight: Any = layer.weight
         calls.setdefault(path, []).append(Call(shapes[0], shapes[1], output.numel() // weight.shape[0]))
-        first.setdefault(path, len(operators.computation.operators))
+        order.setdefault(path, len(operators.computation.operators))
 
     watched = [one for one in module.modules() if id(one) in paths]
     hooks: list[Any] = [one.register_forward_pre_hook(enter) for one in watched]
@@ -247,11 +259,12 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
             hook.remove()
     by_layer = {path: tuple(found) for path, found in calls.items()}
     computation, uncounted = operators.computation, tuple(operators.uncounted)
-    multiplications = {name: tuple(found) for name, found in operators.multiplications.found.items()}
+    multiplications = operators.multiplications.found
     return Trace(
         by_layer,
         multiplications,
-        {name: found[0].at for name, found in multiplications.items()} | first,
+        {name: found[0].at for name, found in multiplications.items()} | order,
+        frozenset(by_name),
         counter.macs,
         uncounted,
         tuple(result.shape) if isinstance(result, torch.Tensor) else None,

@@ -11,7 +11,7 @@ from workbench.names import printable
 
 @dataclass(frozen=True)
 class TensorRow:
-    """A tensor that is stored as it came: a bias, a batch norm's statistics, a weight that nothing multiplies.
+    """A tensor that is stored as it is: a bias, a batch norm's statistics, a weight that nothing multiplies.
 
     bytes: in the packed file. share: of all its bytes.
     """

@@ -106,6 +106,10 @@ class Blank(Part):
         self._unknown()
 
     @property
+    def made(self) -> Part:
+        self._unknown()
+
+    @property
     def fillers(self) -> tuple[int, ...]:
         self._unknown()
 
