@@ -162,6 +162,6 @@ def _defines(layer: nn.Module, kind: type[nn.Module], name: str) -> bool:
 def _values(parameter: Any, arrangement: Arrangement) -> Floats | None:
     if parameter.is_meta:
         return None
-    weight = np.ascontiguousarray(arrangement.weight(parameter.detach().numpy()))  # the network's own numbers
+    weight = np.ascontiguousarray(arrangement.weight(parameter.detach().numpy())).view()  # the network's own numbers
     weight.flags.writeable = False
     return weight
