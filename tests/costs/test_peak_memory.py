@@ -1,6 +1,10 @@
 """Peak memory against published and hand counts, and its planner against every order there is."""
 
 import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -84,3 +88,42 @@ def test_the_planner_equals_brute_force_over_all_orders():
     assert len(set(peaks)) > 1
     assert graph.least_peak() == min(peaks)
     assert graph.peak() == peak_of(graph, tuple(range(6)))
+
+
+_MARK = """
+import json
+from pathlib import Path
+
+import torch
+from workbench.models.zoo import build
+
+def status(field):
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field)]
+    return int(line.split()[1]) * 1024
+
+torch.set_num_threads(1)
+with torch.inference_mode():
+    torch.nn.Conv2d(3, 8, 3)(torch.rand(1, 3, 32, 32))  # what libraries take for themselves
+    before = status("VmRSS")
+    network = build("vgg-16").to_empty(device="cpu").eval()
+    for parameter in network.parameters():
+        parameter.uniform_(-0.01, 0.01)
+    image = torch.rand(1, 3, 224, 224)
+    network(image)
+    mark, held = status("VmHWM"), status("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    network(image)
+print(json.dumps([mark - before, status("VmHWM") - held]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system keeps no high-water mark to reset")
+def test_the_process_takes_what_was_planned(record_property) -> None:
+    """Catalogue ME-20: the high-water mark above the process's baseline, within 10 % of the plan."""
+    found = subprocess.run([sys.executable, "-c", _MARK], capture_output=True, text=True, check=True, timeout=300)
+    mark, activations = json.loads(found.stdout)
+    plan = PeakMemory.of(workbench.compress(workbench.load("vgg-16"), workbench.Recipe()))
+    record_property("ME-20, VGG-16, measured over planned", f"{mark / plan.value:.3f}")
+    assert mark == pytest.approx(plan.value, rel=0.1)
+    assert activations == pytest.approx(plan.split["activations"], rel=0.1)
