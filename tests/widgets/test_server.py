@@ -103,6 +103,9 @@ def test_options_of_jupyters_own_go_on_to_it(monkeypatch):
     further = ["--debug", "--token", "secret", "--Voila.ip=::1"]
     main(["dashboard", "--kernels", "3", *further])
     assert given[1:] == ["--Kernels.most=3", *further]
+    given.clear()
+    main(["dashboard", "--kernels", "1"])
+    assert given[1:] == ["--Kernels.most=1", "--VoilaConfiguration.default_pool_size=0"]  # none waits ahead
 
 
 def test_the_browser_is_opened_at_the_address_itself(monkeypatch):

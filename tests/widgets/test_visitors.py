@@ -1,6 +1,7 @@
 """What a visitor of the dashboard's server can do to it, and to others."""
 
 import asyncio
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from tornado.httpclient import HTTPClientError
 
 from benchmarks.servers import Server, serving
+from tests.test_cli import homeless
 from tests.widgets.test_ending import until
 from tests.widgets.visitors import channel, fetched, message, reply, visit
 
@@ -114,6 +116,27 @@ def test_where_there_is_no_room_a_page_says_so_until_another_is_closed(server):
             await ended(address, kernel)
 
     asyncio.run(asyncio.wait_for(walk(server.address), 120))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="gives up Linux's capabilities")
+def test_a_page_opens_where_nothing_can_be_written_into_the_home(tmp_path, monkeypatch):
+    (tmp_path / "home").mkdir()
+    for name, value in homeless(tmp_path / "home")["env"].items():
+        monkeypatch.setenv(name, value)
+    begin = subprocess.Popen
+
+    def begun(*given, **named):
+        return begin(*given, **named, preexec_fn=homeless(tmp_path / "home")["preexec_fn"])
+
+    monkeypatch.setattr("benchmarks.servers.subprocess.Popen", begun)
+
+    async def walk(address: str) -> None:
+        await answers(address, await visit(address))
+
+    with serving("voila", tmp_path, ["--kernels", "1"]) as running:
+        asyncio.run(asyncio.wait_for(walk(running.address), 120))
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 async def answers(address: str, kernel: str) -> None:

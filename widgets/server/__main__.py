@@ -57,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def dashboard_arguments(notebook: Path, port: int | None, no_browser: bool, kernels: int | None = None) -> list[str]:
     """Voila's command line."""
     ceiling = [] if kernels is None else [f"--Kernels.most={kernels}"]
+    if kernels == 1:
+        ceiling.append("--VoilaConfiguration.default_pool_size=0")  # else the only one waits while a page asks for it
     return [str(notebook), *_common("Voila", port, no_browser), *ceiling]
 
 

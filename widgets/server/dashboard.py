@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import webbrowser
 from threading import Thread
@@ -43,6 +44,7 @@ class DashboardServer(Voila):
 
     def init_settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = super().init_settings()
+        self.contents_manager.notary.secret = os.urandom(32)  # which would be kept in the user's home
         # Voila answers to any host name, which would let another page reach it by rebinding its own.
         headers = {"Content-Security-Policy": _POLICY}
         return {

@@ -51,7 +51,7 @@ class Kernels(AsyncMappingKernelManager):
         if ahead:  # this runs in the pool's own task
             task = asyncio.current_task()
             assert task is not None
-            task.add_done_callback(self._drop_failed)
+            task.add_done_callback(lambda task: self._drop_failed())
         self._need_room()
         self._starting += 1
         try:
@@ -67,6 +67,8 @@ class Kernels(AsyncMappingKernelManager):
 
         Kernels of the pool that have died are ended; also those started again since, in which no notebook was run.
         """
+        if self._drop_failed():
+            self.fill_if_needed(notebook_name=self.notebook_path)
         for kernel_id in self._waiting():
             if kernel_id in self._dead or not await self.get_kernel(kernel_id).is_alive():  # type: ignore[misc]  # it does wait
                 self.log.warning("Kernel %s, which waited for a page, has died and is replaced.", kernel_id)
@@ -108,9 +110,13 @@ class Kernels(AsyncMappingKernelManager):
         else:
             self._alone.add(kernel_id)
 
-    def _drop_failed(self, task: asyncio.Task[Any]) -> None:
-        """A kernel of the pool that did not start leaves its place to one that will."""
-        if task.cancelled() or task.exception() is not None:
-            for pool in self._pools.values():
-                if task in pool:
-                    pool.remove(task)
+    def _drop_failed(self) -> bool:
+        """Kernels of the pool that did not start leave their places to others. Whether there were any."""
+        failed = [task for pool in self._pools.values() for task in pool if task.done() and _failed(task)]
+        for pool in self._pools.values():
+            pool[:] = [task for task in pool if task not in failed]
+        return bool(failed)
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    return task.cancelled() or task.exception() is not None
