@@ -21,7 +21,7 @@ def said(compressed: CompressedModel) -> tuple[str, ...]:
     has anything to say.
     """
     layers = compressed.model.layers
-    if compressed.from_file or not compressed.recipe.steps or compressed.original.layers is not layers:
+    if compressed.from_file or not compressed.recipe.steps or compressed.recipe.replaces:
         return ()
     same = [layer for layer in layers if compressed.forms[layer.name] is layer.form]
     if not same:
