@@ -150,7 +150,7 @@ def test_test_images_of_ones_own_are_brought_in_any_usual_form(kind: str) -> Non
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (3, "must be a Dataset, the name of one, or .images, labels. to be tested on, not int"),
+        (3, "the name of one, a folder of pictures, or .images, labels. to be tested on, not int"),
         ((NUMBERS,), "not tuple"),
         (torch.utils.data.DataLoader(BROUGHT["a TensorDataset"]), "not DataLoader; .* zip.*loader.* reads the batches"),
         ((batch for batch in [BROUGHT["tensors"]]), "not generator; .* reads the batches of a DataLoader"),

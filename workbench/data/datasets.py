@@ -4,13 +4,16 @@ Whatever is automatic (early stopping, search, shipped recipes) may look at trai
 test images are for the figure that is shown.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.data import pictures
 from workbench.data.divide import divide
 from workbench.data.sets import SETS
 from workbench.data.split import SPLITS, Split, SplitName, array
@@ -19,7 +22,7 @@ from workbench.names import NAME, is_name
 from workbench.tasks import TASKS
 
 Arrays = tuple[NDArray[Any], ...]
-_WANTED = "a Dataset, the name of one, or (images, labels) to be tested on"
+_WANTED = "a Dataset, the name of one, a folder of pictures, or (images, labels) to be tested on"
 
 
 class Dataset:
@@ -93,8 +96,11 @@ class Dataset:
         classification where nothing is said. divide: into all four splits, each image by a hash of its content
         (`workbench.data.divide`); else all are test images.
 
-        A data set, or the name of one on the shelf, stands for itself. Raises `DataError` for anything else.
+        A data set, or the name of one on the shelf, stands for itself; of a folder see `from_folder`. Raises
+        `DataError` for anything else.
         """
+        if isinstance(data, os.PathLike) or (isinstance(data, str) and data not in SETS and Path(data).is_dir()):
+            return cls.from_folder(data, task=task or "classification", divide=divide)
         if isinstance(data, (Dataset, str)):
             known = load(data) if isinstance(data, str) else data
             if divide or task not in (None, known.task):
@@ -105,6 +111,25 @@ class Dataset:
             raise DataError(f"The data must be {_WANTED}, not {type(data).__name__}{_instead(data)}.")
         dataset = cls.from_arrays("own", test=tuple(arrays), task=task or "classification")
         return dataset._divided() if divide else dataset
+
+    @classmethod
+    def from_folder(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        size: tuple[int, int] | None = None,
+        task: str = "classification",
+        divide: bool = False,
+    ) -> "Dataset":
+        """A folder of pictures with a sub-folder for each class, numbered in the order of their names.
+
+        size: height and width that all are brought to. What lies in sub-folders named train, validation, calibration
+        and test is that split; else all are test images, unless divide is true: see `of`, and `workbench.data.pictures`
+        for what is read and how. Raises DataError, naming the folder or file, for what cannot be.
+        """
+        splits, classes = pictures.read(Path(folder), size)
+        dataset = cls.from_arrays(Path(folder).resolve().name, classes=classes, task=task, **splits)
+        return dataset._divided() if divide and len(splits) == 1 else dataset
 
     def _divided(self) -> "Dataset":
         """With its test images divided into the four splits. Raises DataError where there are too few for that."""
