@@ -127,6 +127,14 @@ class Masked(nn.Module):
         return self.head((seen @ value).flatten(1))
 
 
+class FakeQuantised(nn.Linear):
+    """Quantisation-aware: its weight is rounded to 8 bits in every pass, as Jacob et al. (2018) train it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scale = self.weight.abs().amax() / 127
+        return functional.linear(x, torch.round(self.weight / scale).clamp(-127, 127) * scale, self.bias)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A network's first weights are drawn by `make`; it takes `shape`, without the batch.
@@ -293,6 +301,9 @@ KINDS: dict[str, Kind] = {
     "masked by torch": Kind(masked, FLAT, 48 * 24 + 24 * 5),
     "weight norm": Kind(
         lambda: nn.Sequential(weight_norm(nn.Linear(48, 16)), nn.Linear(16, 5)), FLAT, 48 * 16 + 16 * 5
+    ),
+    "fake-quantised": Kind(
+        lambda: nn.Sequential(FakeQuantised(48, 24), nn.ReLU(), nn.Linear(24, 5)), FLAT, 48 * 24 + 24 * 5
     ),
     "half precision": Kind(
         lambda: nn.Sequential(nn.Linear(48, 16), nn.ReLU(), nn.Linear(16, 5)).half(), FLAT, 48 * 16 + 16 * 5

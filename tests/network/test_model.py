@@ -207,3 +207,28 @@ def test_a_layer_called_through_its_weight_only_is_a_layer() -> None:
     assert [(layer.name, layer.called, layer.macs) for layer in model.layers] == [("used", True, 9), ("bare", False, 9)]
     assert list(model.rest) == ["used.bias", "bare.bias"] and model.other_macs == 0
     np.testing.assert_array_equal(model.layers[1].weight, model.module.bare.weight.numpy())
+
+
+@pytest.mark.parametrize("heads", [4, 8])
+def test_attention_is_counted_by_its_closed_form(heads: int) -> None:
+    """4 L d² + 2 L² d multiply-accumulates, whatever the number of heads: in the layer itself and in an encoder."""
+    rows, width, hidden = 300, 448, 64
+    attention = 4 * rows * width**2 + 2 * rows**2 * width
+    assert attention == 321_484_800
+    encoder = nn.TransformerEncoderLayer(width, heads, hidden, batch_first=True, device="meta")
+    model = Model.from_module(encoder, torch.zeros(1, rows, width))
+    assert sum(layer.macs for layer in model.layers) + model.other_macs == attention + 2 * rows * width * hidden
+    assert model.uncounted == ()
+
+
+def test_scaled_dot_products_are_counted_on_the_processor() -> None:
+    class Product(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(64, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(functional.scaled_dot_product_attention(x, x, x))
+
+    model = Model.from_module(Product(), torch.zeros(1, 12, 64, 64))
+    assert 2 * model.other_macs == 12_582_912 and model.uncounted == ()

@@ -100,6 +100,9 @@ def test_uneven_use_is_said_and_the_average_taken() -> None:
     assert any("an average part" in note.text for note in found.notes)
     even = Net(lambda net, x: functional.linear(x, net.w[:4]) + functional.linear(x, net.w[4:]), w=weight(8, 8))
     assert not Model.from_module(even, torch.rand(1, 8)).layer("w").uneven
+    spread = Net(lambda net, x: torch.bmm(x, net.w.expand(len(x), 8, 8)) @ net.w, w=weight(8, 8))
+    layer = Model.from_module(spread, torch.rand(1, 6, 8)).layer("w")
+    assert (layer.macs, layer.uneven) == (2 * 6 * 64, False)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
-from workbench.errors import ModelError
+from workbench.errors import ModelError, WorkbenchError, reason
 
 Key = int | str  # a place among positional inputs or in a tuple, or a name
 
@@ -62,18 +62,20 @@ class Calling:
         places = sorted(key for key in inputs if isinstance(key, int))
         names = {key: value for key, value in inputs.items() if isinstance(key, str)}
         whole = copy.deepcopy(module)
-        with torch.no_grad():
-            expected = self._answered(whole, (), self.plain(whole)(*(inputs[place] for place in places), **names))
-            found = copy.deepcopy(module)(x[:1])
-        pairs = zip(tree_leaves(expected), tree_leaves(found), strict=True)
-        for all_of_it, first in pairs:
-            if isinstance(first, Tensor) and first.is_floating_point() and first.shape[:1] == (1,):
-                bound = 1e-3 * float(first.abs().max())
-                if not torch.allclose(all_of_it[:1].float(), first.float(), rtol=1e-3, atol=bound):
-                    raise ModelError(
-                        "The network answers otherwise for the first entry of each input than for all of them; give "
-                        "inputs of one entry, [1, ...], and what is no batch as it is."
-                    )
+        try:
+            with torch.no_grad():
+                expected = self._answered(whole, (), self.plain(whole)(*(inputs[place] for place in places), **names))
+                found = copy.deepcopy(module)(x[:1])
+            alike = all(map(_begins_as, tree_leaves(expected), tree_leaves(found)))
+        except WorkbenchError:
+            raise
+        except Exception as error:  # a user's module may fail in any way
+            raise ModelError(f"The network does not accept the example inputs ({reason(error)}).") from error
+        if not alike:
+            raise ModelError(
+                "The network answers otherwise for the first entry of each input than for all of them; give inputs of "
+                "one entry, [1, ...], and what is no batch as it is."
+            )
 
     def enters(self, module: nn.Module) -> None:
         """Have `module` called so wherever it is called with one input alone."""
@@ -113,6 +115,14 @@ class Calling:
             except (KeyError, IndexError, TypeError) as error:
                 raise ModelError(f"The network gives no answer {key!r}, but {_told(given)}.") from error
         return given
+
+
+def _begins_as(all_of_it: Any, first: Any) -> bool:
+    """Whether an answer for several images begins as the one for the first of them; True where nobody can tell."""
+    if not isinstance(first, Tensor) or not first.is_floating_point() or first.shape[:1] != (1,):
+        return True
+    bound = 1e-3 * float(first.abs().max())
+    return torch.allclose(all_of_it[:1].float(), first.float(), rtol=1e-3, atol=bound)
 
 
 def _held(value: Tensor, batch: Sequence[int]) -> Tensor:

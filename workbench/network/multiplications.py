@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,7 @@ class Multiplications:
                 parameter = self._of(operand)
                 if parameter is not None and not (name == "convolution" and operand is first):
                     kind, arrangement = self._way(name, args, self._parameters[parameter], operand, operand is first)
-                    sizes = macs, operand.numel(), other.numel(), results[0].numel()
+                    sizes = macs, _distinct(operand), other.numel(), results[0].numel()
                     read.append((parameter, Multiplication(kind, *sizes, arrangement, at)))
             if len(read) == 1:
                 self._found.setdefault(read[0][0], []).append(read[0][1])
@@ -100,3 +101,8 @@ class Multiplications:
         lies_as_it_is = operand.stride()[-2:] == parameter.stride()
         tells = operand.stride() != operand.transpose(-1, -2).stride()
         return "linear", Arrangement(swapped=1 if tells and lies_as_it_is != left else 0)
+
+
+def _distinct(operand: Tensor) -> int:
+    """How many numbers it has, those that are spread over a batch once."""
+    return math.prod(size for size, step in zip(operand.shape, operand.stride(), strict=True) if step or size == 1)
