@@ -13,6 +13,7 @@ from workbench.data.datasets import Dataset
 from workbench.engine.training import train
 from workbench.errors import Stopped
 from workbench.methods.prune.l1_filter import L1Filter
+from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.prune.retrained_taylor import RetrainedTaylor
 from workbench.methods.prune.taylor_filter import TaylorFilter
 from workbench.network.couplings import couplings
@@ -128,6 +129,11 @@ def test_the_lowest_go_and_with_a_price_on_operations_the_dearest_maps_go(model)
     assert set(np.flatnonzero((emptied == 0).all(1)).tolist()) == lowest
     # 288,000 of 2,293,000 operations for 20 maps, 1,600,000 for 50, 400,000 for 500: a map of conv2 is the dearest
     assert gone(model, share=0.08, operations=100.0) == {"conv1": 0, "conv2": 46, "fc1": 0, "fc2": 0}
+
+
+def test_a_network_without_a_weight_left_has_none_to_lose(model):
+    recipe = Recipe((Step(Magnitude(sparsity=1.0)), Step(TaylorFilter(share=0.5, operations=10.0))))
+    assert not any(form.compose().any() for form in compress(model, recipe).forms.values())
 
 
 def test_fewer_answers_are_lost_than_by_absolute_sums(model):

@@ -67,7 +67,8 @@ class TaylorFilter(Calibrated):
         scores = evidence.importances(name)
         norm = float(np.linalg.norm(scores))
         scores = scores / norm if norm > 0 else scores
-        return scores - self.operations * evidence.macs(name) / form.shape[0] / evidence.macs()
+        share = evidence.macs(name) / max(evidence.macs(), 1)  # a network without a weight does nothing
+        return scores - self.operations * share / form.shape[0]
 
     def compress(self, form: Form, decision: Hashable) -> Form:
         return without(form, cast(Emptied, decision))
