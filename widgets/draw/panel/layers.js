@@ -96,7 +96,8 @@ function createOverride(link, slider, name, label) {
   const { axis } = slider;
   const moved = (stop) =>
     link.change((position) => {
-      position.overrides[name] = { ...position.overrides[name], [axis]: stop };
+      // A literal: assigning to a layer called __proto__ would change the object itself.
+      position.overrides = { ...position.overrides, [name]: { ...position.overrides[name], [axis]: stop } };
     });
   const range = makeRange(slider, slider.label, moved, () => link.reach(axis, name));
   range.input.setAttribute("aria-label", `${slider.label} of layer ${label}`);
@@ -105,8 +106,8 @@ function createOverride(link, slider, name, label) {
     onclick: () =>
       link.change((position) => {
         const { [axis]: _, ...rest } = position.overrides[name] ?? {};
-        if (Object.keys(rest).length) position.overrides[name] = rest;
-        else delete position.overrides[name];
+        delete position.overrides[name];
+        if (Object.keys(rest).length) position.overrides = { ...position.overrides, [name]: rest };
       }),
   });
   const root = make(
