@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from workbench.method import METHODS, Course, Layerwise, Trained, setting
+from workbench.methods._retrained import retrained
 
 if TYPE_CHECKING:
     from workbench.network.state import State
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 class RetrainedMagnitude(Trained):
     """In round k of n the smallest weights are cut to a share of zeros 1 − (1 − sparsity)^(k/n), the others trained on.
 
-    Training goes on from the surviving values, as the paper finds to be decisive. A weight that was cut is zero again
-    after every step of the optimiser, whatever its momentum wants.
+    Training goes on from the surviving values, as the paper finds to be decisive.
     """
 
     catalogue = ("PR-01",)
@@ -48,15 +48,5 @@ class RetrainedMagnitude(Trained):
             if number == self.rounds:
                 sparsity = self.sparsity
             cut = state.with_forms(self._cut(sparsity).apply({name: state.forms[name] for name in layers}))
-            module = cut.module()
-            hold = cut.holding_zeros(module)
-            course.fit(
-                module,
-                epochs=self.epochs,
-                learning_rate=1e-3,
-                seed=self.seed + number,
-                share=((number - 1) / self.rounds, number / self.rounds),
-                after_step=lambda step, steps, hold=hold: hold(),  # type: ignore[misc]
-            )
-            state = cut.trained(module)
+            state = retrained(cut, course, number, self.rounds, epochs=self.epochs, seed=self.seed)
         yield state

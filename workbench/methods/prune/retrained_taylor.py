@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from workbench.method import METHODS, Calibrated, Course, Trained, setting
+from workbench.methods._retrained import retrained
 
 if TYPE_CHECKING:
     from workbench.network.state import State
@@ -48,15 +49,5 @@ class RetrainedTaylor(Trained):
             decisions = cut.settle(forms, course.evidence(state))
             emptied = {name: cut.compress(form, decisions[name]) for name, form in forms.items()}
             state = state.with_forms(emptied).with_rest(cut.beside(state.model.rest, decisions))
-            module = state.module()
-            hold = state.holding_zeros(module)
-            course.fit(
-                module,
-                epochs=self.epochs,
-                learning_rate=1e-3,
-                seed=self.seed + number,
-                share=((number - 1) / self.rounds, number / self.rounds),
-                after_step=lambda step, steps, hold=hold: hold(),  # type: ignore[misc]
-            )
-            state = state.trained(module)
+            state = retrained(state, course, number, self.rounds, epochs=self.epochs, seed=self.seed)
         yield state
