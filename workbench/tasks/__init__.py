@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.errors import ModelError
 from workbench.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -93,6 +94,12 @@ class Task(ABC):
 
         Raises DataError for what the network has no output for.
         """
+
+
+def no_answers(wanted: str, outputs: Any, images: int) -> ModelError:
+    """That a network was to give something for so many images, and gave these outputs."""
+    got = tuple(outputs.shape) if hasattr(outputs, "shape") else type(outputs).__name__
+    return ModelError(f"The network must give {wanted}; for {images} images it gave {got}.")
 
 
 TASKS: Shelf[Task] = Shelf("workbench.tasks", Task)  # type: ignore[type-abstract]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import DataError, ModelError
-from workbench.tasks import Answers, Task, Truth
+from workbench.errors import DataError
+from workbench.tasks import Answers, Task, Truth, no_answers
+from workbench.tasks._yes_or_no import check_ending, smoothed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,9 +46,7 @@ class Binary(Task):
     def answers(cls, outputs: Any, images: int) -> Answers:
         shape = tuple(getattr(outputs, "shape", ()))
         if shape not in ((images,), (images, 1), (images, 2)):
-            got = shape if hasattr(outputs, "shape") else type(outputs).__name__
-            wanted = "one score an image, or two"
-            raise ModelError(f"The network must give {wanted}; for {images} images it gave {got}.")
+            raise no_answers("one score an image, or two", outputs, images)
         scores = outputs[:, 1] - outputs[:, 0] if shape == (images, 2) else outputs.reshape(images) - cls.threshold
         answers: Answers = (scores > 0).byte().masked_fill(scores.isnan(), cls.NEITHER).numpy().astype(np.int8)
         return answers
@@ -56,10 +55,7 @@ class Binary(Task):
     def check(cls, outputs: tuple[int, ...], truth: Truth, last: str = "") -> None:
         if len(outputs) > 2 or (len(outputs) == 2 and outputs[1] > 2):
             raise DataError(f"The network gives outputs of shape {outputs[1:]} an image; a yes or no is one, or two.")
-        if last == "sigmoid" and cls.threshold == 0:
-            raise DataError(
-                f"The network ends in a sigmoid, which gives probabilities: say task='{cls.name}-probability'."
-            )
+        check_ending(cls.name, cls.threshold, last)
         if not np.isin(truth, (0, 1)).all():
             raise DataError(f"Label {int(truth.max())} is neither 0 (no) nor 1 (yes).")
 
@@ -74,5 +70,6 @@ class Binary(Task):
         cls.check(tuple(outputs.shape), truth.numpy())
         if outputs.ndim == 2 and outputs.shape[1] == 2:
             return functional.cross_entropy(outputs, truth, label_smoothing=smoothing)
-        wanted = truth.float() * (1 - smoothing) + smoothing / 2
-        return functional.binary_cross_entropy_with_logits(outputs.reshape(len(truth)), wanted)
+        return functional.binary_cross_entropy_with_logits(
+            outputs.reshape(len(truth)), smoothed(truth.float(), smoothing)
+        )

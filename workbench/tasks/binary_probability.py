@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.tasks._yes_or_no import smoothed
 from workbench.tasks.binary import Binary
 
 if TYPE_CHECKING:
@@ -23,5 +24,4 @@ class BinaryProbability(Binary):
 
         cls.check(tuple(outputs.shape), truth.numpy())
         yes = outputs[:, 1] if outputs.ndim == 2 and outputs.shape[1] == 2 else outputs.reshape(len(truth))
-        wanted = truth.float() * (1 - smoothing) + smoothing / 2
-        return functional.binary_cross_entropy(yes.clamp(0, 1), wanted)
+        return functional.binary_cross_entropy(yes.clamp(0, 1), smoothed(truth.float(), smoothing))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import DataError, ModelError
-from workbench.tasks import Answers, Task, Truth
+from workbench.errors import DataError
+from workbench.tasks import Answers, Task, Truth, no_answers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,9 +40,7 @@ class Classification(Task):
     @classmethod
     def answers(cls, outputs: Any, images: int) -> Answers:
         if getattr(outputs, "ndim", 0) != 2 or len(outputs) != images:
-            got = tuple(outputs.shape) if hasattr(outputs, "shape") else type(outputs).__name__
-            wanted = "one row of class scores an image"
-            raise ModelError(f"The network must give {wanted}; for {images} images it gave {got}.")
+            raise no_answers("one row of class scores an image", outputs, images)
         best, found = outputs.max(1)
         answers: Answers = found.masked_fill(best.isnan(), cls.NO_CLASS).numpy()
         return answers

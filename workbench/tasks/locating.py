@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import DataError, ModelError
-from workbench.tasks import Answers, Task, Truth
+from workbench.errors import DataError
+from workbench.tasks import Answers, Task, Truth, no_answers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,9 +47,7 @@ class Locating(Task):
     def answers(cls, outputs: Any, images: int) -> Answers:
         """A box that is not a number, as damaged weights may give, is an empty one."""
         if tuple(getattr(outputs, "shape", ())) != (images, 4):
-            got = tuple(outputs.shape) if hasattr(outputs, "shape") else type(outputs).__name__
-            wanted = "one box of four numbers an image"
-            raise ModelError(f"The network must give {wanted}; for {images} images it gave {got}.")
+            raise no_answers("one box of four numbers an image", outputs, images)
         return np.nan_to_num(outputs.detach().numpy(), nan=0.0, posinf=0.0, neginf=0.0)
 
     @classmethod

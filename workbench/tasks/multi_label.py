@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import DataError, ModelError
-from workbench.tasks import Answers, Task, Truth
+from workbench.errors import DataError
+from workbench.tasks import Answers, Task, Truth, no_answers
+from workbench.tasks._yes_or_no import check_ending, smoothed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,9 +53,7 @@ class MultiLabel(Task):
     @classmethod
     def answers(cls, outputs: Any, images: int) -> Answers:
         if getattr(outputs, "ndim", 0) != 2 or len(outputs) != images:
-            got = tuple(outputs.shape) if hasattr(outputs, "shape") else type(outputs).__name__
-            wanted = "one row of class scores an image"
-            raise ModelError(f"The network must give {wanted}; for {images} images it gave {got}.")
+            raise no_answers("one row of class scores an image", outputs, images)
         answers: Answers = (outputs > cls.threshold).byte().masked_fill(outputs.isnan(), cls.NEITHER).numpy()
         return answers.astype(np.int8)
 
@@ -63,10 +62,7 @@ class MultiLabel(Task):
         if outputs[1:] != truth.shape[1:]:
             given = f"The network gives outputs of shape {outputs[1:]} an image"
             raise DataError(f"{given}, and the labels have {truth.shape[1:]}.")
-        if last == "sigmoid" and cls.threshold == 0:
-            raise DataError(
-                f"The network ends in a sigmoid, which gives probabilities: say task='{cls.name}-probability'."
-            )
+        check_ending(cls.name, cls.threshold, last)
 
     @classmethod
     def right(cls, answers: Answers, truth: Truth) -> NDArray[np.bool_]:
@@ -81,4 +77,4 @@ class MultiLabel(Task):
     def loss(cls, outputs: Tensor, truth: Tensor, smoothing: float = 0.0) -> Tensor:
         from torch.nn import functional
 
-        return functional.binary_cross_entropy_with_logits(outputs, truth * (1 - smoothing) + smoothing / 2)
+        return functional.binary_cross_entropy_with_logits(outputs, smoothed(truth, smoothing))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.tasks._yes_or_no import smoothed
 from workbench.tasks.multi_label import MultiLabel
 
 if TYPE_CHECKING:
@@ -20,5 +21,4 @@ class MultiLabelProbability(MultiLabel):
     def loss(cls, outputs: Tensor, truth: Tensor, smoothing: float = 0.0) -> Tensor:
         from torch.nn import functional
 
-        wanted = truth * (1 - smoothing) + smoothing / 2
-        return functional.binary_cross_entropy(outputs.clamp(0, 1), wanted)
+        return functional.binary_cross_entropy(outputs.clamp(0, 1), smoothed(truth, smoothing))

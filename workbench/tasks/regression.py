@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import DataError, ModelError
-from workbench.tasks import Answers, Task, Truth
+from workbench.errors import DataError
+from workbench.tasks import Answers, Task, Truth, no_answers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,9 +56,7 @@ class Regression(Task):
     def answers(cls, outputs: Any, images: int) -> Answers:
         """One that is not a number, as damaged weights may give, is as far off as float32 reaches."""
         if getattr(outputs, "ndim", 0) not in (1, 2) or len(outputs) != images:
-            got = tuple(outputs.shape) if hasattr(outputs, "shape") else type(outputs).__name__
-            wanted = "one row of numbers an image"
-            raise ModelError(f"The network must give {wanted}; for {images} images it gave {got}.")
+            raise no_answers("one row of numbers an image", outputs, images)
         rows = outputs.detach().reshape(images, -1).numpy()
         return np.nan_to_num(rows, nan=_FARTHEST, posinf=_FARTHEST, neginf=-_FARTHEST)
 
