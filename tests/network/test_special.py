@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tests.networks import LowRankUpdate
 from workbench.accuracy.ways import ways
 from workbench.compression.compressed import CompressedModel, compress
 from workbench.data.datasets import Dataset
@@ -46,17 +47,6 @@ class Standardised(nn.Conv2d):
 class Scaled(nn.Linear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return 3 * super().forward(x)
-
-
-class LowRankUpdate(nn.Linear):
-    """LoRA (Hu et al. 2021)."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs)
-        self.down, self.up = nn.Linear(inputs, 2, bias=False), nn.Linear(2, outputs, bias=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(x) + self.up(self.down(x))
 
 
 def images(*layers: nn.Module) -> nn.Module:

@@ -13,7 +13,7 @@ from workbench.network.arrangement import AS_IT_IS, Arrangement
 from workbench.network.computation import Memory
 
 _OPERANDS = {"mm": (0, 1), "addmm": (1, 2), "bmm": (0, 1), "baddbmm": (1, 2), "convolution": (0, 1)}
-_LOOKING_UP = ("embedding", "embedding_bag_forward_only")
+_TABLES = ("embedding", "embedding_bag_forward_only")
 _COPYING = frozenset(("clone", "to_copy", "unsafe_view", "lift_fresh", "reshape_alias"))
 
 
@@ -52,7 +52,7 @@ class Multiplications:
             copied = self._of(args[0])
             if copied is not None:
                 self._held[self._memory(results[0])] = copied
-        elif name in _LOOKING_UP:
+        elif name in _TABLES:
             table = self._of(args[0])
             if table is not None:
                 rows = Multiplication("embedding", 0, 0, 0, results[0].numel(), AS_IT_IS, at)
