@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from workbench.accuracy.intervals import binomial, paired
+from workbench.accuracy.intervals import binomial, matched, mean_difference, paired
 
 
 def test_binomial_is_wilsons_interval() -> None:
@@ -142,3 +142,46 @@ def test_paired_is_narrower_than_counting() -> None:
     difference = paired(9000, 10_000, 500, 1, 4)
     counted = binomial(450, 500)
     assert difference.high - difference.low < 0.4 * (counted.high - counted.low)
+
+
+def test_matched_is_the_published_interval_of_a_matched_difference() -> None:
+    """Approval of a prime minister, asked twice: A. Agresti 2002, Categorical Data Analysis, section 10.1.1.
+
+    1600 people, of whom 86 gained and 150 lost: -0.04, 95 % interval -0.059 to -0.021.
+    """
+    found = matched(1600, gained=86, lost=150)
+    assert found.value == pytest.approx(-0.04)
+    assert (found.low, found.high) == pytest.approx((-0.059, -0.021), abs=5e-4)
+
+
+def test_matched_holds_the_true_difference_in_95_of_100_samples() -> None:
+    rng = np.random.default_rng(0)
+    for images, share_gained, share_lost in ((100, 0.05, 0.1), (500, 0.01, 0.01), (2_000, 0.002, 0.004)):
+        drawn = rng.multinomial(images, [share_gained, share_lost, 1 - share_gained - share_lost], 4_000)
+        held = [matched(images, int(up), int(down)) for up, down, _ in drawn]
+        share = np.mean([one.low <= share_gained - share_lost <= one.high for one in held])
+        assert 0.94 < share <= 1
+
+
+def test_matched_without_any_change_stays_open_and_within_bounds() -> None:
+    same = matched(10_000, 0, 0)
+    assert -0.001 < same.low < 0 == same.value < same.high < 0.001
+    assert matched(1, 1, 0).high <= 1 and matched(1, 0, 1).low >= -1
+
+
+@pytest.mark.parametrize(("images", "gained", "lost"), [(0, 0, 0), (5, 3, 3), (5, -1, 0)])
+def test_matched_refuses_counts_that_cannot_be(images: int, gained: int, lost: int) -> None:
+    with pytest.raises(ValueError, match="images"):
+        matched(images, gained, lost)
+
+
+def test_the_mean_difference_of_scores_is_that_of_their_pairs() -> None:
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=1_000)
+    second = first + 0.01 + 0.01 * rng.normal(size=1_000)
+    found = mean_difference(first, second)
+    assert found.value == pytest.approx((second - first).mean())
+    assert found.high - found.value == pytest.approx(1.96 * (second - first).std(ddof=1) / math.sqrt(1_000), rel=1e-4)
+    assert mean_difference([0.0, 1.0], [1.0, 1.0]).ends == (None, None)  # two images say nothing of others
+    with pytest.raises(ValueError, match="image by image"):
+        mean_difference([0.0], [0.0, 1.0])
