@@ -113,7 +113,7 @@ def _about_data(model: Model) -> dict[str, Any] | None:
     return {
         "name": model.data.name,
         "title": model.data.title,
-        "split": "test",
+        "split": test.name,
         "images": len(test),
         "digest": test.digest,
         "task": model.data.task,

@@ -17,7 +17,8 @@ from torch import nn
 from workbench.cache import fingerprint
 from workbench.data.datasets import Dataset
 from workbench.data.datasets import load as load_dataset
-from workbench.errors import ModelError
+from workbench.data.split import SplitName
+from workbench.errors import DataError, ModelError
 from workbench.evidence import Layout
 from workbench.models import zoo
 from workbench.models.exits import exits
@@ -181,6 +182,17 @@ class Model:
     def blank(self) -> bool:
         """Whether it is known by its shapes alone."""
         return any(layer.weight is None for layer in self.layers)
+
+    def judged_by(self, split: SplitName) -> Model:
+        """The same network, judged by the images of that split instead of its test images (`Dataset.judging_by`).
+
+        Raises DataError where it has no data, or no such split.
+        """
+        if split == "test":
+            return self
+        if self.data is None:
+            raise DataError(f"{self.name} came without images, so there is no {split} split to judge it by.")
+        return replace(self, data=self.data.judging_by(split))
 
     def with_rest(self, tensors: Mapping[str, NDArray[Any]]) -> Model:
         """The same network with other values for some tensors beside the layers' weights."""
