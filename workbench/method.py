@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
 from types import MappingProxyType
@@ -180,6 +180,8 @@ class Layerwise(Method):
         """What a global criterion decides for each of `forms` (layer name -> form), ranked across all of them.
 
         With that decision a form is compressed on its own, so that it is done again only where the decision changed.
+        Layers with settings of their own are ranked along, and what is decided of them is not taken: what they are
+        given moves no other layer.
         """
         return dict.fromkeys(forms)
 
@@ -214,8 +216,12 @@ class Calibrated(Method):
         cls.mode = "calibrated" if cls.images else "instant"
 
     @abstractmethod
-    def settle(self, forms: Mapping[str, Form], evidence: Evidence) -> dict[str, Hashable]:
-        """What is decided for each of `forms` (layer name -> form), as of a `Layerwise` method."""
+    def settle(self, forms: Mapping[str, Form], evidence: Evidence, own: Collection[str] = ()) -> dict[str, Hashable]:
+        """What is decided for each of `forms` (layer name -> form), as of a `Layerwise` method.
+
+        own: those of them that have settings of their own: they are ranked along, and what would become of them must
+        leave no trace in the others.
+        """
 
     def compress(self, form: Form, decision: Hashable) -> Form:
         """The new form of a layer; `decision` is what `settle` said about it. `form` itself where nothing changes."""

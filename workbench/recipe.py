@@ -26,7 +26,8 @@ class Step:
     """One method and the layers it is for.
 
     layers: names, or None for every layer it can be applied to. overrides: layer -> settings that differ there, or None
-    where the step leaves that layer alone. A layer with an override is ranked on its own, not with the others.
+    where the step leaves that layer alone. An override changes that layer and no other: where weights are ranked across
+    layers it stays in the ranking, so that the others lose what they would lose without it, and has its own besides.
     """
 
     method: Method

@@ -28,7 +28,7 @@ class Emptied(Calibrated):
     catalogue, title, paper, faithful = ("PR-13",), "Emptied outputs", "none", True
     share: float = setting(0.5, "Share of the outputs.", low=0.0, high=1.0, step=0.01)
 
-    def settle(self, forms, evidence):
+    def settle(self, forms, evidence, own=()):
         return {name: round(self.share * form.shape[0]) for name, form in forms.items()}
 
     def compress(self, form, decision):

@@ -131,6 +131,17 @@ def test_the_lowest_go_and_with_a_price_on_operations_the_dearest_maps_go(model)
     assert gone(model, share=0.08, operations=100.0) == {"conv1": 0, "conv2": 46, "fc1": 0, "fc2": 0}
 
 
+def test_a_layers_own_share_leaves_the_ranking_of_the_others_alone(model):
+    """Of its own maps nothing is left in them either: columns that meet a map that it keeps stay, too."""
+    forms = {}
+    for own in ("conv2", "fc1"):
+        step = Step(TaylorFilter(share=0.08, operations=100.0), None, {own: {"share": 0.0}})
+        forms[own] = compress(model, Recipe((step,))).forms
+    for layer in model.layers:  # what the ranking takes is 46 maps of conv2 alone, see above
+        np.testing.assert_array_equal(forms["conv2"][layer.name].compose(), layer.weight)
+    assert np.count_nonzero((forms["fc1"]["conv2"].compose() == 0).all((1, 2, 3))) == 46
+
+
 def test_a_network_without_a_weight_left_has_none_to_lose(model):
     recipe = Recipe((Step(Magnitude(sparsity=1.0)), Step(TaylorFilter(share=0.5, operations=10.0))))
     assert not any(form.compose().any() for form in compress(model, recipe).forms.values())

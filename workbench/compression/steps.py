@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from typing import Any, cast
@@ -15,6 +15,7 @@ from workbench.exporters.packed import write
 from workbench.importers.packed import read
 from workbench.method import Calibrated, Layerwise, Method, Trained
 from workbench.network.encoded import EncodedModel, Note
+from workbench.network.layer import Layer
 from workbench.network.state import State
 from workbench.recipe import Recipe, Step
 from workbench.store import Store
@@ -22,7 +23,6 @@ from workbench.weights.form import Form
 from workbench.weights.part import Part
 
 Cancelled = Callable[[], bool]
-Settle = Callable[[Method, Mapping[str, Form]], dict[str, Hashable]]
 _made: Cache[Form | None] = Cache(ceiling=64 * 2**20)  # None for a form that is left as it is
 _read: Cache[EncodedModel] = Cache(ceiling=256 * 2**20)
 
@@ -77,7 +77,7 @@ class Walk:
         if self.state.model.blank:
             self._outline(methods)
         else:
-            self._formwise(step, methods, lambda chosen, forms: cast(Layerwise, chosen).settle(forms))
+            self._formwise(step, methods, lambda chosen, forms, own: cast(Layerwise, chosen).settle(forms))
 
     @_take.register
     def _(self, method: Calibrated, step: Step) -> None:
@@ -85,7 +85,7 @@ class Walk:
         evidence = self._evidence()
         self._spared(method, methods, step, evidence)
         decisions = self._formwise(
-            step, methods, lambda chosen, forms: cast(Calibrated, chosen).settle(forms, evidence)
+            step, methods, lambda chosen, forms, own: cast(Calibrated, chosen).settle(forms, evidence, own)
         )
         self.state = self.state.with_rest(method.beside(self.state.model.rest, decisions))
 
@@ -184,6 +184,26 @@ class Walk:
                 methods[layer.name] = method
         return methods
 
+    def _ranked(self, step: Step, methods: Mapping[str, Method]) -> tuple[str, ...]:
+        """The layers that a global criterion ranks, in the order of the network: those that the step would be for if
+        none had settings of its own, so that these move no other layer.
+
+        A training cuts among the layers that it trains, and so does what stands in for it.
+        """
+        if isinstance(self.recipe.steps[self.taken].method, Trained):
+            return tuple(methods)
+        return tuple(
+            layer.name
+            for layer in self.state.model.layers
+            if (self._would_be_for(step, layer) if layer.name in step.overrides else layer.name in methods)
+        )
+
+    def _would_be_for(self, step: Step, layer: Layer) -> bool:
+        layout = self.state.model.layout(layer)
+        if step.layers is None:
+            return not (step.method.refusal(self.state.forms[layer.name], layout) or step.method.exemption(layout))
+        return layer.name in step.layers and not step.method.refusal(self.state.forms[layer.name], layout)
+
     def _outline(self, methods: Mapping[str, Method]) -> None:
         """What follows from shapes and settings, of a network without weights."""
         self.state = self.state.with_forms(
@@ -194,17 +214,20 @@ class Walk:
         self,
         step: Step,
         methods: Mapping[str, Method],
-        settle: Callable[[Method, Mapping[str, Form]], dict[str, Hashable]],
+        settle: Callable[[Method, Mapping[str, Form], Collection[str]], dict[str, Hashable]],
     ) -> dict[str, Hashable]:
         """Compress the forms of the step's layers one by one. What was decided for each is returned."""
         forms = self.state.forms
-        together = {name: forms[name] for name in methods if name not in step.overrides}
-        decisions = settle(step.method, together) if together else {}
+        decisions: dict[str, Hashable] = {}
+        if any(name not in step.overrides for name in methods):
+            ranked = {name: forms[name] for name in self._ranked(step, methods)}
+            found = settle(step.method, ranked, step.overrides.keys())
+            decisions = {name: found[name] for name in methods if name not in step.overrides}
         taken = {}
         for name, method in methods.items():
             still_wanted()
             if name in step.overrides:
-                decisions[name] = settle(method, {name: forms[name]})[name]
+                decisions[name] = settle(method, {name: forms[name]}, ())[name]
             compress = cast("Layerwise | Calibrated", method).compress
             taken[name] = self._compressed(method, compress, forms[name], decisions[name])
         for name, form in taken.items():

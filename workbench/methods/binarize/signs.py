@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 
 from workbench.evidence import Evidence, Layout
@@ -44,7 +44,7 @@ class Signs(Calibrated):
         reason = "receives nothing negative (after a ReLU, say), so that all its inputs would have one sign"
         return {name: reason for name in forms if evidence.inputs(name).low >= 0}
 
-    def settle(self, forms: Mapping[str, Form], evidence: Evidence) -> dict[str, Hashable]:
+    def settle(self, forms: Mapping[str, Form], evidence: Evidence, own: Collection[str] = ()) -> dict[str, Hashable]:
         left = self.spared(forms, evidence)
         return {name: name not in left for name in forms}
 

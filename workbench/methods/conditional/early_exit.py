@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -40,7 +40,7 @@ class EarlyExit(Calibrated):
     def refusal(self, form: Form, layout: Layout) -> str | None:
         return None if layout.exit else "gives no scores of a side exit"
 
-    def settle(self, forms: Mapping[str, Form], evidence: Evidence) -> dict[str, Hashable]:
+    def settle(self, forms: Mapping[str, Form], evidence: Evidence, own: Collection[str] = ()) -> dict[str, Hashable]:
         return {name: (evidence.thresholds()[name], self.threshold) for name in forms}
 
     def beside(self, rest: Mapping[str, Tensors], decisions: Mapping[str, Hashable]) -> Mapping[str, Tensors]:

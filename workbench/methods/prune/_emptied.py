@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -34,12 +34,14 @@ def clusters(forms: Mapping[str, Form], evidence: Evidence) -> list[tuple[Channe
     return [cluster for cluster in evidence.channels().clusters if all(name in forms for name, _ in cluster[0].rows)]
 
 
-def emptied(channels: Iterable[Channel], layers: Iterable[str]) -> dict[str, Emptied]:
-    """Layer -> what emptying `channels` does there, for each of `layers`."""
+def emptied(channels: Iterable[Channel], layers: Iterable[str], own: Collection[str] = ()) -> dict[str, Emptied]:
+    """Layer -> what emptying `channels` does there, for each of `layers`; those of the layers `own` stay."""
     rows: dict[str, set[int]] = defaultdict(set)
     columns: dict[str, set[tuple[int, int, int]]] = defaultdict(set)
     beside: dict[str, set[tuple[str, int]]] = defaultdict(set)
     for channel in channels:
+        if any(layer in own for layer, _ in channel.rows):
+            continue
         for layer, row in channel.rows:
             rows[layer].add(row)
         beside[channel.rows[0][0]] |= set(channel.beside)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -36,14 +36,14 @@ class L1Filter(Calibrated):
     def spared(self, forms: Mapping[str, Form], evidence: Evidence) -> Mapping[str, str]:
         return uncoupled(forms, evidence)
 
-    def settle(self, forms: Mapping[str, Form], evidence: Evidence) -> dict[str, Hashable]:
+    def settle(self, forms: Mapping[str, Form], evidence: Evidence, own: Collection[str] = ()) -> dict[str, Hashable]:
         sums = {name: np.abs(form.compose().reshape(form.shape[0], -1)).sum(1) for name, form in forms.items()}
         going: list[Channel] = []
         for cluster in clusters(forms, evidence):
             scores = np.array([sum(sums[name][row] for name, row in channel.rows) for channel in cluster])
             count = min(round(self.share * len(cluster)), len(cluster) - 1)
             going += [cluster[place] for place in np.argsort(scores, kind="stable")[:count]]
-        return dict(emptied(going, forms))
+        return dict(emptied(going, forms, own))
 
     def compress(self, form: Form, decision: Hashable) -> Form:
         return without(form, cast(Emptied, decision))

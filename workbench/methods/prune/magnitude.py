@@ -23,6 +23,8 @@ _ordered: Cache[Floats] = Cache(ceiling=256 * 2**20)
 class Magnitude(Layerwise):
     """Cut of exactly round(sparsity · n) weights, those of smallest |w|; ties go in storage order.
 
+    A layer with a sparsity of its own has that share of zeros; the threshold for the others stays that of all n weights
+    together, so the network as a whole no longer has the share that was asked for.
     Without the retraining that Han et al. 2015 ask for, the cut is a preview of their method (PR-01); on its own it is
     the magnitude baseline (PR-04).
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -41,7 +41,7 @@ class TaylorFilter(Calibrated):
     def spared(self, forms: Mapping[str, Form], evidence: Evidence) -> Mapping[str, str]:
         return uncoupled(forms, evidence)
 
-    def settle(self, forms: Mapping[str, Form], evidence: Evidence) -> dict[str, Hashable]:
+    def settle(self, forms: Mapping[str, Form], evidence: Evidence, own: Collection[str] = ()) -> dict[str, Hashable]:
         ranked: list[tuple[float, int, Channel]] = []  # score, cluster
         competing = clusters(forms, evidence)
         ranking = {name for cluster in competing for name, _ in cluster[0].rows}
@@ -60,7 +60,7 @@ class TaylorFilter(Calibrated):
             if left[number] > 1:
                 left[number] -= 1
                 going.append(channel)
-        return dict(emptied(going, forms))
+        return dict(emptied(going, forms, own))
 
     def _scores(self, name: str, form: Form, evidence: Evidence) -> Floats:
         """Of each output channel of a layer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -50,7 +50,7 @@ class Activations(Calibrated):
             return None
         return "is the first or the last layer, whose inputs stay float32 unless both ends are included"
 
-    def settle(self, forms: Mapping[str, Form], evidence: Evidence) -> dict[str, Hashable]:
+    def settle(self, forms: Mapping[str, Form], evidence: Evidence, own: Collection[str] = ()) -> dict[str, Hashable]:
         return {name: self._range(evidence.inputs(name)) for name in forms}
 
     def _range(self, inputs: Inputs) -> tuple[float, float]:
