@@ -54,6 +54,21 @@ class Standing:
         self._task, self._found, self._known, self._judged, self._badge = task, found[:done], known, judged, badge
 
     @property
+    def answers(self) -> Answers:
+        """Of the compressed network to the images run so far, the first ones of `judged`."""
+        return self._found
+
+    @property
+    def original_answers(self) -> Answers | None:
+        """Of the original to all images, some of them still missing; None where there is no original."""
+        return self._known
+
+    @property
+    def judged(self) -> Selection:
+        """The images that were asked for, in the order in which they are run."""
+        return self._judged
+
+    @property
     def original(self) -> Accuracy | None:
         """The plain count over the images that the original has answered; None where there is no original."""
         if self._known is None:

@@ -140,13 +140,19 @@ class Evaluator:
         Raises ModelError where the network fails on the images or gives no answers to its task.
         """
         wanted = min(self.batch, self._images - batch * self.batch)
+        return self._task.answers(self.scores(batch), self.batch)[:wanted]
+
+    def scores(self, batch: int) -> Any:
+        """What the network gives for one batch, as many images as always; the next call may overwrite it.
+
+        Raises ModelError where it fails on the images.
+        """
         try:
             with torch.inference_mode():
-                scores = self._scores(batch)
+                return self._scores(batch)
         except Exception as error:  # a user's module may fail in any way
             shape = tuple(self._inputs(0, 1).shape[1:])
             raise ModelError(f"The network cannot run on images of shape {shape}: {reason(error)}.") from error
-        return self._task.answers(scores, self.batch)[:wanted]
 
     def _scores(self, batch: int) -> Any:
         network, kept = self._way.network, self._kept.get(batch)

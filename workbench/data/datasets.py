@@ -29,7 +29,7 @@ class Dataset:
     """A named data set whose splits are read from disk only when they are asked for, each at most once.
 
     `classes`: the names of the labels, in order. `title`, `licence`, `source`: what to print beside a result. `task`:
-    what its images ask, by its name on the shelf (`workbench.tasks`).
+    what its images ask, by its name on the shelf (`workbench.tasks`). `box`: see `DataSource`.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Dataset:
         licence: str = "",
         source: str = "",
         task: str = "classification",
+        box: int | None = None,
     ) -> None:
         if not is_name(name):
             raise DataError(f"The name of a data set must be {NAME}, not {name!r}.")
@@ -53,6 +54,7 @@ class Dataset:
         if task not in TASKS:
             raise DataError(f"Data set {name} asks for {task!r}, and the tasks are {', '.join(TASKS)}.")
         self.task = task
+        self.box = box
         self._readers = dict(readers)
         self._splits: dict[str, Split] = {}
 
@@ -257,5 +259,5 @@ def described(name: str, readers: Mapping[SplitName, Callable[[], Split]]) -> Da
     about = SETS[name]
     return Dataset(
         name, readers, title=about.title, classes=about.classes, licence=about.licence, source=about.source,
-        task=about.task,
+        task=about.task, box=about.box,
     )  # fmt: skip

@@ -88,6 +88,11 @@ class Task(ABC):
         return cls.scores(answers, truth, truth)
 
     @classmethod
+    def probabilities(cls, outputs: Tensor) -> NDArray[np.float64] | None:
+        """[images, classes]: how sure the outputs of so many images are of each class; None where none is asked for."""
+        return None
+
+    @classmethod
     @abstractmethod
     def loss(cls, outputs: Tensor, truth: Tensor, smoothing: float = 0.0) -> Tensor:
         """What training lowers: a mean over images. smoothing: share of a label that is spread over all labels.

@@ -64,6 +64,19 @@ class Binary(Task):
         return answers == truth
 
     @classmethod
+    def probabilities(cls, outputs: Tensor) -> NDArray[np.float64]:
+        """Of no and of yes."""
+        scores = outputs.detach().double()
+        if scores.ndim == 2 and scores.shape[1] == 2:
+            scores = scores[:, 1] if cls.threshold else scores[:, 1] - scores[:, 0]
+        yes = cls._probability(scores.reshape(len(scores))).numpy()
+        return np.stack([1 - yes, yes], 1)
+
+    @classmethod
+    def _probability(cls, scores: Tensor) -> Tensor:
+        return scores.sigmoid()
+
+    @classmethod
     def loss(cls, outputs: Tensor, truth: Tensor, smoothing: float = 0.0) -> Tensor:
         from torch.nn import functional
 

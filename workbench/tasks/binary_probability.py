@@ -18,6 +18,10 @@ class BinaryProbability(Binary):
     threshold = 0.5
 
     @classmethod
+    def _probability(cls, scores: Tensor) -> Tensor:
+        return scores.clamp(0, 1)
+
+    @classmethod
     def loss(cls, outputs: Tensor, truth: Tensor, smoothing: float = 0.0) -> Tensor:
         """Of two, that of yes; a probability that rounding put outside of 0..1 counts as the end beside it."""
         from torch.nn import functional

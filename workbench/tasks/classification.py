@@ -59,6 +59,12 @@ class Classification(Task):
         return answers == truth
 
     @classmethod
+    def probabilities(cls, outputs: Tensor) -> NDArray[np.float64]:
+        """The softmax of the scores."""
+        found: NDArray[np.float64] = outputs.detach().double().softmax(1).numpy()
+        return found
+
+    @classmethod
     def loss(cls, outputs: Tensor, truth: Tensor, smoothing: float = 0.0) -> Tensor:
         from torch.nn import functional
 

@@ -74,6 +74,12 @@ class MultiLabel(Task):
         return (answers == truth).mean(1)
 
     @classmethod
+    def probabilities(cls, outputs: Tensor) -> NDArray[np.float64]:
+        """Of each class by itself."""
+        found: NDArray[np.float64] = outputs.detach().double().sigmoid().numpy()
+        return found
+
+    @classmethod
     def loss(cls, outputs: Tensor, truth: Tensor, smoothing: float = 0.0) -> Tensor:
         from torch.nn import functional
 

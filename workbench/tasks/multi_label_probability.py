@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workbench.tasks._yes_or_no import smoothed
 from workbench.tasks.multi_label import MultiLabel
 
@@ -16,6 +19,11 @@ class MultiLabelProbability(MultiLabel):
 
     title = "Multi-label classification by probabilities"
     threshold = 0.5
+
+    @classmethod
+    def probabilities(cls, outputs: Tensor) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = outputs.detach().double().clamp(0, 1).numpy()
+        return found
 
     @classmethod
     def loss(cls, outputs: Tensor, truth: Tensor, smoothing: float = 0.0) -> Tensor:

@@ -17,6 +17,7 @@ from workbench.weights.stored import Stored
 
 if TYPE_CHECKING:
     from workbench.weights.levels import Levels
+    from workbench.weights.tensor import TensorEncoding
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ class Encoding(ABC):
     @property
     @abstractmethod
     def name(self) -> str: ...
+
+    @property
+    @abstractmethod
+    def tensors(self) -> tuple[TensorEncoding, ...]:
+        """Of each factor, which weights are listed, as what, before a coder stores that in other bits."""
 
     def planned(self) -> Plan:
         """The plan that it keeps, of one that was read from a file."""

@@ -37,6 +37,10 @@ class EntropyEncoding(Encoding):
     def name(self) -> str:
         return self.scheme.name
 
+    @property
+    def tensors(self) -> tuple[TensorEncoding, ...]:
+        return (self.plain,)
+
     def decode(self) -> Form:
         return self.plain.decode()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from workbench.weights.form import Factor, Form, Passage
 from workbench.weights.part import Part
 from workbench.weights.reading import Reading
 from workbench.weights.stored import Stored
+
+if TYPE_CHECKING:
+    from workbench.weights.tensor import TensorEncoding
 
 FACTORED = "factored"
 _MOST_FACTORS = 8
@@ -37,6 +40,10 @@ class FactoredEncoding(Encoding):
     @property
     def name(self) -> str:
         return FACTORED
+
+    @property
+    def tensors(self) -> tuple[TensorEncoding, ...]:
+        return tuple(tensor for factor in self.factors for tensor in factor.tensors)
 
     def decode(self) -> Form:
         parts = [factor.decode().parts[0] for factor in self.factors]

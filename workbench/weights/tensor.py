@@ -50,6 +50,10 @@ class TensorEncoding(Encoding):
     def name(self) -> str:
         return self.scheme.name
 
+    @property
+    def tensors(self) -> tuple[TensorEncoding, ...]:
+        return (self,)
+
     def decode(self) -> Form:
         return Form.whole(self._part())
 

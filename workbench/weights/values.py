@@ -56,6 +56,14 @@ class Values(ABC):
         return None
 
     @abstractmethod
+    def words(self) -> tuple[int, NDArray[Any] | None]:
+        """Bits of a stored word, and every word as a whole number; None where a word is not one weight."""
+
+    def grid(self, shape: tuple[int, ...]) -> tuple[Floats, Floats] | None:
+        """Scale and zero point of each output of a tensor of `shape`; see `Levels.grid`."""
+        return None
+
+    @abstractmethod
     def arrays(self) -> tuple[Stored, ...]: ...
 
     @abstractmethod
@@ -81,6 +89,9 @@ class FloatValues(Values):
 
     def low_bit(self, shape: tuple[int, ...], positions: Positions | None) -> None:
         return None
+
+    def words(self) -> tuple[int, NDArray[Any]]:
+        return 32, self.values.view(np.uint32)
 
     def arrays(self) -> tuple[Stored, ...]:
         return (Stored("values", "codes", as_bytes(self.values)),)
@@ -155,6 +166,14 @@ class CodedValues(Values):
         background = np.empty(shape, self.levels.code_type)
         background[...] = self.levels.zero_codes(shape)
         return _placed(codes, positions, background)
+
+    def words(self) -> tuple[int, NDArray[Any] | None]:
+        width = self.levels.stored_bits
+        known = self.levels.code_per_weight
+        return width, _unpacked(self.codes, width, self.entries, self.levels.code_type) if known else None
+
+    def grid(self, shape: tuple[int, ...]) -> tuple[Floats, Floats] | None:
+        return self.levels.grid(shape)
 
     def arrays(self) -> tuple[Stored, ...]:
         return Stored("codes", "codes", self.codes, self.levels.stored_bits, self.entries), *self.levels.tables()

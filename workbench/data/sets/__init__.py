@@ -14,7 +14,9 @@ class DataSource(ABC):
     """Where the images of a data set come from. Subclasses: one a file in `workbench/data/sets`, named by its path.
 
     title, licence, source: what to print beside a result. classes: the names of the labels, in order. task: name of
-    what its images ask (`workbench.tasks`). place: where it stands in lists; of two with the same, the names decide.
+    what its images ask (`workbench.tasks`). box: side of the square, in pixels, that what is on an image was brought
+    to before its centre of mass was put in the middle; None where that was not done. place: where it stands in lists;
+    of two with the same, the names decide.
     """
 
     title: ClassVar[str]
@@ -22,6 +24,7 @@ class DataSource(ABC):
     licence: ClassVar[str] = ""
     source: ClassVar[str] = ""
     task: ClassVar[str] = "classification"
+    box: ClassVar[int | None] = None
     place: ClassVar[int] = 100
     name: ClassVar[str]
 

@@ -12,6 +12,7 @@ class Mnist(Embedded):
     classes = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
     licence = "CC BY-SA 3.0"
     source = "Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits"
+    box = 20
     place = 10
     url = "https://ossci-datasets.s3.amazonaws.com/mnist/"
     sha256: ClassVar = {
