@@ -37,10 +37,15 @@ class PanelPage:
         """Which tiles count as the newest move's."""
         return dict(self.root.locator(".cwb-tile").evaluate_all(_CURRENT))
 
+    def show(self, card: str) -> None:
+        """Open a card of the stage by the name on its tab."""
+        self.root.get_by_role("tab", name=card, exact=True).click()
+
     def reset(self) -> None:
         """Back to the network and the controls that the page opened with."""
         self.root.get_by_role("button", name="Reset", exact=True).click()
         self.steps.locator("details").first.evaluate("(details) => (details.open = false)")
+        self.show("Trade-off")
         self.root.get_by_label("Network").select_option("lenet-300-100/mnist")
         self.root.get_by_label("Device for energy").select_option("horowitz-45nm")
         self.settle()

@@ -6,13 +6,16 @@ import logging
 import re
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import RLock, Thread
-from typing import Any
+from typing import Any, ClassVar
 
 from widgets.controls.position import Position
 from widgets.controls.settings import LARGEST_NUMBER, shown
 from widgets.dashboards.foresight import Foresight
+from widgets.dashboards.part import Hear, Part
+from widgets.dashboards.picture import Pictures
 from widgets.dashboards.screen import catalogue, screen
 from widgets.draw.panel import Panel
 from widgets.views.tradeoff import Point, compressed_point, tradeoff, visit
@@ -43,7 +46,13 @@ class Dashboard:
 
     Moves come from the page on one thread or another, reports from the session's worker; one lock orders them. A page
     numbers its moves, and what does not answer its newest number is never shown as current.
+
+    pieces: what is shown; the classes of `widgets.dashboards.pieces` show one each.
     """
+
+    pieces: ClassVar[tuple[str, ...]] = (
+        "header", "sliders", "steps", "tiles", "tradeoff", "layers", "latency", "glossary",
+    )  # fmt: skip
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -65,8 +74,12 @@ class Dashboard:
         self._move = 0
         self._position = Position(session.model.name, session.device)
         self._position, self._foreign = self._session_position()
-        self.panel = Panel(self._moved, self._looked, catalogue=catalogue(self._own), state=self._screen())
+        self.panel = Panel(self._moved, self._said, catalogue=catalogue(self._own, self.pieces), state=self._screen())
         self._foresight = Foresight(session, self.panel.send)
+        self._parts: tuple[Part, ...] = (Pictures(session, self.panel.send),)
+        self._hears: dict[str, Hear] = {"hello": self._drawn, "reach": self._reached}
+        for part in self._parts:
+            self._hears |= part.hears
         with self._lock:
             self._forget = session.observe(self._updated)
             self._move = session.update()
@@ -77,32 +90,46 @@ class Dashboard:
     def close(self) -> None:
         """Take the page away; the session goes on."""
         self._forget()
+        for part in self._parts:
+            part.close()
         self.panel.close()
 
     def _moved(self, content: Any) -> None:
-        """A page's move, as it came. Anything wrong becomes a sentence on the page."""
+        """A page's move, as it came."""
+        self._hear(self._make, content)
+
+    def _hear(self, hear: Callable[[Any], None], content: Any) -> None:
+        """Anything wrong becomes a sentence on the page."""
         with self._lock:
             try:
-                self._make(content)
+                hear(content)
             except WorkbenchError as error:
                 self._refuse(str(error))
             except Exception as error:  # the page goes on whatever it was asked
-                _log.exception("a move failed")
+                _log.exception("what a page said could not be done")
                 self._refuse(sentence(f"That could not be done: {type(error).__name__}: {error}"))
 
-    def _looked(self, content: dict[str, Any]) -> None:
-        """A page has been drawn, or its visitor has come to a slider."""
-        with self._lock:
-            if content["kind"] == "hello":
-                self._foresight.begin()
-                if self._job is None:  # a kernel may have waited for its page since before a training began
-                    self._follow(self.session.follow_training())
-            else:
-                axis = next((name for name in AXES if name == content.get("axis")), None)
-                layer = content.get("layer")
-                if axis is None or not (layer is None or isinstance(layer, str)):
-                    return
-                self._foresight.reach((axis, layer))
+    def _said(self, content: dict[str, Any]) -> None:
+        """A message of a page."""
+        hear = self._hears.get(content["kind"])
+        if hear is not None:
+            self._hear(hear, content)
+
+    def _drawn(self, _: Mapping[str, Any]) -> None:
+        """A page has been drawn, which holds nothing yet."""
+        for part in self._parts:
+            part.hello()
+        self._foresight.begin()
+        if self._job is None:  # a kernel may have waited for its page since before a training began
+            self._follow(self.session.follow_training())
+        self._foresee(further=self._last.stage in ("exact", "cancelled"))
+
+    def _reached(self, content: Mapping[str, Any]) -> None:
+        """The visitor of a page has come to a slider."""
+        axis = next((name for name in AXES if name == content.get("axis")), None)
+        layer = content.get("layer")
+        if axis is not None and (layer is None or isinstance(layer, str)):
+            self._foresight.reach((axis, layer))
             self._foresee(further=self._last.stage in ("exact", "cancelled"))
 
     def _foresee(self, further: bool) -> None:

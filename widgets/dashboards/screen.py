@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from widgets.controls import sliders, steps
@@ -22,14 +23,15 @@ from workbench.report.report import Report
 FOREIGN = "The recipe now measured was set in Python and is not one that the controls can show; moving one replaces it."
 
 
-def catalogue(own: Model | None) -> dict[str, Any]:
-    """What never changes on one page. own: a network that is not in the zoo, listed first."""
+def catalogue(own: Model | None, pieces: Sequence[str]) -> dict[str, Any]:
+    """What never changes on one page. own: a network that is not in the zoo, listed first. pieces: what is shown."""
     entries = [zoo.entry(name) for name in zoo.listed()]
     listed = [{"name": one.name, "summary": f"{one.summary} {one.paper}."} for one in entries]
     if own is not None:
         listed.insert(0, {"name": own.name, "summary": "The network that this page was opened with."})
     devices = [Device.load(name) for name in Device.names()]
     return {
+        "pieces": list(pieces),
         "models": listed,
         "devices": [{"name": one.name, "title": one.title} for one in devices],
         "sliders": sliders.describe(),

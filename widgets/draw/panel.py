@@ -23,8 +23,8 @@ class Panel(anywidget.AnyWidget):
     every update. points: the trade-off plot, sent less often. move: where the visitor put the controls, the only one
     that the page may write; it goes to `on_move` unchecked.
 
-    `on_look` is given, unchecked, too, what else a page says: {"kind": "hello"} when it has been drawn, and {"kind":
-    "reach", "axis", "layer"} when its visitor comes to a slider.
+    What else a page says comes as messages with a "kind": "hello" when it has been drawn, and what the parts of the
+    dashboard hear. Each goes, as unchecked, to `on_say`.
     """
 
     _esm = modules.script(_ENTRY)
@@ -35,11 +35,9 @@ class Panel(anywidget.AnyWidget):
     points = traitlets.Dict().tag(sync=True)
     move = traitlets.Dict().tag(sync=True)
 
-    def __init__(
-        self, on_move: Callable[[Any], None], on_look: Callable[[dict[str, Any]], None], **values: Any
-    ) -> None:
+    def __init__(self, on_move: Callable[[Any], None], on_say: Callable[[dict[str, Any]], None], **values: Any) -> None:
         super().__init__(**values)
-        self._on_move, self._on_look = on_move, on_look
+        self._on_move, self._on_say = on_move, on_say
         self._sending = Lock()
         self.on_msg(self._asked)
 
@@ -70,5 +68,5 @@ class Panel(anywidget.AnyWidget):
                 self.send_state(["state", "points"])
         if kind == "plotly":
             self.send({"kind": "plotly"}, [compressed_bundle()])
-        elif kind in ("hello", "reach"):
-            self._on_look(content)
+        elif isinstance(kind, str):
+            self._on_say(content)

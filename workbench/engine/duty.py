@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
 
 from workbench.engine.bulletin import Bulletin
 from workbench.engine.update import Move
@@ -17,7 +16,7 @@ class Duty(ABC):
     since the last duty that has none of it, before which this one is left alone.
     """
 
-    rest: ClassVar[float] = 0.0
+    rest: float = 0.0
 
     def __init__(self, bulletin: Bulletin) -> None:
         self._bulletin = bulletin

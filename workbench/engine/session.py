@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from workbench.accuracy.examiner import Examiner, image_count
 from workbench.accuracy.openmp import end_pool
@@ -17,7 +18,9 @@ from workbench.engine.bulletin import Bulletin
 from workbench.engine.following import Following
 from workbench.engine.foreseeing import Asked, Foreseeing
 from workbench.engine.jobs import Job
+from workbench.engine.looking import Found, Looking, Question
 from workbench.engine.preparing import Preparing
+from workbench.engine.pursuing import Pursuing, Pursuit
 from workbench.engine.running import Follower
 from workbench.engine.timing import Timing
 from workbench.engine.update import Move, Update
@@ -27,6 +30,7 @@ from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.report import Report
 
+_PAUSE, _IDLE = 0.02, 1.0  # seconds after the last move at which a search goes on, and one that nobody asked for
 _CLOSED = "The session is closed: it follows no move and measures nothing any more."
 
 
@@ -56,10 +60,15 @@ class Session:
         self._changed = self._bulletin.changed
         self._examiner = Examiner(activations)
         self._timing, self._foreseeing = Timing(self._bulletin), Foreseeing(self._bulletin)
+        self._looking = Looking(self._bulletin)
+        self._pursuing, self._idling = Pursuing(self._bulletin, _PAUSE), Pursuing(self._bulletin, _IDLE)
         self._preparing = Preparing(self._bulletin, self._examiner, images)
         self._answering = Answering(self._bulletin, self._examiner, images, self._foreseeing, self._preparing)
         self._following = Following(self._bulletin, self._take_up)
-        self._duties = (self._answering, self._timing, self._foreseeing, self._preparing)  # what comes first, first
+        self._duties = (  # what comes first, first
+            self._answering, self._looking, self._timing, self._pursuing,
+            self._foreseeing, self._preparing, self._idling,
+        )  # fmt: skip
         self._worker = Worker(self._changed, self._duties)
         end_pool()  # of the caller, who has loaded the model: the processors are the worker's
         self._worker.start()
@@ -137,6 +146,37 @@ class Session:
         """
         with self._asking():
             self._foreseeing.ask(Asked(model, device, iter(recipes), found))
+
+    def look(self, name: str, question: Question, found: Found) -> None:
+        """Put `question` to the newest move, on the worker, once it has been answered; `found` is called there.
+
+        A newer question of the same name takes its place. It is put again where a newer move interrupts it.
+        """
+        with self._asking():
+            self._looking.ask(name, question, found)
+
+    def pursue(
+        self,
+        name: str,
+        steps: Iterator[Any],
+        found: Callable[[Any], None],
+        ended: Callable[[str], None] = lambda failure: None,
+        idle: bool = False,
+    ) -> None:
+        """Have long work done on the worker, a short piece each time that `steps` is asked for the next one.
+
+        found: called with each. ended: called after the last one with "", or with a sentence where it failed. Moves and
+        questions come first; idle: whatever else there is, too. What is begun under a name drops what had it before.
+        """
+        with self._asking():
+            self.drop(name)
+            (self._idling if idle else self._pursuing).begin(name, Pursuit(steps, found, ended))
+
+    def drop(self, name: str) -> None:
+        """Give up what is pursued under this name, if anything; it is not told of its end."""
+        with self._changed:
+            self._pursuing.drop(name)
+            self._idling.drop(name)
 
     def cancel(self) -> None:
         """Stop counting accuracy and measuring latency for every move made so far; what is known stays."""

@@ -2,7 +2,7 @@
 
 import { make } from "./elements.js";
 
-export function createGlossary(catalogue) {
+export function createGlossary({ catalogue }) {
   const groups = catalogue.glossary.map((group) =>
     make(
       "div",

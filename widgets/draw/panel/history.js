@@ -12,7 +12,7 @@ export function placeKey(position) {
   );
 }
 
-export function createHistory(link, root, signal) {
+export function createHistory({ link, root, signal }) {
   const past = [];
   const future = [];
   // A recipe set in Python may have no position: its place is null, one can go back from it and not to it.

@@ -1,6 +1,6 @@
 // Latency is measured when asked for: timing takes the processor for itself, and the kernels may have to be compiled.
 
-import { make, newId, setShown, setText } from "./elements.js";
+import { make, setShown, setText } from "./elements.js";
 import { makeBadge } from "./tiles.js";
 
 const LATENCY_HINT =
@@ -19,14 +19,13 @@ function createSide(side) {
   );
 }
 
-export function createLatency(link, catalogue) {
+export function createLatency({ link, catalogue }) {
   const { badge, show: showBadge } = makeBadge(catalogue.words);
   const value = make("p", { className: "cwb-value" });
   const change = make("p", { className: "cwb-change" });
   const sides = make("ul", { className: "cwb-sides" });
   const figure = make("div", { className: "cwb-latency-figure" }, value, change);
   const hint = make("p", { className: "cwb-help" });
-  const titleId = newId("latency");
   let busy = false;
   let drawn = "";
   const button = make("button", {
@@ -35,8 +34,8 @@ export function createLatency(link, catalogue) {
   });
   const root = make(
     "section",
-    { className: "cwb-latency cwb-card", "aria-labelledby": titleId },
-    make("div", { className: "cwb-latency-head" }, make("h3", { id: titleId, text: "Latency" }), badge, button),
+    { className: "cwb-latency", "aria-label": "Latency" },
+    make("div", { className: "cwb-latency-head" }, badge, button),
     figure, sides, hint,
   );
 
@@ -59,5 +58,5 @@ export function createLatency(link, catalogue) {
     const waiting = state.stage === "latency" ? state.status : "Measured as soon as accuracy is known.";
     setText(hint, busy ? waiting : found ? found.conditions : LATENCY_HINT);
   });
-  return root;
+  return { name: "latency", title: "Latency", root };
 }

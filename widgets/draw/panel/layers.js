@@ -3,6 +3,7 @@
 import { make, newId, setItems, setShown, setText } from "./elements.js";
 import { makeRange } from "./range.js";
 import { stopText } from "./sliders.js";
+import { makeWord } from "./tip.js";
 
 const LAYER_COLUMNS = ["Layer", "Bytes", "Non-zero", "Bits", "Rank", "Encoding", "MACs", "Energy", "Latency", ""];
 
@@ -128,7 +129,7 @@ function createOverride(link, slider, name, label) {
   };
 }
 
-export function createLayers(link, catalogue) {
+export function createLayers({ link, catalogue }) {
   const body = make("tbody");
   const clear = make("button", {
     type: "button", text: "Clear all",
@@ -138,16 +139,18 @@ export function createLayers(link, catalogue) {
       }),
   });
   const count = make("span", { className: "cwb-muted" });
-  const head = LAYER_COLUMNS.map((name) => make("th", { scope: "col", title: catalogue.words[name] ?? null, text: name || "\u00a0" }));
-  head[head.length - 1].setAttribute("aria-label", "Adjust");
+  const head = LAYER_COLUMNS.map((name) => {
+    const word = catalogue.words[name];
+    return word ? make("th", { scope: "col" }, makeWord("", name, word)) : make("th", { scope: "col", text: name || "Adjust" });
+  });
   const besideText = make("summary");
   const besideList = make("ul");
   const beside = make("details", { className: "cwb-beside", hidden: true }, besideText, besideList);
   const table = make("table", {}, make("thead", {}, make("tr", {}, ...head)), body);
   const root = make(
     "section",
-    { className: "cwb-layers cwb-card", "aria-label": "Layers" },
-    make("div", { className: "cwb-card-head" }, make("h3", { text: "Layers" }), count, clear),
+    { className: "cwb-layers", "aria-label": "Layers" },
+    make("div", { className: "cwb-card-head" }, count, clear),
     make("div", { className: "cwb-scroll", tabindex: 0, role: "region", "aria-label": "Layer table" }, table),
     beside,
   );
@@ -174,5 +177,5 @@ export function createLayers(link, catalogue) {
     table.classList.toggle("cwb-timed", state.latency !== null);
     root.dataset.current = String(current);
   });
-  return root;
+  return { name: "layers", title: "Layers", root };
 }

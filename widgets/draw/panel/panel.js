@@ -1,4 +1,5 @@
-// The panel as a whole. Everything happens in render: a slow initialize would make anywidget deaf to the kernel.
+// The panel as a whole, or the pieces of it that were asked for. Everything happens in render: a slow initialize would
+// make anywidget deaf to the kernel.
 
 import { followHeight } from "./columns.js";
 import { make, setText } from "./elements.js";
@@ -8,13 +9,20 @@ import { createHistory } from "./history.js";
 import { createLatency } from "./latency.js";
 import { createLayers } from "./layers.js";
 import { createLink } from "./link.js";
+import { createPictures } from "./pictures.js";
 import { createPlot } from "./plot.js";
+import { createError, createRemarks } from "./remarks.js";
 import { createSliders } from "./sliders.js";
+import { createStage } from "./stage.js";
 import { createSteps } from "./steps.js";
 import { followTheme } from "./theme.js";
 import { createTiles } from "./tiles.js";
+import { createTip } from "./tip.js";
 
-function createSpoken(link, signal) {
+// What stands on the stage, in the order of its tabs.
+const CARDS = { tradeoff: createPlot, layers: createLayers, latency: createLatency };
+
+function createSpoken({ link, signal }) {
   const region = make("p", { className: "cwb-spoken", role: "status", "aria-live": "polite" });
   let timer = null;
   link.listen(({ state, current }) => {
@@ -35,37 +43,45 @@ function saveFile(name, buffer) {
   setTimeout(() => URL.revokeObjectURL(url), 60000);
 }
 
+// The pieces in their places: a bar, controls, figures and the stage. Those that are not shown are not made.
+function compose(page) {
+  const { pieces } = page.catalogue;
+  const piece = (name, create) => (pieces.includes(name) ? create(page) : null);
+  const cards = Object.entries(CARDS)
+    .filter(([name]) => pieces.includes(name))
+    .map(([, create]) => create(page));
+  page.stage = createStage(cards.map((card) => (card.question ? page.pictures.frame(card) : card)));
+  page.stage.listen(page.pictures.look);
+  page.pictures.look(page.stage.current);
+  const controls = [piece("sliders", createSliders), piece("steps", createSteps)].filter(Boolean);
+  const tiles = piece("tiles", createTiles);
+  const parts = [
+    tiles,
+    controls.length ? make("div", { className: "cwb-controls" }, ...controls) : null,
+    cards.length ? make("div", { className: "cwb-main" }, createRemarks(page), page.stage.root) : null,
+  ];
+  const body = make("div", { className: "cwb-body" }, ...parts);
+  body.classList.toggle("cwb-columns", Boolean(controls.length) && (Boolean(tiles) || cards.length > 0));
+  return [
+    piece("header", () => createHeader(page, createHistory(page))),
+    createError(page),
+    body,
+    piece("glossary", createGlossary),
+  ].filter(Boolean);
+}
+
 function render({ model, el, signal: given }) {
   const controller = new AbortController();
   const signal = given ?? controller.signal;
-  const catalogue = model.get("catalogue");
-  const link = createLink(model, signal);
   const root = make("div", { className: "cwb", role: "group", "aria-label": "Compression workbench" });
-  const header = createHeader(link, catalogue, createHistory(link, root, signal));
-  const plot = createPlot(model, link, root, signal);
-  const body = make(
-    "div",
-    { className: "cwb-body" },
-    make("div", { className: "cwb-controls" }, createSliders(link, catalogue), createSteps(link, catalogue)),
-    make("div", { className: "cwb-main" }, createTiles(link, catalogue), createLatency(link, catalogue), plot.root, createLayers(link, catalogue)),
-  );
-  root.append(
-    header.root,
-    header.error,
-    body,
-    createGlossary(catalogue),
-    createSpoken(link, signal),
-  );
-  const heard = (message, buffers) => {
-    if (message.kind !== "file") return;
-    saveFile(message.name, buffers[0]);
-    header.saved();
-  };
+  const page = { model, root, signal, catalogue: model.get("catalogue"), link: createLink(model, signal) };
+  page.pictures = createPictures(page);
+  const { link } = page;
+  root.append(...compose(page), createSpoken(page));
+  createTip(root, signal);
+  const heard = (message, buffers) => message.kind === "file" && saveFile(message.name, buffers[0]);
   model.on("msg:custom", heard);
   signal.addEventListener("abort", () => model.off("msg:custom", heard));
-  root.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") root.querySelector(".cwb-progress button").click();
-  });
   // For whoever watches the page from outside: which move the controls are at, which one the figures answer and how far,
   // which one the costs are of, and for how many positions these are known ahead.
   link.listen(({ state, seq, ahead, foreseen }) => {
@@ -73,12 +89,12 @@ function render({ model, el, signal: given }) {
     Object.assign(root.dataset, { asked: seq, answered, stage, costs: ahead ? seq : answered, foreseen });
   });
   el.append(root);
-  followTheme(root, signal, plot.draw);
+  followTheme(root, signal, page.stage.redraw);
   link.start();
   model.send({ kind: "hello" });
   requestAnimationFrame(() => {
-    followHeight([...body.children], signal); // what they scroll in is known once they are on the page
-    plot.draw();
+    followHeight(root, signal); // what it scrolls in is known once it is on the page
+    page.stage.redraw();
   });
   return () => controller.abort();
 }

@@ -42,7 +42,7 @@ function askForPlotly(model) {
   });
 }
 
-export function createPlot(model, link, root, signal) {
+export function createPlot({ model, link, root, signal }) {
   const drawing = make("div", { className: "cwb-plot", role: "img" });
   const body = make("tbody");
   const axes = model.get("catalogue").axes;
@@ -65,8 +65,8 @@ export function createPlot(model, link, root, signal) {
   });
   const card = make(
     "section",
-    { className: "cwb-tradeoff cwb-card", "aria-label": "Trade-off plot" },
-    make("div", { className: "cwb-card-head" }, make("h3", { text: "Trade-off" }), zoom.root, chooser.root),
+    { className: "cwb-tradeoff", "aria-label": "Trade-off plot" },
+    make("div", { className: "cwb-card-head" }, zoom.root, chooser.root),
     drawing,
     list,
   );
@@ -86,7 +86,7 @@ export function createPlot(model, link, root, signal) {
         await pause();
         again = false;
         const points = model.get("points");
-        if (!points.points || signal.aborted) break;
+        if (!points.points || signal.aborted || !drawing.clientWidth) break; // out of view it has no size
         const about = axes.find((one) => one.key === axis);
         describe(points, about);
         await plotly.react(drawing, traces(points), layout(points, about), { displayModeBar: false, responsive: true });
@@ -190,7 +190,7 @@ export function createPlot(model, link, root, signal) {
     model.off("change:points", draw);
     window.Plotly?.purge(drawing);
   });
-  return { root: card, draw };
+  return { name: "tradeoff", title: "Trade-off", root: card, shown: draw };
 }
 
 function colors(root) {

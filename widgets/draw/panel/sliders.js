@@ -1,8 +1,10 @@
 // The three global sliders. The untouched network is always at the left end, so moving right always compresses more.
 
-import { make, makeSelect, newId, setText } from "./elements.js";
+import { makeAbout } from "./about.js";
+import { make, makeSelect, setText } from "./elements.js";
 import { makeRange, travel } from "./range.js";
 import { makeSetting, withSetting } from "./settings.js";
+import { makeInfo } from "./tip.js";
 
 export function stopText(slider, stop) {
   return slider.texts[stop - slider.low];
@@ -23,8 +25,7 @@ function createSlider(link, slider) {
       position.stops[axis] = stop;
     });
   const range = makeRange(slider, slider.label, moved, () => link.reach(axis, null));
-  const helpId = newId("help");
-  range.input.setAttribute("aria-describedby", helpId);
+  range.input.setAttribute("aria-description", slider.help);
   const methods = makeSelect(`${slider.label} method`, slider.methods.map((one) => [one.name, one.title]), (name) =>
     link.change((position) => {
       position.methods[axis] = name;
@@ -33,7 +34,11 @@ function createSlider(link, slider) {
   );
   const source = make("p", { className: "cwb-help" });
   const fields = make("div", { className: "cwb-options" });
-  const more = make("details", {}, make("summary", { text: "Options and source" }), fields, source);
+  const { button: opener, about } = makeAbout(
+    make("button", { type: "button", className: "cwb-quiet", text: "Options", "aria-label": `${slider.label} method: options and source` }),
+    `${slider.label} method`,
+    [source, fields],
+  );
   let shownMethod = null;
   let options = [];
 
@@ -59,20 +64,18 @@ function createSlider(link, slider) {
     for (const option of options) option.show(position.options[axis]);
   });
 
-  methods.root.classList.add("cwb-method");
+  const chosen = make("div", { className: "cwb-method" }, methods.root, opener, about);
   return make(
     "section",
     { className: "cwb-slider", "data-axis": axis },
-    make("div", { className: "cwb-slider-head" }, range.label, range.output),
+    make("div", { className: "cwb-slider-head" }, range.label, makeInfo(`About ${slider.label.toLowerCase()}`, slider.help), range.output),
     range.input,
     makeTicks(slider),
-    make("p", { id: helpId, className: "cwb-help", text: slider.help }),
-    methods.root,
-    more,
+    chosen,
   );
 }
 
-export function createSliders(link, catalogue) {
+export function createSliders({ link, catalogue }) {
   return make(
     "section",
     { className: "cwb-sliders", "aria-label": "Sliders" },

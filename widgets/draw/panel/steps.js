@@ -4,6 +4,7 @@
 import { make, makeSelect, newId, setText } from "./elements.js";
 import { makeSetting, settingsText, withSetting } from "./settings.js";
 import { stopText } from "./sliders.js";
+import { explain, makeWord } from "./tip.js";
 import { createTraining } from "./training.js";
 
 function makeMover(title, text, direction, onclick) {
@@ -83,7 +84,7 @@ function createAddedRow(link, catalogue, method, group, onremove) {
     make("div", { className: "cwb-options" }, ...settings.map((setting) => setting.root)),
     make("p", { className: "cwb-help", text: `Source: ${method.paper}.` }),
   );
-  const kind = make("span", { className: "cwb-kind" });
+  const kind = makeWord("cwb-kind", "");
   const standing = make("p", { className: "cwb-step-standing cwb-muted", hidden: method.mode !== "trained" }, kind, make("span"));
   const title = make("div", { className: "cwb-step-title" }, box, make("label", { for: id, text: method.title }));
   const row = makeRow(link, method.title, title, standing, details);
@@ -111,13 +112,13 @@ function createAddedRow(link, catalogue, method, group, onremove) {
       const preview = standIn !== undefined;
       const early = preview && standIn !== method.title;
       setText(kind, preview ? "preview" : "faithful");
-      kind.title = catalogue.words[kind.textContent];
+      explain(kind, catalogue.words[kind.textContent]);
       setText(standing.lastChild, early ? "training stopped early" : preview ? "stands in until trained" : "trained");
     },
   };
 }
 
-export function createSteps(link, catalogue) {
+export function createSteps({ link, catalogue }) {
   const methods = new Map(catalogue.methods.flatMap((family) => family.methods).map((method) => [method.name, method]));
   const sliders = new Map(catalogue.sliders.map((slider) => [slider.axis, slider]));
   const list = make("ol", { className: "cwb-step-list" });

@@ -1,0 +1,41 @@
+"""Single pieces of the dashboard, each to be shown in a cell of its own. All that show one session move together."""
+
+from __future__ import annotations
+
+from widgets.dashboards.dashboard import Dashboard
+
+
+class Tiles(Dashboard):
+    """The figures: accuracy, size, operations, energy."""
+
+    pieces = ("tiles",)
+
+
+class Sliders(Dashboard):
+    """The three sliders with their methods."""
+
+    pieces = ("sliders",)
+
+
+class Steps(Dashboard):
+    """The steps of the recipe in their order: any method of the shelf."""
+
+    pieces = ("steps",)
+
+
+class TradeOff(Dashboard):
+    """The plot of the recipes visited."""
+
+    pieces = ("tradeoff",)
+
+
+class Layers(Dashboard):
+    """The layers, each with sliders of its own."""
+
+    pieces = ("layers",)
+
+
+class Latency(Dashboard):
+    """How long one input takes, measured when asked for."""
+
+    pieces = ("latency",)
