@@ -1,12 +1,21 @@
 """Recipes in words, what is spoken, and the glossary."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import workbench
+from widgets.controls.position import Position
+from widgets.controls.sliders import methods, options, sliders
+from widgets.controls.steps import Added
+from widgets.views.difference import difference
 from widgets.views.glossary import explained, glossary
 from widgets.views.numbers import NBSP
 from widgets.views.recipe import describe
 from widgets.views.spoken import spoken
+from workbench.method import AXES, METHODS
+from workbench.methods.prune.magnitude import Magnitude
+from workbench.methods.quantize.uniform import Uniform
 
 
 @pytest.mark.parametrize(
@@ -16,12 +25,128 @@ from widgets.views.spoken import spoken
         ({"sparsity": 0.9}, f"sparsity 90{NBSP}%"),
         ({"bits": 1}, "1 bit"),
         ({"sparsity": 0.29, "bits": 4, "rank": 0.25}, f"rank 25{NBSP}%, sparsity 29{NBSP}%, 4 bits"),
-        ({"overrides": {"fc1": {"bits": 3}}}, "bits in some layers only, 1 layer set apart"),
-        ({"bits": 4, "overrides": {"fc1": {"bits": 3}, "fc2": {"bits": 32}}}, "4 bits, 2 layers set apart"),
+        ({"overrides": {"fc1": {"bits": 3}}}, "fc1 3 bits"),
+        ({"bits": 4, "overrides": {"fc1": {"bits": 3}, "fc2": {"bits": 32}}}, "4 bits, fc1 3 bits, fc2 32 bits"),
+        (
+            {"sparsity": 0.7, "rank": 0.5, "overrides": {"fc1": {"sparsity": 0.9, "rank": 1.0}}},
+            f"rank 50{NBSP}%, sparsity 70{NBSP}%, fc1 full rank and 90{NBSP}%",
+        ),
+        ({"bits": 4, "methods": {"bits": "quantize.kmeans"}}, "4 bits (K-means weight sharing)"),
+        ({"bits": 4, "methods": {"bits": Uniform(per="tensor")}}, "4 bits (per tensor)"),
+        ({"sparsity": 0.9, "methods": {"sparsity": Magnitude(scope="layer")}}, f"sparsity 90{NBSP}% (scope layer)"),
     ],
 )
 def test_a_recipe_in_words(sliders, words):
     assert describe(workbench.Recipe.sliders(**sliders).to_object()) == words
+
+
+def test_what_the_words_leave_out_is_told_apart_by_the_digest():
+    own = [{f"l{n}": {"sparsity": 0.5}, **{f"m{n}": {"sparsity": 0.1 * n} for n in range(4)}} for n in range(2)]
+    one, other = (describe(workbench.Recipe.sliders(sparsity=0.7, overrides=layers).to_object()) for layers in own)
+    assert one.startswith(f"sparsity 70{NBSP}%, 5 layers with own values (#") and one != other
+
+
+LAYERS = st.sampled_from(["fc1", "fc2", "conv1", "a", "b, fc1 90 %"])
+STOPS = {axis: st.integers(slider.low, slider.high) for axis, slider in sliders().items()}
+
+
+@st.composite
+def positions(draw: st.DrawFn) -> Position:
+    """Any position of the page, most with few choices, so that two of them are often nearly the same."""
+    chosen = {axis: draw(st.sampled_from(list(methods(axis)))) for axis in AXES}
+    added = draw(st.lists(st.sampled_from(list(METHODS)), max_size=2))
+    return Position(
+        "lenet-5/mnist",
+        "horowitz-45nm",
+        {
+            axis: draw(st.sampled_from([slider.off, slider.low, slider.high]) | STOPS[axis])
+            for axis, slider in sliders().items()
+        },
+        chosen,
+        {axis: draw(choices(methods(axis)[chosen[axis]], options(methods(axis)[chosen[axis]]))) for axis in AXES},
+        draw(st.dictionaries(LAYERS, st.fixed_dictionaries({}, optional=STOPS), max_size=5)),
+        tuple(
+            draw(
+                st.permutations(
+                    [
+                        *AXES,
+                        *(
+                            Added(METHODS[name](**draw(choices(METHODS[name], METHODS[name].settings()))))
+                            for name in added
+                        ),
+                    ]
+                )
+            )
+        ),
+    )
+
+
+def choices(method, known):
+    """Settings that differ from the defaults, mostly none."""
+    return st.fixed_dictionaries({}, optional={name: value(method.settings()[name]) for name in known})
+
+
+def value(setting):
+    if setting.choices:
+        return st.sampled_from(setting.choices)
+    if isinstance(setting.step, int):
+        return st.integers(int(setting.low), int(setting.high))
+    return st.floats(setting.low, setting.high) | st.just((setting.low + setting.high) / 2)
+
+
+@settings(deadline=None, max_examples=150)
+@given(positions(), positions())
+def test_different_recipes_have_different_names_and_the_change_is_told(one, other):
+    """Of random positions, and of those that differ from one of them in one slider."""
+    first = one.recipe()
+    for second in (
+        other.recipe(),
+        one.at(("bits", None), other.stops["bits"]).recipe(),
+        one.at(("sparsity", "fc1"), other.stops["sparsity"]).recipe(),
+    ):
+        alike = first == second
+        assert (describe(first.to_object()) == describe(second.to_object())) is alike
+        said = difference(first.to_object(), second.to_object())
+        assert bool(said) is not alike
+        assert all(sentence.endswith(".") for sentence in said)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ({}, {}, []),
+        ({}, {"bits": 4}, ["4 bits added."]),
+        ({"sparsity": 0.7}, {}, [f"Without sparsity 70{NBSP}%."]),
+        ({"sparsity": 0.7}, {"sparsity": 0.9}, [f"Sparsity: 90{NBSP}% instead of 70{NBSP}%."]),
+        (
+            {"bits": 4},
+            {"bits": 3, "methods": {"bits": "quantize.kmeans"}},
+            ["Bits: 3 bits instead of 4 bits.", "Bits method: K-means weight sharing instead of Uniform quantisation."],
+        ),
+        (
+            {"bits": 4},
+            {"bits": 4, "methods": {"bits": Uniform(per="tensor")}},
+            ["Bits, per: tensor instead of channel."],
+        ),
+        (
+            {"sparsity": 0.7},
+            {"sparsity": 0.7, "overrides": {"fc1": {"sparsity": 0.9}}},
+            [f"Sparsity in fc1: 90{NBSP}% instead of as in the other layers."],
+        ),
+        (
+            {"overrides": {"fc1": {"bits": 3}}},
+            {"overrides": {"fc1": {"bits": 4}}},
+            ["Bits in fc1: 4 bits instead of 3 bits."],
+        ),
+        (
+            {"bits": 4},
+            {"overrides": {"fc1": {"bits": 4}}},
+            ["Bits: 32 bits instead of 4 bits.", "Bits in fc1: 4 bits instead of as in the other layers."],
+        ),
+    ],
+)
+def test_a_change_in_words(before, after, said):
+    assert difference(*(workbench.Recipe.sliders(**choices).to_object() for choices in (before, after))) == said
 
 
 def test_what_is_spoken_names_every_figure(squeezed):

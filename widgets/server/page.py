@@ -21,6 +21,7 @@ class Page(TornadoVoilaHandler):
         if site not in ("none", "same-origin") or not self.check_origin():
             raise web.HTTPError(403, "The page of another site led here, and may not begin what this one runs.")
         await self.kernel_manager.admit()
+        _ = self.xsrf_token  # sets the cookie with which the page may end its kernel when it is closed
         await super().get(path)
 
     def write_error(self, status_code: int, **given: Any) -> None:
