@@ -2,18 +2,14 @@
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import workbench
-from widgets.controls.position import Position
-from widgets.controls.sliders import methods, options, sliders
-from widgets.controls.steps import Added
+from tests.widgets.random_positions import positions
 from widgets.views.difference import difference
 from widgets.views.glossary import explained, glossary
 from widgets.views.numbers import NBSP
 from widgets.views.recipe import describe
 from widgets.views.spoken import spoken
-from workbench.method import AXES, METHODS
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.uniform import Uniform
 
@@ -44,54 +40,6 @@ def test_what_the_words_leave_out_is_told_apart_by_the_digest():
     own = [{f"l{n}": {"sparsity": 0.5}, **{f"m{n}": {"sparsity": 0.1 * n} for n in range(4)}} for n in range(2)]
     one, other = (describe(workbench.Recipe.sliders(sparsity=0.7, overrides=layers).to_object()) for layers in own)
     assert one.startswith(f"sparsity 70{NBSP}%, 5 layers with own values (#") and one != other
-
-
-LAYERS = st.sampled_from(["fc1", "fc2", "conv1", "a", "b, fc1 90 %"])
-STOPS = {axis: st.integers(slider.low, slider.high) for axis, slider in sliders().items()}
-
-
-@st.composite
-def positions(draw: st.DrawFn) -> Position:
-    """Any position of the page, most with few choices, so that two of them are often nearly the same."""
-    chosen = {axis: draw(st.sampled_from(list(methods(axis)))) for axis in AXES}
-    added = draw(st.lists(st.sampled_from(list(METHODS)), max_size=2))
-    return Position(
-        "lenet-5/mnist",
-        "horowitz-45nm",
-        {
-            axis: draw(st.sampled_from([slider.off, slider.low, slider.high]) | STOPS[axis])
-            for axis, slider in sliders().items()
-        },
-        chosen,
-        {axis: draw(choices(methods(axis)[chosen[axis]], options(methods(axis)[chosen[axis]]))) for axis in AXES},
-        draw(st.dictionaries(LAYERS, st.fixed_dictionaries({}, optional=STOPS), max_size=5)),
-        tuple(
-            draw(
-                st.permutations(
-                    [
-                        *AXES,
-                        *(
-                            Added(METHODS[name](**draw(choices(METHODS[name], METHODS[name].settings()))))
-                            for name in added
-                        ),
-                    ]
-                )
-            )
-        ),
-    )
-
-
-def choices(method, known):
-    """Settings that differ from the defaults, mostly none."""
-    return st.fixed_dictionaries({}, optional={name: value(method.settings()[name]) for name in known})
-
-
-def value(setting):
-    if setting.choices:
-        return st.sampled_from(setting.choices)
-    if isinstance(setting.step, int):
-        return st.integers(int(setting.low), int(setting.high))
-    return st.floats(setting.low, setting.high) | st.just((setting.low + setting.high) / 2)
 
 
 @settings(deadline=None, max_examples=150)
