@@ -13,8 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from workbench.cli import main
+from workbench.compression.compressed import compress
+from workbench.data.datasets import Dataset
+from workbench.engine.assessment import assess
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.uniform import Uniform
+from workbench.network.model import Model
 from workbench.recipe import Recipe, Step
 
 MODEL = "lenet-300-100/mnist"
@@ -228,6 +232,40 @@ def homeless(folder: Path) -> dict[str, Any]:
             ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP; refused where it is not root's
 
     return {"env": {**variables, "HOME": str(folder)}, "cwd": folder, "preexec_fn": give_up}
+
+
+OWN = """
+import numpy, torch
+torch.manual_seed(0)
+images = torch.randn(60, 12)
+network = torch.nn.Sequential(torch.nn.Linear(12, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4))
+data = (images, network(images).argmax(1))
+make = lambda: torch.nn.Sequential(torch.nn.Linear(12, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4))
+number = 3
+"""
+
+
+def test_a_network_of_ones_own_is_evaluated_with_its_module_and_data(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    own: dict[str, Any] = {}
+    exec(OWN, own)
+    model = Model.from_module(own["network"], own["images"][:1], Dataset.of(own["data"]), "mine")
+    compressed = compress(model, Recipe.sliders(bits=4))
+    file = str(compressed.save(tmp_path / "mine.cwb"))
+    expected = assess(compressed).to_dict()["compressed"]
+    for name in ("network", "make"):  # weights and all come from the file
+        given = ("--module", f"{tmp_path}/mine.py:{name}", "--data", f"{tmp_path}/mine.py:data")
+        found = loaded("evaluate", file, *given)["compressed"]
+        assert (found["size"], found["accuracy"]) == (expected["size"], expected["accuracy"])
+    for given, sentence in (
+        ((), "--module FILE.py:NAME on the command line"),
+        (("--module", "mine"), "'mine' is no FILE.py:NAME"),
+        (("--module", f"{tmp_path}/mine.py:other"), "defines no 'other'"),
+        (("--module", f"{tmp_path}/mine.py:number"), "is no torch module, and makes none"),
+        (("--module", f"{tmp_path}/none.py:net"), "cannot be run"),
+    ):
+        refused = run("evaluate", file, *given)
+        assert (refused.exit_code, sentence in refused.output.replace("\n", " ")) == (2, True), refused.output
 
 
 def test_a_damaged_file_exits_2(tmp_path: Path) -> None:

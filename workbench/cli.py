@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.devices.device import Device
-from workbench.errors import RecipeError, WorkbenchError
+from workbench.errors import ModelError, RecipeError, WorkbenchError, reason
 from workbench.method import AXES, METHODS, mode_of
 from workbench.models import zoo
 from workbench.names import sentence
@@ -240,15 +241,47 @@ def export(model: str, path: Path, **choices: Any) -> None:
 
 @main.command()
 @click.argument("file", type=File())
+@click.option(
+    "--module", metavar="FILE.py:NAME", help="Your own network: a torch module, or what makes one, in a file of yours."
+)
+@click.option(
+    "--data", metavar="FILE.py:NAME", help="Your own test images: (images, labels) or a data set, in a file of yours."
+)
 @click.option("--device", default=DEFAULT_DEVICE, show_default=True, help="Device whose energy is modelled.")
 @click.option("--images", type=int, default=None, help="Count accuracy on the first N test images only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def evaluate(file: Path, device: str, images: int | None, as_json: bool) -> None:
-    """Rebuild the network from the bytes of a packed FILE alone and print the same figures as `measure`."""
+def evaluate(file: Path, module: str | None, data: str | None, device: str, images: int | None, as_json: bool) -> None:
+    """Rebuild the network from the bytes of a packed FILE alone and print the same figures as `measure`.
+
+    A network of your own is rebuilt with --module, from whatever weights; that file is run, as Python runs it.
+    """
+    from torch import nn
+
     from workbench.compression.compressed import read
+    from workbench.data.datasets import Dataset
     from workbench.engine.assessment import assess
 
-    _print_report(assess(read(file), device, images, latency=True, progress=progress), as_json)
+    network = None if module is None else _named(module)
+    if network is not None and not isinstance(network, nn.Module):
+        network = network() if callable(network) else network
+        if not isinstance(network, nn.Module):
+            raise ModelError(f"{module} is no torch module, and makes none.")
+    compressed = read(file, network, None if data is None else Dataset.of(_named(data)))
+    _print_report(assess(compressed, device, images, latency=True, progress=progress), as_json)
+
+
+def _named(text: str) -> Any:
+    """What FILE.py:NAME names. Raises WorkbenchError where the file cannot be run, or has no such name."""
+    file, colon, name = text.rpartition(":")
+    if not (colon and file and name):
+        raise WorkbenchError(f"{text!r} is no FILE.py:NAME.")
+    try:
+        found = runpy.run_path(file)
+    except Exception as error:  # of whatever its author wrote
+        raise WorkbenchError(f"{file} cannot be run: {reason(error)}.") from error
+    if name not in found:
+        raise WorkbenchError(f"{file} defines no {name!r}.")
+    return found[name]
 
 
 def _compressed(model: str, **choices: Any) -> CompressedModel:

@@ -46,10 +46,10 @@ def test_no_setting_or_template_links_to_another_host(path):
     assert links == []
 
 
-def test_kernels_end_soon_after_their_page_and_idle_ones_are_looked_for():
-    settings = json.loads((SETTINGS / "config" / "voila.json").read_text())["MappingKernelManager"]
-    # alone for the timeout, then found twice, an interval apart, the first time up to an interval late
-    assert settings["cull_idle_timeout"] + 2 * settings["cull_interval"] <= 600
+def test_a_kernel_that_died_is_told_within_a_second_and_is_not_begun_again_without_its_page():
+    settings = json.loads((SETTINGS / "config" / "voila.json").read_text())["KernelRestarter"]
+    assert settings["time_to_dead"] <= 1
+    assert settings["restart_limit"] == 0
 
 
 @pytest.mark.parametrize(
@@ -182,6 +182,12 @@ class Watched(Kernels):
     def list_kernel_ids(self) -> list[str]:
         return list(self.connections)
 
+    def __len__(self) -> int:
+        return len(self.connections)
+
+    def __contains__(self, kernel_id: object) -> bool:
+        return kernel_id in self.connections
+
     def kernel_model(self, kernel_id: str) -> dict:
         return {"connections": self.connections[kernel_id]}
 
@@ -210,6 +216,33 @@ def test_a_kernel_is_ended_when_it_is_found_alone_twice_running(connected, ended
 
     asyncio.run(looks())
     assert bool(kernels.ended) is ended
+
+
+@pytest.mark.parametrize(("connected", "given_way"), [([0, 0], "1"), ([1, 0], "2"), ([1, 1], None)])
+def test_where_there_is_no_room_the_page_that_was_left_first_gives_way(connected, given_way, monkeypatch):
+    """Of kernels 1, 2, ..., each found alone once and now so or connected again."""
+    kernels = Watched()
+    kernels.most = len(connected)
+    names = [str(number) for number in range(1, len(connected) + 1)]
+    kernels.connections = dict.fromkeys(names, 0)
+
+    async def end(self, kernel_id, **how):
+        self.ended.append(kernel_id)
+        del self.connections[kernel_id]
+
+    monkeypatch.setattr(Watched, "shutdown_kernel", end)
+    monkeypatch.setattr("widgets.server.kernels._RELOADED", 0.1)
+    monkeypatch.setattr("widgets.server.kernels._AWAY", 0.0)
+
+    async def ask():
+        for name in names:
+            await kernels.cull_kernel_if_idle(name)
+        kernels.connections = dict(zip(names, connected, strict=True))
+        await kernels.admit()
+
+    with nullcontext() if given_way else pytest.raises(HTTPError, match="503"):
+        asyncio.run(ask())
+    assert kernels.ended == ([given_way] if given_way else [])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """What a visitor of the dashboard's server can do to it, and to others."""
 
 import asyncio
+import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from tornado.httpclient import HTTPClientError
 from benchmarks.servers import Server, serving
 from tests.test_cli import homeless
 from tests.widgets.test_ending import until
-from tests.widgets.visitors import channel, fetched, message, reply, visit
+from tests.widgets.visitors import channel, fetched, message, page_kernel, reply, visit
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,49 @@ def test_a_kernel_that_died_in_waiting_is_not_handed_out(server):
         await ended(server.address, kernel)
 
     asyncio.run(asyncio.wait_for(walk(), 120))
+
+
+def test_a_page_that_is_closed_ends_its_own_kernel_and_no_other_page_does(server):
+    async def walk(address: str) -> None:
+        answer = await fetched(address)
+        kernel, token = page_kernel(answer.body), re.search(r"_xsrf=([^;]+)", answer.headers["Set-Cookie"])[1]
+        shutdown = f"{address}/voila/api/shutdown/{kernel}"
+        cookie, form = {"Cookie": f"_xsrf={token}"}, f"_xsrf={token}"
+        for headers, body in (
+            ({}, ""),
+            (cookie, ""),
+            ({}, form),
+            ({**cookie, "Origin": "https://example.com"}, form),
+        ):
+            assert (await fetched(shutdown, headers, method="POST", body=body)).code in (403, 404)
+        await answers(address, kernel)
+        for status in (204, 404):
+            ended = await fetched(shutdown, {**cookie, "Origin": address}, method="POST", body=form)
+            assert ended.code == status
+        assert (await fetched(f"{address}/api/kernels/{kernel}")).code == 404
+
+    asyncio.run(asyncio.wait_for(walk(server.address), 120))
+
+
+def test_a_page_is_told_within_two_seconds_that_its_kernel_has_died(server):
+    async def walk(address: str) -> float:
+        known = set(psutil.Process(server.process).children())
+        kernel = await visit(address)
+        visitor = await channel(address, kernel)
+        await visitor.write_message(message("kernel_info_request", {}), binary=True)
+        await reply(visitor, "kernel_info_reply")
+        (process,) = [one for one in known if kernel in " ".join(one.cmdline())]
+        killed = time.monotonic()
+        process.kill()
+        while (await reply(visitor, "status"))["execution_state"] != "dead":
+            pass
+        took = time.monotonic() - killed
+        while (await fetched(f"{address}/api/kernels/{kernel}")).code != 404:
+            await asyncio.sleep(0.1)
+        return took
+
+    until("no kernel waits", lambda: psutil.Process(server.process).children())
+    assert asyncio.run(asyncio.wait_for(walk(server.address), 60)) < 2
 
 
 def test_a_channel_is_guarded_and_others_are_answered_meanwhile(server):

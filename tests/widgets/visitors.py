@@ -27,7 +27,12 @@ async def visit(address: str) -> str:
     """Opens the page. The id of its kernel."""
     answer = await fetched(address)
     assert answer.code == 200, answer.body
-    found = re.search(rb'"kernelId": "([0-9a-f-]{36})"', answer.body)
+    return page_kernel(answer.body)
+
+
+def page_kernel(page: bytes) -> str:
+    """The id of the kernel that a page says is its own."""
+    found = re.search(rb'"kernelId": "([0-9a-f-]{36})"', page)
     assert found
     return found[1].decode()
 

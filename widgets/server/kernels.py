@@ -16,6 +16,7 @@ from traitlets import Int, default
 _ARGUMENTS = ["--IPKernelApp.kernel_class=widgets.server.page_kernel.PageKernel", "--HistoryManager.enabled=False"]
 _MEMORY = 512 * 2**20  # bytes that a kernel may come to need: 250 MB when its page opens, more when sliders move
 _MOST = 16
+_AWAY = 60.0  # seconds after which a page to which nobody is connected gives way to another
 _RELOADED = 1.0  # seconds within which a page that is loaded anew has asked for the end of its old kernel
 
 
@@ -45,7 +46,7 @@ class Kernels(AsyncMappingKernelManager):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self._alone: dict[str, None] = {}  # those found alone, the first one first
+        self._alone: dict[str, float] = {}  # those found alone -> when first, by the monotonic clock
         self._starting = 0
         self._ending = False
         self._leaving: set[str] = set()
@@ -104,9 +105,10 @@ class Kernels(AsyncMappingKernelManager):
             self._need_room()
 
     async def _end_lonely(self) -> None:
-        """Of the kernels that were found alone, the first one that still is gives way to a page."""
-        for kernel_id in [one for one in self._alone if one in self]:
-            if not self.kernel_model(kernel_id)["connections"]:
+        """Of the kernels that have been alone for a while, the one that was first gives way to a page."""
+        for kernel_id, since in sorted(self._alone.items(), key=lambda found: found[1]):
+            away = kernel_id in self and not self.kernel_model(kernel_id)["connections"]
+            if away and time.monotonic() - since >= _AWAY:
                 await self.shutdown_kernel(kernel_id, now=True)
                 return
 
@@ -138,13 +140,13 @@ class Kernels(AsyncMappingKernelManager):
         await super().shutdown_all(*given, **named)
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
-        self._alone = {one: None for one in self._alone if one in self.list_kernel_ids()}
+        self._alone = {one: since for one, since in self._alone.items() if one in self.list_kernel_ids()}
         if self.kernel_model(kernel_id)["connections"]:
             self._alone.pop(kernel_id, None)
         elif kernel_id in self._alone:
             await super().cull_kernel_if_idle(kernel_id)
         else:
-            self._alone[kernel_id] = None
+            self._alone[kernel_id] = time.monotonic()
 
     def _drop_failed(self) -> bool:
         """Kernels of the pool that did not start leave their places to others. Whether there were any."""

@@ -25,7 +25,7 @@ from workbench.engine.running import Follower
 from workbench.engine.timing import Timing
 from workbench.engine.update import Move, Update
 from workbench.engine.worker import Worker
-from workbench.errors import WorkbenchError
+from workbench.errors import ModelError, WorkbenchError
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.report import Report
@@ -51,8 +51,13 @@ class Session:
     ) -> None:
         """images: how many test images accuracy is counted on. activations: bytes of them to keep between two moves.
 
-        Raises RecipeError, DeviceError, DataError.
+        Raises RecipeError, DeviceError, DataError, and ModelError for what is no Model.
         """
+        if not isinstance(model, Model):
+            raise ModelError(
+                f"A session is for a Model, not for a {type(model).__name__}: workbench.load gives one of the "
+                "workbench's, workbench.Model.from_module(module, example, data) one of your own."
+            )
         recipe = recipe or Recipe()
         _check(model, recipe, device, images)
         self.images = images

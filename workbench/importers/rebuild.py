@@ -42,7 +42,10 @@ def network(header: Header, module: nn.Module | None) -> nn.Module:
     if module is not None:
         module = Calling.plain(accepted(module).module)
     elif header.architecture is None:
-        raise FormatError(f"it holds the user's own network {header.model!r}: hand that over as read(path, module)")
+        raise FormatError(
+            f"it holds a network of your own, {header.model!r}, whose module it needs: --module FILE.py:NAME on the "
+            "command line, read(path, module) in Python"
+        )
     elif header.architecture not in zoo.architectures():
         known = ", ".join(zoo.architectures())
         raise FormatError(f"its architecture {header.architecture!r} is unknown; known are {known}")
