@@ -37,12 +37,12 @@ def _sliders(recipe: Recipe) -> str | None:
         for layer, own in step.overrides.items():
             overrides.setdefault(layer, {})[axis] = AXES[axis].off if own is None else own.get(name)
     try:
-        if Recipe.sliders(**values, methods=chosen, overrides=overrides) != recipe:  # type: ignore[arg-type]
+        if Recipe.sliders(**values, methods=chosen, overrides=overrides) != recipe:
             return None
     except RecipeError:
         return None
     methods = {axis: _driving(axis, method, axis in values) for axis, method in chosen.items()}
-    given = {axis: _literal(value) for axis, value in values.items()}
+    given: dict[str, str] = {axis: _literal(value) for axis, value in values.items()}
     given["methods"] = _mapping({axis: text for axis, text in methods.items() if text})
     given["overrides"] = _mapping({layer: _literal(own) for layer, own in overrides.items()})
     return _call("workbench.Recipe.sliders", [f"{name}={text}" for name, text in given.items() if text != "{}"])
