@@ -233,9 +233,23 @@ def _training(title: str, found: Progress) -> None:
 @main.command()
 @_choices
 @click.option("--to", "path", type=File(), required=True, help="File to write.")
-def export(model: str, path: Path, **choices: Any) -> None:
-    """Compress MODEL and write the packed file (.cwb)."""
-    written = _compressed(model, **choices).save(path)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(("cwb", "onnx")),
+    default="cwb",
+    show_default=True,
+    help="The packed file, which is the small one, or ONNX for other runtimes and viewers.",
+)
+def export(model: str, path: Path, kind: str, **choices: Any) -> None:
+    """Compress MODEL and write the packed file (.cwb), or the network as ONNX."""
+    compressed = _compressed(model, **choices)
+    if kind == "onnx":
+        from workbench.exporters import onnx
+
+        written = onnx.write(compressed, path)
+    else:
+        written = compressed.save(path)
     click.echo(sentence(f"Wrote {written} ({written.stat().st_size:,} bytes)."))
 
 

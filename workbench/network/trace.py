@@ -246,7 +246,7 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
     counter = _Macs()
     operators = _Operators(example, module, entered, calls, counter)
     try:
-        with torch.no_grad(), passing(module), _step_by_step(module), counter, operators:
+        with torch.no_grad(), passing(module), step_by_step(module), counter, operators:
             result = module(example)
         operators.computation.ends(result)
     except Exception as error:  # a user's module may fail in any way; the sentence says where and why
@@ -277,7 +277,7 @@ def trace(module: nn.Module, paths: Mapping[int, str], example: torch.Tensor) ->
 
 
 @contextmanager
-def _step_by_step(module: nn.Module) -> Iterator[None]:
+def step_by_step(module: nn.Module) -> Iterator[None]:
     """Without torch's operators for a whole LSTM or attention, in which nothing can be told from the rest.
 
     Other threads see that, too, so that it is done only where there are such layers.
