@@ -4,8 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from workbench.accuracy.intervals import binomial, matched, mean_difference, paired
+from workbench.accuracy.intervals import binomial, matched, mcnemar, mean_difference, paired
 
 
 def test_binomial_is_wilsons_interval() -> None:
@@ -185,3 +188,9 @@ def test_the_mean_difference_of_scores_is_that_of_their_pairs() -> None:
     assert mean_difference([0.0, 1.0], [1.0, 1.0]).ends == (None, None)  # two images say nothing of others
     with pytest.raises(ValueError, match="image by image"):
         mean_difference([0.0], [0.0, 1.0])
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_mcnemars_test_is_the_exact_binomial_one(gained: int, lost: int) -> None:
+    expected = 1.0 if gained == lost == 0 else binomtest(gained, gained + lost).pvalue
+    assert mcnemar(gained, lost) == pytest.approx(expected, rel=1e-9)

@@ -423,10 +423,10 @@ def test_every_control_is_reached_seen_and_named_by_keyboard_alone(panel):
         panel.page.keyboard.press("Tab")
     names = [one["name"] for one in reached]
     wanted = ["Network", "What this is", "Device for energy", "Undo", "Redo", "Reset", "Export .cwb", "faithful"]
-    for badge in ("simulated", "on disk", "modelled", "modelled"):
+    for badge in ("measured", "on disk", "modelled", "modelled"):
         wanted += [badge, "its figure"]
     for slider in ("Sparsity", "Bits", "Rank"):
-        wanted += [f"About {slider.lower()}", slider, f"{slider} method", f"{slider} method: options and source"]
+        wanted += [f"About {slider.lower()}", slider, f"{slider} method", f"Options and source of {slider.lower()}"]
     wanted += ["More steps", "Trade-off", "Show", "Across", "its points", "What the badges and terms mean"]
     by_count = {r".*: how it came about": "its figure", r"All .* table": "its points"}  # called by what there is
     called = [next((word for like, word in by_count.items() if re.fullmatch(like, name)), name) for name in names]

@@ -90,3 +90,17 @@ def test_change_in_percent(was, now, text):
 def test_three_figures_are_kept(value):
     written = float(numbers.significant(value).replace(",", ""))
     assert math.isclose(written, value, rel_tol=0.0051)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "text"),
+    [
+        ([8.2, 10, 12.2], "8.2 to 12× less"),
+        ([1, 1, 1], "no change"),
+        ([5, 5, 5], "5× less"),
+        ([0.5, 0.4, 0.5], "2 to 2.5× more"),
+        ([0.5, 1, 4], "from 2.00× more to 4.00× less"),
+    ],
+)
+def test_how_a_range_changed(ratios, text):
+    assert numbers.times_range(ratios, "less", "more") == text

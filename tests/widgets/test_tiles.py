@@ -7,7 +7,8 @@ import pytest
 from tests.widgets.reports import assessed
 from widgets.views.numbers import NBSP
 from widgets.views.tiles import tiles
-from workbench.report.figures import Figures
+from workbench.accuracy.intervals import SIGNIFICANT, mcnemar
+from workbench.report.figures import Figures, Paired
 from workbench.report.report import Report
 
 
@@ -92,3 +93,55 @@ def test_without_an_original_nothing_is_compared(squeezed):
     alone = tiles(replace(squeezed, original=None))
     assert {tile["change"] for tile in alone} == {""}
     assert {tile["original"] for tile in alone} == {None}
+
+
+def with_accuracy(report: Report, **facts) -> dict:
+    now = replace(report.compressed, accuracy=replace(report.compressed.accuracy, **facts))
+    return by_key(replace(report, compressed=now))["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "tone", "change"),
+    [(4, 0, "same", "no clear difference"), (1, 90, "loss", "points"), (90, 1, "gain", "points"), (0, 0, "same", "no")],
+)
+def test_a_change_is_one_only_where_chance_alone_seldom_makes_it(squeezed, gained, lost, tone, change):
+    was, images = squeezed.original.accuracy, squeezed.original.accuracy.images
+    p = mcnemar(gained, lost)
+    tile = with_accuracy(
+        squeezed, value=was.value + (gained - lost) / images, paired=Paired(gained, lost, p, p < SIGNIFICANT)
+    )
+    assert (tile["tone"], change in tile["change"]) == (tone, True)
+    assert any(f"{gained:,} images won and {lost:,} lost" in line for line in tile["details"]) == bool(gained or lost)
+
+
+def test_what_is_no_better_than_guessing_says_so(squeezed):
+    chance = with_accuracy(squeezed, value=0.0982, low=0.0925, high=0.1042, guessing=0.1135)
+    assert chance["details"][0] == f"no better than guessing (11.35{NBSP}%)"
+    better = with_accuracy(squeezed, value=0.2, low=0.19, high=0.21, guessing=0.1135)
+    assert "guessing" not in better["details"][0]
+
+
+def test_more_of_a_cost_is_a_loss_and_so_is_a_network_of_nothing(squeezed):
+    size = squeezed.compressed.costs["size"]
+    costs = {**squeezed.compressed.costs, "size": replace(size, value=2 * squeezed.original.size.value)}
+    larger = by_key(replace(squeezed, compressed=replace(squeezed.compressed, costs=costs)))["size"]
+    assert (larger["tone"], larger["change"]) == ("loss", "2.00× larger")
+    empty = {**costs, "effective_macs": replace(costs["effective_macs"], value=0)}
+    nothing = by_key(replace(squeezed, compressed=replace(squeezed.compressed, costs=empty)))["operations"]
+    assert (nothing["tone"], nothing["change"]) == ("loss", "nothing left")
+    assert by_key(squeezed)["size"]["tone"] == "gain"
+
+
+def test_the_change_of_a_range_is_a_range(squeezed):
+    was, now = squeezed.original.costs["energy"], squeezed.compressed.costs["energy"]
+    ratios = sorted([was.low / now.low, was.value / now.value, was.high / now.high])
+    low, high = by_key(squeezed)["energy"]["change"].removesuffix("× less").split(" to ")
+    assert (float(low), float(high)) == (pytest.approx(ratios[0], rel=0.06), pytest.approx(ratios[-1], rel=0.06))
+
+
+def test_every_tile_tells_how_its_figure_came_about(squeezed):
+    for tile in tiles(squeezed):
+        assert tile["how"], tile["key"]
+    now = squeezed.compressed.accuracy
+    right, images = round(now.value * now.images), now.images
+    assert by_key(squeezed)["accuracy"]["how"][0].startswith(f"{right:,} right of {images:,} test images")

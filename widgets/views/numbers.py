@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from workbench.method import Axis
 
 NBSP = "\u00a0"
@@ -124,6 +126,19 @@ def percent_change(was: float, now: float) -> str:
     if change == 0:
         return ""
     return f"{'+' if change > 0 else MINUS if change < 0 else ''}{abs(change):.1f}{NBSP}%"
+
+
+def times_range(ratios: Sequence[float], less: str, more: str) -> str:
+    """Of a figure that is a range, from was / now of its ends: such as "8.2 to 12.2× less", or "no change"."""
+    low, high = min(ratios), max(ratios)
+    if low == high == 1:
+        return "no change"
+    if low < 1 < high:
+        return f"from {significant(1 / low)}{TIMES} {more} to {significant(high)}{TIMES} {less}"
+    words = less if high > 1 else more
+    ends = sorted((low, high) if high > 1 else (1 / high, 1 / low))
+    texts = list(dict.fromkeys(f"{end:.2g}" if end < 10 else f"{end:,.0f}" for end in ends))
+    return f"{' to '.join(texts)}{TIMES} {words}"
 
 
 def times(was: float, now: float, less: str, more: str) -> str:

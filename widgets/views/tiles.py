@@ -13,10 +13,11 @@ _ANSWERS = {"right": "right answers", "wrong": "wrong answers"}
 
 
 def tiles(report: Report) -> list[dict[str, Any]]:
-    """One dict a tile: key, label, value, change, badge, details (lines), original {value, badge}, bar, note.
+    """One dict a tile: key, label, value, change, tone, badge, details, original {value, badge}, bar, how, note.
 
-    value is None while it is not known yet; `bar` is a list of {label, text, share} whose shares sum to 1; `interim` is
-    set while the accuracy is an estimate that still narrows.
+    value is None while it is not known yet; `tone` is "gain", "loss" or "same"; details: lines, the most telling first;
+    `bar` is a list of {label, text, share} whose shares sum to 1; `how`: sentences on how the value came about;
+    `interim` is set while the accuracy is an estimate that still narrows.
     """
     return [_accuracy(report), *cost_tiles(report)]
 
@@ -28,7 +29,9 @@ def cost_tiles(report: Report) -> list[dict[str, Any]]:
 
 
 def _tile(key: str, label: str, **facts: Any) -> dict[str, Any]:
-    empty: dict[str, Any] = {"value": None, "change": "", "details": [], "original": None, "bar": [], "note": ""}
+    empty: dict[str, Any] = {
+        "value": None, "change": "", "tone": "same", "details": [], "original": None, "bar": [], "how": [], "note": "",
+    }  # fmt: skip
     return {"key": key, "label": label, "interim": False, **empty, **facts}
 
 
@@ -47,13 +50,59 @@ def _accuracy(report: Report) -> dict[str, Any]:
         "accuracy",
         label,
         value=numbers.percent(now.value),
-        change=numbers.points(now.value - was.value) if was else "",
+        **_compared(was, now),
         badge=now.badge,
-        details=[_interval(now), _images(now, report.data["split"]), *map(_graded, now.beside)],
+        details=[
+            *_guessing(now),
+            _interval(now),
+            _images(now, report.data["split"]),
+            *_paired(now),
+            *map(_graded, now.beside),
+        ],
+        how=_counted(now),
         bar=_bar(_hits(now), _ANSWERS, lambda count: f"{count:,}") if now.exact and now.share else [],
         original=original,
         interim=not now.exact,
     )
+
+
+def _compared(was: Accuracy | None, now: Accuracy) -> dict[str, str]:
+    """In points, unless chance alone parts the two networks as far; an estimate is no gain and no loss yet."""
+    if was is None:
+        return {}
+    change = now.value - was.value
+    if now.paired is not None and not now.paired.clear:
+        return {"change": "no change" if change == 0 else "no clear difference", "tone": "same"}
+    tone = "same" if now.paired is None or change == 0 else "gain" if change > 0 else "loss"
+    return {"change": numbers.points(change), "tone": tone}
+
+
+def _guessing(now: Accuracy) -> Iterator[str]:
+    if now.no_better_than_guessing and now.guessing is not None:
+        yield f"no better than guessing ({numbers.percent(now.guessing)})"
+
+
+def _paired(now: Accuracy) -> Iterator[str]:
+    """What the comparison with the original rests on."""
+    if now.paired is None or now.paired.gained is None or now.paired.lost is None:
+        return
+    gained, lost = now.paired.gained, now.paired.lost
+    if gained or lost:
+        said = "" if now.paired.clear else ", as far as chance alone often parts two equals"
+        yield f"{gained:,} images won and {lost:,} lost against the original (p = {_probability(now.paired.p)}{said})"
+
+
+def _probability(p: float) -> str:
+    return f"{p:.2g}" if p >= 0.001 else "below 0.001"
+
+
+def _counted(now: Accuracy) -> list[str]:
+    if not now.share:
+        return ["The mean over the test images; its interval follows from their spread."]
+    right = f"{_hits(now)['right']:,} right of {now.images:,} test images = {numbers.percent(now.value)}."
+    if not now.exact:
+        return ["Estimated from the images run so far, each beside the original's answer to the same one."]
+    return [right, "The interval is Wilson's (1927): what other images of their kind would give."]
 
 
 def _hits(now: Accuracy) -> dict[str, int]:
@@ -94,10 +143,12 @@ def _cost(was: Figures | None, now: Figures, figure: Figure) -> dict[str, Any]:
         metric.tile,
         value=_text(figure),
         change=_change(before, figure),
+        tone=_tone(before, figure),
         badge=figure.badge,
         details=[*said, *_details(before, figure, bool(beside)), *_beside(was, beside)],
         bar=_bar(_parts(figure), metric.parts, lambda value: numbers.written(value, metric.unit)),
         original=before and {"value": _text(before), "badge": before.badge},
+        how=[*_sum(figure), *([metric.how] if metric.how else [])],
         note=" ".join([*remarks, *([figure.note] if figure.note else [])]),
     )
 
@@ -125,7 +176,27 @@ def _text(figure: Figure) -> str:
 
 
 def _change(was: Figure | None, now: Figure) -> str:
-    return numbers.times(was.value, now.value, *now.metric.words) if was else ""
+    """Of a range what its ends say: the middle alone would pretend to know better."""
+    if was is None:
+        return ""
+    ends = [(was.low, now.low), (was.value, now.value), (was.high, now.high)]
+    ratios = [before / after for before, after in ends if before and after]
+    if was.low is not None and len(ratios) == len(ends):
+        return numbers.times_range(ratios, *now.metric.words)
+    return numbers.times(was.value, now.value, *now.metric.words)
+
+
+def _tone(was: Figure | None, now: Figure) -> str:
+    """More of a cost is a loss, and so is a network of which nothing is left."""
+    if was is None or was.value == now.value:
+        return "same"
+    return "gain" if 0 < now.value < was.value and now.metric.less_is_better else "loss"
+
+
+def _sum(figure: Figure) -> Iterator[str]:
+    if len([value for value in figure.split.values() if value > 0]) > 1:
+        parts = " + ".join(numbers.written(value, figure.unit) for value in figure.split.values() if value > 0)
+        yield f"{parts} = {numbers.written(figure.value, figure.unit)}"
 
 
 def _parts(figure: Figure) -> Mapping[str, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.accuracy.examiner import answers_so_far, image_count, selected_images, task_of
-from workbench.accuracy.intervals import matched, mean_difference
+from workbench.accuracy.intervals import SIGNIFICANT, matched, mcnemar, mean_difference
 from workbench.network.encoded import EncodedModel
 
 
@@ -30,7 +30,9 @@ class Difference:
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves zero out; else the images do not tell the two apart."""
+        """Whether the images tell the two apart: by McNemar's exact test at 5 %, of a score by the interval."""
+        if self.differ is not None:
+            return mcnemar(self.gained, self.lost) < SIGNIFICANT
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 from typing import cast
 from weakref import ref
 
@@ -11,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.accuracy.exits import Taken, mean_macs, untaken
-from workbench.accuracy.intervals import Interval, binomial, mean, paired, paired_mean
+from workbench.accuracy.intervals import (
+    SIGNIFICANT,
+    Interval,
+    Z,
+    binomial,
+    mcnemar,
+    mean,
+    mean_difference,
+    paired,
+    paired_mean,
+)
 from workbench.accuracy.order import Selection, selection
 from workbench.accuracy.reference import original
 from workbench.accuracy.restart import BUDGET, Evaluator
@@ -19,7 +30,7 @@ from workbench.cache import Cache
 from workbench.errors import DataError, Stopped
 from workbench.network.encoded import EncodedModel
 from workbench.network.model import Model
-from workbench.report.figures import Accuracy, Badge, Figure, Metric
+from workbench.report.figures import Accuracy, Badge, Figure, Metric, Paired
 from workbench.tasks import TASKS, Answers, Task, Truth
 
 CATALOGUE = ("ME-01",)
@@ -87,8 +98,12 @@ class Standing:
         """
         found, known, truth = self._found, self._known, self._judged.truth
         seen = len(found)
-        if seen == len(truth) or known is None or self._task.missing(known).any():
-            return self._counted(found, truth[:seen], seen, self._badge, seen == len(truth))
+        unknown = known is None or bool(self._task.missing(known).any())
+        if seen == len(truth) or known is None or unknown:
+            exact = seen == len(truth)
+            counted = self._counted(found, truth[:seen], seen, self._badge, exact)
+            paired = None if unknown or not exact or self._badge == "measured" else self._against(found, known)
+            return replace(counted, paired=paired, guessing=self._guessing)
         interval = self._paired_shares(found, known) if self._task.shares else self._paired_scores(found, known)
         return self._accuracy(
             interval, seen, self._badge, False,
@@ -118,6 +133,29 @@ class Standing:
     def _paired_scores(self, found: Answers, known: Answers) -> Interval:
         truth = self._judged.truth
         return paired_mean(self._scores(known, truth), self._scores(found, truth[: len(found)]), -math.inf, 1.0)
+
+    def _against(self, found: Answers, known: Answers | None) -> Paired | None:
+        """Both networks' answers to all images."""
+        truth = self._judged.truth
+        if known is None:
+            return None
+        if not self._task.shares:
+            change = mean_difference(self._scores(known, truth), self._scores(found, truth))
+            if not math.isfinite(change.high):
+                return None
+            deviation = (change.high - change.value) / Z
+            p = math.erfc(abs(change.value) / deviation / math.sqrt(2)) if deviation else float(change.value == 0)
+            return Paired(None, None, p, p < SIGNIFICANT)
+        before, after = self._task.right(known, truth), self._task.right(found, truth)
+        gained, lost = int(np.count_nonzero(after & ~before)), int(np.count_nonzero(before & ~after))
+        p = mcnemar(gained, lost)
+        return Paired(gained, lost, p, p < SIGNIFICANT)
+
+    @property
+    def _guessing(self) -> float | None:
+        if not self._task.labelled:
+            return None
+        return float(np.bincount(self._judged.labels).max() / len(self._judged))
 
     def _scores(self, answers: Answers, truth: Truth) -> NDArray[np.float64]:
         return self._task.scores(answers, truth, self._judged.split.truth)

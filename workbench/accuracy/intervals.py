@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Z = 1.959963984540054  # two-sided 95 % of the normal distribution
+SIGNIFICANT = 0.05  # a difference that chance alone makes less often is one
 FEW = 30  # images whose mean is nearly normal, as a rule of thumb, however its values are spread
 _ADDED = 0.5  # discordant images
 
@@ -98,6 +99,21 @@ def matched(images: int, gained: int, lost: int) -> Interval:
     centre = (gained - lost) / cells
     half = Z * math.sqrt((gained + lost + 2 * _ADDED) / cells - centre**2) / math.sqrt(cells)
     return Interval(max(-1.0, min(value, centre - half)), value, min(1.0, max(value, centre + half)))
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """How likely chance alone parts two networks at least as far that are right equally often: the p-value.
+
+    gained, lost: images that only the second, or only the first, answers rightly. Exact and two-sided: each of these
+    would be gained or lost with probability 1/2 (Q. McNemar, "Note on the sampling error of the difference between
+    correlated proportions or percentages", Psychometrika 12, 1947).
+    """
+    fewer, discordant = min(gained, lost), gained + lost
+    ways = total = 1
+    for taken in range(fewer):
+        ways = ways * (discordant - taken) // (taken + 1)
+        total += ways
+    return min(1.0, 2 * total / 2**discordant)
 
 
 def mean(grades: ArrayLike, least: float = 0.0, most: float = 1.0) -> Interval:

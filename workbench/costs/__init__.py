@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workbench.network.encoded import EncodedModel
 
 _READ = ("title", "unit", "less_is_better", "words", "by_device", "place", "column", "tile", "under", "axis", "parts",
-         "json")  # fmt: skip
+         "how", "json")  # fmt: skip
 
 
 class Cost(ABC):

@@ -19,6 +19,7 @@ class EffectiveMacs(Cost):
 
     title, unit, words = "Effective MACs", "MACs", ("fewer", "more")
     column, tile, place, json = "effective_macs", "Operations", 21, ()
+    how = "Each weight that is not zero, times the positions at which it is used, in one inference."
     parts: ClassVar = {"value": "done", "rest": "skipped zeros"}
 
     @classmethod

@@ -65,6 +65,10 @@ class Energy(Cost):
 
     title, unit, by_device = "Energy", "J", True
     column, tile, place = "energy", "Energy", 30
+    how = (
+        "Operations and bits moved, each times its published price. The range is that of three machines: all data are "
+        "used again, tiles of them are, none are (dataflows after Sze et al. 2017, arXiv 1703.09039)."
+    )
     parts: ClassVar = {
         "arithmetic": "arithmetic",
         "on_chip": "on-chip memory",

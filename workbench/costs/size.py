@@ -31,6 +31,7 @@ class Size(Cost):
     title, unit, badge, words = "Size", "bytes", "on disk", ("smaller", "larger")
     column, tile, place = "bytes", "Size", 10
     json = ("value", "by_layer", "by_part", "badge")
+    how = "The length of the file that Export writes, counted part by part before it is written."
     parts: ClassVar = {
         "codes": "weights", "indices": "indices", "codebooks": "codebooks", "scales": "scales", "biases": "biases",
         "batch_norm": "batch norm", "other": "other", "header": "header",

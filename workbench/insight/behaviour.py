@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.accuracy.examiner import Examiner, task_of
+from workbench.accuracy.intervals import mcnemar
 from workbench.accuracy.order import Selection
 from workbench.network.encoded import EncodedModel
 from workbench.tasks import Answers, Task
 
-SIGNIFICANT = 0.05
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
@@ -49,18 +49,8 @@ class Flips:
 
     @property
     def p_value(self) -> float:
-        """Of the hypothesis that either network is right as often as the other.
-
-        Exact and two-sided, from the images that one of them alone is right on: of these each would be lost or gained
-        with probability ½ (Q. McNemar, "Note on the sampling error of the difference between correlated proportions or
-        percentages", Psychometrika 12, 1947).
-        """
-        fewer, discordant = min(len(self.lost), len(self.gained)), len(self.lost) + len(self.gained)
-        ways = total = 1
-        for taken in range(fewer):
-            ways = ways * (discordant - taken) // (taken + 1)
-            total += ways
-        return min(1.0, 2 * total / 2**discordant)
+        """Of the hypothesis that either network is right as often as the other."""
+        return mcnemar(len(self.gained), len(self.lost))
 
 
 @dataclass(frozen=True, eq=False)

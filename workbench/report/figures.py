@@ -24,7 +24,8 @@ class Metric:
 
     column: its key in a layer's row, "" for none. tile: the label of its tile, "" for none. under: name of the metric
     in whose tile it is told. axis: whether the trade-off plot offers it. parts: what the parts of a figure are called
-    (key -> words). json: keys of a figure in the JSON report, in order; without any, it is the number alone.
+    (key -> words). how: how it comes about, with its source, in a sentence or two. json: keys of a figure in the JSON
+    report, in order; without any, it is the number alone.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Metric:
     under: str = ""
     axis: bool = True
     parts: Mapping[str, str] = field(default_factory=dict)
+    how: str = ""
     json: tuple[str, ...] = _JSON
 
 
@@ -83,6 +85,21 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Paired:
+    """The compressed network beside the original on the same images, all of them run.
+
+    gained, lost: images that only the compressed one, or only the original, answers rightly; None of a score that is no
+    share of right answers. p: how often chance alone parts two equally good networks as far. clear: whether that is so
+    seldom that it counts as a difference.
+    """
+
+    gained: int | None
+    lost: int | None
+    p: float
+    clear: bool
+
+
+@dataclass(frozen=True)
 class Accuracy:
     """Share of test images answered rightly, or another score that is 1 at best, with its 95 % interval.
 
@@ -90,7 +107,9 @@ class Accuracy:
     between 0 and 1; else it may be below 0. images: how many test images have been run. exact: whether those are all
     that were asked for; while it is False, `value` is an estimate. badge: "measured" for the original, "simulated" for
     decoded compressed weights run in torch.
-    title: what the images' task calls it. beside: its other scores, each with its own interval.
+    title: what the images' task calls it. beside: its other scores, each with its own interval. paired: how it compares
+    with the original, None while that is not known. guessing: what naming the most frequent label every time would get,
+    None where that is not what is asked.
     """
 
     value: float
@@ -102,6 +121,14 @@ class Accuracy:
     title: str = "Accuracy"
     share: bool = True
     beside: tuple[Figure, ...] = ()
+    paired: Paired | None = None
+    guessing: float | None = None
+
+    @property
+    def no_better_than_guessing(self) -> bool:
+        """Whether all images were run and the interval does not rise above guessing."""
+        low = self.value if self.low is None else self.low
+        return self.exact and self.guessing is not None and low <= self.guessing
 
     def to_object(self) -> dict[str, Any]:
         return {
@@ -112,6 +139,7 @@ class Accuracy:
             "badge": self.badge,
             **({} if self.title == "Accuracy" else {"title": self.title}),
             **{figure.metric.name: figure.to_object() for figure in self.beside},
+            **({"paired": asdict(self.paired)} if self.paired else {}),
         }
 
 

@@ -35,8 +35,8 @@ function createSlider(link, slider) {
   const source = make("p", { className: "cwb-help" });
   const fields = make("div", { className: "cwb-options" });
   const { button: opener, about } = makeAbout(
-    make("button", { type: "button", className: "cwb-quiet", text: "Options", "aria-label": `${slider.label} method: options and source` }),
-    `${slider.label} method`,
+    make("button", { type: "button", className: "cwb-quiet", text: "Options", "aria-label": `Options and source of ${slider.label.toLowerCase()}` }),
+    `Options and source of ${slider.label.toLowerCase()}`,
     [source, fields],
   );
   let shownMethod = null;

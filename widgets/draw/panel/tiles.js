@@ -30,11 +30,12 @@ function createTile(words) {
   const was = make("p", { className: "cwb-original" }, make("span", { text: "Original" }), original.badge, originalValue);
   const bar = make("div", { className: "cwb-bar", "aria-hidden": "true" });
   const parts = make("ul", { className: "cwb-parts" });
+  const how = make("ul", { className: "cwb-how" });
   const note = make("p", { className: "cwb-help" });
   const title = make("h3", { id: newId("tile") });
   const opener = make("button", { type: "button", className: "cwb-figure" }, value);
   const heading = make("h4");
-  const { about } = makeAbout(opener, "How this figure came about", [heading, details, bar, parts, was, note]);
+  const { about } = makeAbout(opener, "How this figure came about", [heading, how, bar, parts, details, was, note]);
   const root = make(
     "section",
     { className: "cwb-tile", "aria-labelledby": title.id },
@@ -75,7 +76,8 @@ function createTile(words) {
       if (known) {
         setText(value, tile.value);
         setText(change, tile.change);
-        change.classList.toggle("cwb-same", tile.change === "no change");
+        change.dataset.tone = tile.tone;
+        setItems(how, tile.how);
         const lines = tile.details.filter(Boolean);
         setText(brief, lines[0] ?? "");
         setItems(details, lines);
