@@ -433,10 +433,11 @@ def test_a_closed_dashboard_leaves_the_session_alone(lenet):
     session.close()
 
 
-def test_it_can_be_displayed(page):
-    bundle = page.dashboard._repr_mimebundle_()
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == page.panel.model_id
+def test_it_can_be_displayed(page, monkeypatch):
+    shown = []
+    monkeypatch.setattr("widgets.dashboards.dashboard.display", shown.append)
+    page.dashboard._ipython_display_()
+    assert shown == [page.panel]
 
 
 def test_a_recipe_that_fails_in_the_engine_is_a_sentence_and_shows_no_figure_as_its_own():

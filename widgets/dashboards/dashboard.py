@@ -11,11 +11,14 @@ from pathlib import Path
 from threading import RLock, Thread
 from typing import Any, ClassVar
 
+from IPython.display import display
+
 from widgets.controls.position import Position
 from widgets.controls.settings import LARGEST_NUMBER, shown
 from widgets.dashboards.foresight import Foresight
 from widgets.dashboards.part import Hear, Part
 from widgets.dashboards.picture import Pictures
+from widgets.dashboards.saved import Saved
 from widgets.dashboards.screen import catalogue, screen
 from widgets.draw.panel import Panel
 from widgets.views.tradeoff import Point, compressed_point, tradeoff, visit
@@ -77,6 +80,7 @@ class Dashboard:
         self.panel = Panel(self._moved, self._said, catalogue=catalogue(self._own, self.pieces), state=self._screen())
         self._foresight = Foresight(session, self.panel.send)
         self._parts: tuple[Part, ...] = (Pictures(session, self.panel.send),)
+        self._saved = Saved(session)
         self._hears: dict[str, Hear] = {"hello": self._drawn, "reach": self._reached}
         for part in self._parts:
             self._hears |= part.hears
@@ -84,12 +88,15 @@ class Dashboard:
             self._forget = session.observe(self._updated)
             self._move = session.update()
 
-    def _repr_mimebundle_(self, **given: Any) -> Any:
-        return self.panel._repr_mimebundle_(**given)
+    def _ipython_display_(self) -> None:
+        display(self.panel)
+        if "tiles" in self.pieces:
+            self._saved.show()
 
     def close(self) -> None:
         """Take the page away; the session goes on."""
         self._forget()
+        self._saved.close()
         for part in self._parts:
             part.close()
         self.panel.close()
