@@ -1,0 +1,1 @@
+"""Kernels that show how fast a processor reads."""

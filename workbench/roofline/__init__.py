@@ -1,0 +1,1 @@
+"""The roofline of this machine, and where layers lie under it."""
