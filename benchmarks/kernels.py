@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Row, at_most
 from workbench.errors import WorkbenchError
+from workbench.machine import processor
 
 VECTOR = ("avx2", "fma", "avx512f", "avx512bw", "avx512vnni", "avx512vpopcntdq", "avx512bf16", "neon", "sve")
 # Module -> the kernels that its rows are about.
@@ -95,7 +95,7 @@ def machine() -> dict[str, Any]:
     from workbench.kernels.compiler.features import features
 
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "features": sorted(name for name in features() if name in VECTOR),
         "cores": os.cpu_count(),
         "torch": torch.__version__,
@@ -103,15 +103,6 @@ def machine() -> dict[str, Any]:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def page(result: dict[str, Any]) -> str:

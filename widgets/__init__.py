@@ -9,12 +9,33 @@ if TYPE_CHECKING:
     from widgets.dashboards.dashboard import Dashboard
     from widgets.dashboards.kernel_benchmark import KernelBenchmark
     from widgets.dashboards.pieces import Latency, Layers, Sliders, Steps, Tiles, TradeOff
+    from widgets.dashboards.progress import Progress
+    from widgets.dashboards.stakeholders import Stakeholders
+    from widgets.documents.heatmap import Heatmap
 
-__all__ = ["Dashboard", "KernelBenchmark", "Latency", "Layers", "Sliders", "Steps", "Tiles", "TradeOff"]
-_HOMES = {"Dashboard": "dashboard", "KernelBenchmark": "kernel_benchmark"}
+__all__ = [
+    "Dashboard",
+    "Heatmap",
+    "KernelBenchmark",
+    "Latency",
+    "Layers",
+    "Progress",
+    "Sliders",
+    "Stakeholders",
+    "Steps",
+    "Tiles",
+    "TradeOff",
+]
+_HOMES = {
+    "Dashboard": "dashboards.dashboard",
+    "Heatmap": "documents.heatmap",
+    "KernelBenchmark": "dashboards.kernel_benchmark",
+    "Progress": "dashboards.progress",
+    "Stakeholders": "dashboards.stakeholders",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'widgets' has no attribute {name!r}")
-    return getattr(import_module(f"widgets.dashboards.{_HOMES.get(name, 'pieces')}"), name)
+    return getattr(import_module(f"widgets.{_HOMES.get(name, 'dashboards.pieces')}"), name)

@@ -149,7 +149,7 @@ def devices(as_json: bool) -> None:
     print_rows(rows, ("name", "title"), as_json)
 
 
-def _choices(command: Callable[..., None]) -> Callable[..., None]:
+def choices(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say how MODEL is to be compressed."""
     for option in reversed(
         (
@@ -176,27 +176,27 @@ def _choices(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @main.command()
-@_choices
+@choices
 @click.option("--device", default=DEFAULT_DEVICE, show_default=True, help="Device whose energy is modelled.")
 @click.option("--images", type=int, default=None, help="Count accuracy on the first N test images only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def measure(model: str, device: str, images: int | None, as_json: bool, **choices: Any) -> None:
+def measure(model: str, device: str, images: int | None, as_json: bool, **chosen: Any) -> None:
     """Compress MODEL and print size, accuracy, operations, energy and latency beside the original's."""
     from workbench.engine.assessment import assess
 
-    _print_report(assess(_compressed(model, **choices), device, images, latency=True, progress=progress), as_json)
+    _print_report(assess(compressed(model, **chosen), device, images, latency=True, progress=progress), as_json)
 
 
 @main.command()
-@_choices
+@choices
 @click.option("--images", type=int, default=None, help="Count accuracy on the first N test images only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def train(model: str, images: int | None, as_json: bool, **choices: Any) -> None:
+def train(model: str, images: int | None, as_json: bool, **chosen: Any) -> None:
     """Train what the recipe's trained steps ask for, keep the results, and print the report that they give.
 
     Ctrl-C stops the training and keeps the best so far. A result is found again wherever the same recipe is used.
     """
-    recipe = _recipe(**choices)
+    recipe = _recipe(**chosen)
     zoo.entry(model)
     from workbench.engine.assessment import assess
     from workbench.engine.training import train as run
@@ -231,7 +231,7 @@ def _training(title: str, found: Progress) -> None:
 
 
 @main.command()
-@_choices
+@choices
 @click.option("--to", "path", type=File(), required=True, help="File to write.")
 @click.option(
     "--format",
@@ -241,15 +241,15 @@ def _training(title: str, found: Progress) -> None:
     show_default=True,
     help="The packed file, which is the small one, or ONNX for other runtimes and viewers.",
 )
-def export(model: str, path: Path, kind: str, **choices: Any) -> None:
+def export(model: str, path: Path, kind: str, **chosen: Any) -> None:
     """Compress MODEL and write the packed file (.cwb), or the network as ONNX."""
-    compressed = _compressed(model, **choices)
+    network = compressed(model, **chosen)
     if kind == "onnx":
         from workbench.exporters import onnx
 
-        written = onnx.write(compressed, path)
+        written = onnx.write(network, path)
     else:
-        written = compressed.save(path)
+        written = network.save(path)
     click.echo(sentence(f"Wrote {written} ({written.stat().st_size:,} bytes)."))
 
 
@@ -280,8 +280,8 @@ def evaluate(file: Path, module: str | None, data: str | None, device: str, imag
         network = network() if callable(network) else network
         if not isinstance(network, nn.Module):
             raise ModelError(f"{module} is no torch module, and makes none.")
-    compressed = read(file, network, None if data is None else Dataset.of(_named(data)))
-    _print_report(assess(compressed, device, images, latency=True, progress=progress), as_json)
+    found = read(file, network, None if data is None else Dataset.of(_named(data)))
+    _print_report(assess(found, device, images, latency=True, progress=progress), as_json)
 
 
 def _named(text: str) -> Any:
@@ -298,8 +298,8 @@ def _named(text: str) -> Any:
     return found[name]
 
 
-def _compressed(model: str, **choices: Any) -> CompressedModel:
-    recipe = _recipe(**choices)
+def compressed(model: str, **chosen: Any) -> CompressedModel:
+    recipe = _recipe(**chosen)
     zoo.entry(model)  # a wrong name is known before torch is loaded
     from workbench.compression.compressed import compress
     from workbench.network.model import load
@@ -363,10 +363,17 @@ def _typed(value: str) -> int | float | str:
     return value
 
 
-def progress(share: float) -> None:
-    """A line that rewrites itself, for a person at a terminal only."""
-    if sys.stderr.isatty():
-        click.echo(f"\rrunning test images {share:4.0%}" + ("\n" if share >= 1 else ""), nl=False, err=True)
+def share_line(title: str) -> Callable[[float], None]:
+    """Of a share that grows to 1: a line that rewrites itself, for a person at a terminal only."""
+
+    def show(share: float) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r{title} {share:4.0%}" + ("\n" if share >= 1 else ""), nl=False, err=True)
+
+    return show
+
+
+progress = share_line("running test images")
 
 
 def _print_report(report: Report, as_json: bool) -> None:

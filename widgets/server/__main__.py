@@ -14,6 +14,8 @@ from widgets.server.paths import notebooks_to_edit, shipped_notebooks, use_setti
 from workbench.errors import WorkbenchError
 from workbench.names import sentence
 
+_AUDIENCES = {"engineers": "dashboard", "stakeholders": "stakeholders"}
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs until it is stopped; options that it does not know go on to Voila or JupyterLab (`lab --allow-root`).
@@ -32,6 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         type=_notebook,
         default="dashboard",
         help="which of the project's notebooks to show as a page, or a file of one's own (mine.ipynb)",
+    )
+    pages.choices["dashboard"].add_argument(
+        "--for",
+        dest="notebook",
+        type=_audience,
+        metavar="{engineers,stakeholders}",
+        help="whose page to show: all controls, or plain words and three choices for people who decide",
     )
     pages.choices["dashboard"].add_argument(
         "--kernels", type=_count, help="most pages at a time, each a kernel of 250 MB or more; by default what fits"
@@ -130,6 +139,13 @@ def _notebook(text: str) -> Path:
     if text not in shipped:
         raise argparse.ArgumentTypeError(f"there is no notebook {text!r}; there are {', '.join(shipped)}")
     return shipped[text]
+
+
+def _audience(text: str) -> Path:
+    """The notebook for those people."""
+    if text not in _AUDIENCES:
+        raise argparse.ArgumentTypeError(f"there is no page for {text!r}; there are those for {', '.join(_AUDIENCES)}")
+    return _notebook(_AUDIENCES[text])
 
 
 def _folder(text: str) -> Path:

@@ -20,7 +20,7 @@ def training(running: Training, ending: bool) -> dict[str, Any]:
         figures = "ends with the best so far"
     elif progress is not None:
         score = f"validation {100 * progress.score:.2f}{numbers.NBSP}%"
-        figures = f"loss {progress.loss:.3g}, {score}, {_left(progress.left)}"
+        figures = f"loss {progress.loss:.3g}, {score}, {left(progress.left)}"
     return {
         "title": running.title or "Training",
         "model": running.model,
@@ -31,7 +31,7 @@ def training(running: Training, ending: bool) -> dict[str, Any]:
     }
 
 
-def _left(seconds: float) -> str:
+def left(seconds: float) -> str:
     """Such as "40 s left", "3 min left"."""
     if seconds < 90:
         return f"{seconds:.0f}{numbers.NBSP}s left"

@@ -1,0 +1,164 @@
+"""A page with live sliders that needs no kernel: every point that they can reach was compressed and measured ahead.
+
+Between two points there is nothing: the sliders have these stops and no others, and no figure is interpolated. One HTML
+file, which asks for nothing from anywhere, opens from a mail, and shows a table of the named choices where scripts are
+not run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import widgets.draw
+from widgets.controls import sliders
+from widgets.documents.content import Circumstances, Table
+from widgets.documents.markup import Markup, joined, page, tag
+from widgets.documents.report_html import drawn
+from widgets.documents.scatter import scatter
+from widgets.draw import modules
+from widgets.views import numbers, stakeholder
+from widgets.views.glossary import BADGES
+from workbench.devices.device import Device
+from workbench.errors import WorkbenchError
+from workbench.machine import processor, versions
+from workbench.method import AXES, AxisName
+from workbench.names import printable
+from workbench.report.report import Report
+from workbench.search.choices import BITS, RANK, SPARSITY, Choice
+from workbench.search.sweep import Case, Trial, grid
+
+_ENTRY = Path(widgets.draw.__file__).parent / "offline" / "offline.js"
+_STOPS: Mapping[AxisName, Sequence[float]] = {"sparsity": SPARSITY, "bits": BITS, "rank": RANK}
+
+
+def cases() -> list[Case]:
+    """The points of the page: every combination of the stops."""
+    return grid(SPARSITY, BITS, RANK)
+
+
+def write(
+    points: Sequence[Trial], choices: Iterable[Choice], around: Circumstances, made: datetime | None = None
+) -> str:
+    """The page of these points, which are those of `cases`, measured. Raises WorkbenchError where some are missing."""
+    reports = {_key(trial.case.choices): trial.report for trial in points}
+    if len(reports) != len(cases()):
+        raise WorkbenchError(f"The offline page needs all {len(cases())} points; {len(reports)} were measured.")
+    by_digest = {report.recipe["digest"]: key for key, report in reports.items()}
+    known = [choice for choice in choices if choice.recipe.digest in by_digest]
+    some = next(iter(reports.values()))
+    content = {
+        "sliders": [_slider(axis) for axis in sliders.ORDER],
+        "start": by_digest[known[min(1, len(known) - 1)].recipe.digest] if known else next(iter(reports)),
+        "points": {
+            key: {
+                **stakeholder.shown(report, around.usage, around.goals),
+                "said": stakeholder.usage_said(report, around.usage),
+            }
+            for key, report in reports.items()
+        },
+        "choices": [
+            {**_card(choice, reports[by_digest[choice.recipe.digest]], around), "stops": _stops(by_digest, choice)}
+            for choice in known
+        ],
+        "words": BADGES,
+    }
+    title = f"How small can {printable(some.model)} be?"
+    style = joined(
+        Markup(modules.style(_ENTRY)), Markup(files("widgets.documents").joinpath("offline.css").read_text("utf-8"))
+    )
+    data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    body = joined(
+        tag(
+            "div",
+            tag("header", tag("h1", title), tag("p", _about(some, made or datetime.now(UTC)), class_="cwb-help")),
+            tag("div", _fallback(known, reports, by_digest, around), id="live"),
+            tag("section", tag("h2", "Size against wrong answers"), scatter(reports), class_="cwb-card", id="scatter"),
+            tag("section", *_sources(around), class_="cwb-card"),
+            class_="cwb cwb-offline",
+        ),
+        Markup(f'<script type="application/json" id="content">{data}</script>'),
+    )
+    script = f"{modules.script(_ENTRY)}\nrender(document);\n"
+    return page(title, style, body, script.replace("</", "<\\/"))
+
+
+def _key(choices: Mapping[str, Any]) -> str:
+    """Numbers of the stops, in the order of the sliders: "3,1,0"."""
+    return ",".join(str(list(_STOPS[axis]).index(choices[axis])) for axis in sliders.ORDER)
+
+
+def _stops(by_digest: Mapping[str, str], choice: Choice) -> dict[str, int]:
+    return dict(zip(sliders.ORDER, map(int, by_digest[choice.recipe.digest].split(",")), strict=True))
+
+
+def _slider(axis: AxisName) -> dict[str, Any]:
+    """As the live page's, with stops numbered from the untouched end on."""
+    about, stops = AXES[axis], _STOPS[axis]
+    return {
+        "axis": axis,
+        "label": about.label,
+        "help": about.help,
+        "low": 0,
+        "high": len(stops) - 1,
+        "off": 0,
+        "direction": 1,
+        "texts": [numbers.on_axis(about, stop) for stop in stops],
+    }
+
+
+def _card(choice: Choice, report: Report, around: Circumstances) -> dict[str, Any]:
+    said = f"{choice.rule.says}."
+    return stakeholder.choice(choice.rule.title, said, report, around.usage, choice.recipe.to_object())
+
+
+def _about(report: Report, made: datetime) -> str:
+    device = Device.load(report.device).title
+    judged = ""
+    if report.data is not None:
+        judged = (
+            f" on {report.data['images']:,} {report.data['split']} images of {printable(str(report.data['title']))}"
+        )
+    with_ = ", ".join(f"{name} {version}" for name, version in versions().items())
+    return (
+        f"Each of the {len(cases())} settings was really compressed and measured{judged}, {made:%d %B %Y}; energy is "
+        f"modelled for {device}. Made with {with_} on {processor()}."
+    )
+
+
+def _fallback(
+    choices: Sequence[Choice], reports: Mapping[str, Report], by_digest: Mapping[str, str], around: Circumstances
+) -> Markup:
+    """What is seen where no script runs, as in the preview of a mail."""
+    rows = [("Original", next(iter(reports.values())))]
+    rows += [(choice.rule.title, reports[by_digest[choice.recipe.digest]]) for choice in choices]
+    figures = [stakeholder.figures(report, around.usage) for _, report in rows]
+    head = ("Version", *(figure["label"] for figure in figures[0]))
+    table = Table(
+        head,
+        tuple(
+            (title, *(str(figure["value"]) for figure in row)) for (title, _), row in zip(rows, figures, strict=True)
+        ),
+    )
+    return joined(
+        tag("p", "The sliders appear where scripts are run: save this file and open it in a browser."), drawn(table)
+    )
+
+
+def _sources(around: Circumstances) -> list[Markup]:
+    found = stakeholder.sources(around.usage)
+    usage = around.usage
+    lines = (
+        f"Battery: {numbers.significant(usage.watt_hours)}{numbers.NBSP}Wh. {found['watt_hours']}",
+        f"Use: {usage.per_day:,.0f} inferences a day. {found['per_day']}",
+        f"Price: €{numbers.NBSP}{usage.price:g} per kWh. {found['price']}",
+    )
+    return [
+        tag("h2", "What battery life and cost assume"),
+        tag("ul", *(tag("li", line) for line in lines)),
+        tag("ul", id="said"),
+    ]

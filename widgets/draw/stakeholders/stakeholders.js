@@ -1,0 +1,75 @@
+// The page for people who decide: three named choices, three sliders, plain figures, goals, and what they rest on.
+
+import { make, setShown, setText } from "../panel/elements.js";
+import { followTheme } from "../panel/theme.js";
+import { createAssumptions, createGoalInputs } from "./assumptions.js";
+import { createChoiceCards } from "./cards.js";
+import { createPapers } from "./papers.js";
+import { createPlainFigures, createVerdict } from "./plain.js";
+import { createStops } from "./stops.js";
+import { createTalk } from "./talk.js";
+
+const SILENT = "The page's program has not answered for ten seconds. If it does not come back, reload the page.";
+
+function createWords(words) {
+  const terms = Object.entries(words).flatMap(([term, said]) => [make("dt", { text: term }), make("dd", { text: said })]);
+  return make("details", { className: "cwb-card" }, make("summary", { text: "What the badges mean" }), make("dl", { className: "cwb-words" }, ...terms));
+}
+
+function render({ model, el, signal: given }) {
+  const controller = new AbortController();
+  const signal = given ?? controller.signal;
+  const catalogue = model.get("catalogue");
+  const talk = createTalk(model, signal);
+  const cards = createChoiceCards((stops) => talk.change((wishes) => Object.assign(wishes.stops, stops)));
+  const sliders = createStops(catalogue.sliders, (axis, stop) =>
+    talk.change((wishes) => {
+      wishes.stops[axis] = stop;
+    }),
+  );
+  const figures = createPlainFigures(catalogue.words);
+  const verdict = createVerdict();
+  verdict.root.append(createGoalInputs(talk, catalogue.goals));
+  const recipe = make("p", { className: "cwb-now" });
+  const error = make("p", { className: "cwb-error", role: "alert", hidden: true });
+  const spoken = make("p", { className: "cwb-spoken", role: "status", "aria-live": "polite" });
+  const root = make(
+    "div",
+    { className: "cwb cwb-stakeholders", role: "group", "aria-label": catalogue.title },
+    make(
+      "header",
+      { className: "cwb-stakeholders-head" },
+      make("div", {}, make("h2", { text: catalogue.title }), make("p", { className: "cwb-help", text: catalogue.about })),
+      createPapers(model, talk, catalogue.papers, signal),
+    ),
+    error,
+    cards.root,
+    make("div", { className: "cwb-stakeholders-body" }, sliders.root, make("div", { className: "cwb-stakeholders-main" }, recipe, figures.root, verdict.root)),
+    createAssumptions(talk, catalogue),
+    createWords(catalogue.words),
+    spoken,
+  );
+  let saying = null;
+  talk.listen(({ state, wishes, seq, current, silent }) => {
+    cards.show(state.choices, wishes.stops);
+    sliders.show(wishes.stops);
+    const sentence = silent ? SILENT : state.error;
+    setText(error, sentence);
+    setShown(error, Boolean(sentence));
+    setText(recipe, current ? state.recipe : "Measuring…");
+    figures.show(state.figures, current);
+    verdict.show(state.verdict, current);
+    clearTimeout(saying);
+    if (current && state.stage === "exact") saying = setTimeout(() => setText(spoken, state.spoken), 600);
+    // For whoever watches the page from outside.
+    Object.assign(root.dataset, { asked: seq, answered: state.answered, stage: state.stage, current: String(current) });
+  });
+  signal.addEventListener("abort", () => clearTimeout(saying));
+  el.append(root);
+  followTheme(root, signal, () => {});
+  talk.start();
+  model.send({ kind: "hello" });
+  return () => controller.abort();
+}
+
+export default { render };
