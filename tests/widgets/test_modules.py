@@ -9,7 +9,7 @@ import widgets.draw
 from widgets.draw import modules
 
 FOLDER = Path(widgets.draw.__file__).parent
-ENTRIES = [FOLDER / "panel" / "panel.js", FOLDER / "benchmark" / "benchmark.js"]
+ENTRIES = [FOLDER / name / f"{name}.js" for name in ("panel", "benchmark", "stakeholders", "offline")]
 SCRIPTS = sorted(FOLDER.glob("*/*.js"))
 _IMPORTS = re.compile(r'^import \{ ([^}]*) \} from "([^"]+)";$', re.MULTILINE)
 _DEFINED = r"^(?:export )?(?:async )?(?:function|const|let|class) (\w+)"

@@ -25,6 +25,7 @@ from workbench.engine.update import Update
 from workbench.errors import RecipeError, WorkbenchError
 from workbench.method import AXES, AxisName
 from workbench.names import printable, sentence
+from workbench.recipe import Recipe
 from workbench.report.report import Report
 from workbench.search.choices import Choice
 from workbench.search.shipped import named
@@ -79,7 +80,8 @@ class Stakeholders:
         self._refusal = ""
         self._offline: float | None = None  # share of the offline page that has been measured, while it is made
         self._sent = 0.0
-        self._position, self._foreign = self._session_position()
+        recipe = self._first()
+        self._position, self._foreign = self._place(recipe)
         self._hears: Mapping[str, Callable[[], None]] = {
             "hello": self._drawn,
             "report-html": lambda: self._write("html"),
@@ -90,8 +92,14 @@ class Stakeholders:
         self.page = StakeholdersPage(self._moved, self._said, catalogue=self._catalogue(), state=self._state())
         with self._lock:
             self._forget = session.observe(self._updated)
-            self._move = session.update()
+            self._move = session.update(recipe=recipe)
         self._measure_choices()
+
+    def _first(self) -> Recipe:
+        """What is shown at first: the choice in the middle, unless the session has a recipe already."""
+        if self.session.recipe.steps or not self._choices:
+            return self.session.recipe
+        return self._choices[len(self._choices) // 2].recipe
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         return self.page._repr_mimebundle_(**given)
@@ -156,7 +164,7 @@ class Stakeholders:
                 return
             if update.move > self._move:  # made in Python
                 self._move = update.move
-                self._position, self._foreign = self._session_position()
+                self._position, self._foreign = self._place(self.session.recipe)
             narrower = update.move == self._last.move and update.stage == self._last.stage == "accuracy"
             self._last = update
             for move in [one for one in self._asked if one <= update.move]:
@@ -166,10 +174,10 @@ class Stakeholders:
             if not narrower or time.monotonic() - self._sent > _PROGRESS_EVERY:
                 self._show()
 
-    def _session_position(self) -> tuple[Position, bool]:
-        """Where the sliders stand for the session's recipe, and whether no place of theirs gives just that."""
+    def _place(self, recipe: Recipe) -> tuple[Position, bool]:
+        """Where the sliders stand for a recipe, and whether no place of theirs gives just that."""
         plain = Position(self.session.model.name, self.session.device)
-        found = Position.of_recipe(self.session.recipe, self.session.model.name, self.session.device)
+        found = Position.of_recipe(recipe, plain.model, plain.device)
         alike = found is not None and dataclasses.replace(plain, stops=found.stops) == found
         return (found, False) if found is not None and alike else (plain, True)
 
@@ -220,7 +228,7 @@ class Stakeholders:
         points: list[Trial] = []
 
         def steps() -> Iterator[float]:
-            cases = offline.cases()
+            cases = offline.Stops().cases()
             for trial, share in trials(session.model, cases, session.device, session.images, budget=0):
                 if trial is not None:
                     points.append(trial)
@@ -288,6 +296,7 @@ class Stakeholders:
             "that was really compressed.",
             "sliders": sliders.describe(),
             "words": BADGES,
+            "chosen": stakeholder.CHOSEN if self._choices else "",
             "goals": Goals.described(),
             "batteries": [
                 {"name": one.name, "title": f"{one.title}, {one.watt_hours:g} Wh", "watt_hours": one.watt_hours}

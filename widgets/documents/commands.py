@@ -77,7 +77,7 @@ def offline(
     network = load(model)
     if network.blank:
         raise WorkbenchError(f"{model} has no weights here, so there is nothing to measure for an offline page.")
-    found = sweep(network, document.cases(), device, images, progress=share_line("measuring points"))
+    found = sweep(network, document.Stops().cases(), device, images, progress=share_line("measuring points"))
     if not found.complete:
         raise click.Abort
     chosen = named(network, progress=share_line("finding the choices"))

@@ -97,9 +97,9 @@ def document(report: Report, around: Circumstances, made: datetime | None = None
     ]
     if report.notes:
         sections.append(Section("What to know beside", (Lines(report.notes),)))
-    recipe_json = json.dumps({key: one for key, one in report.recipe.items() if key != "digest"}, indent=2)
-    sections.append(Section("The recipe", (Lines(("With it, `workbench measure --recipe FILE` gives these figures.",)),
-                                           Code(recipe_json))))  # fmt: skip
+    recipe_json = json.dumps({key: one for key, one in report.recipe.items() if key != "digest"}, indent=1)
+    again = "Kept in a file, workbench measure --recipe FILE gives these figures again."
+    sections.append(Section("The recipe", (Lines((again,)), Code(recipe_json))))
     return Document(
         f"{printable(report.model)}, compressed",
         f"{recipe[:1].upper()}{recipe[1:]}: {_summary(shown)}",
@@ -198,7 +198,7 @@ def _badges(report: Report) -> Iterator[str]:
     for badge, meaning in BADGES.items():
         if badge in worn:
             yield f"{badge}: {meaning}"
-    yield f"The result is {report.kind}: {KINDS[report.kind]}"
+    yield f"{report.kind}: {KINDS[report.kind]}"
     if report.compressed.costs["energy"].note:
         yield f"Energy: {report.compressed.costs['energy'].note}"
 

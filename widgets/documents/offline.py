@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -33,26 +34,49 @@ from workbench.search.choices import BITS, RANK, SPARSITY, Choice
 from workbench.search.sweep import Case, Trial, grid
 
 _ENTRY = Path(widgets.draw.__file__).parent / "offline" / "offline.js"
-_STOPS: Mapping[AxisName, Sequence[float]] = {"sparsity": SPARSITY, "bits": BITS, "rank": RANK}
 
 
-def cases() -> list[Case]:
-    """The points of the page: every combination of the stops."""
-    return grid(SPARSITY, BITS, RANK)
+@dataclass(frozen=True)
+class Stops:
+    """Where the sliders of the page can be put, the first of each being no compression."""
+
+    sparsity: tuple[float, ...] = SPARSITY
+    bits: tuple[int, ...] = BITS
+    rank: tuple[float, ...] = RANK
+
+    def cases(self) -> list[Case]:
+        """The points of the page: every combination."""
+        return grid(self.sparsity, self.bits, self.rank)
+
+    def of(self, axis: AxisName) -> tuple[float, ...]:
+        """Those of one slider."""
+        return tuple(getattr(self, axis))
+
+    def key(self, choices: Mapping[str, Any]) -> str:
+        """Numbers of the stops, in the order of the sliders: "3,1,0"."""
+        return ",".join(str(self.of(axis).index(choices[axis])) for axis in sliders.ORDER)
 
 
 def write(
-    points: Sequence[Trial], choices: Iterable[Choice], around: Circumstances, made: datetime | None = None
+    points: Sequence[Trial],
+    choices: Iterable[Choice],
+    around: Circumstances,
+    stops: Stops | None = None,
+    made: datetime | None = None,
 ) -> str:
-    """The page of these points, which are those of `cases`, measured. Raises WorkbenchError where some are missing."""
-    reports = {_key(trial.case.choices): trial.report for trial in points}
-    if len(reports) != len(cases()):
-        raise WorkbenchError(f"The offline page needs all {len(cases())} points; {len(reports)} were measured.")
+    """The page of these points, which are all that `stops` has, measured. Raises WorkbenchError where some are missing.
+
+    A choice that stands at no such point is left out.
+    """
+    stops = stops or Stops()
+    reports = {stops.key(trial.case.choices): trial.report for trial in points}
+    if len(reports) != len(stops.cases()):
+        raise WorkbenchError(f"The offline page needs all {len(stops.cases())} points; {len(reports)} were measured.")
     by_digest = {report.recipe["digest"]: key for key, report in reports.items()}
     known = [choice for choice in choices if choice.recipe.digest in by_digest]
     some = next(iter(reports.values()))
     content = {
-        "sliders": [_slider(axis) for axis in sliders.ORDER],
+        "sliders": [_slider(axis, stops.of(axis)) for axis in sliders.ORDER],
         "start": by_digest[known[min(1, len(known) - 1)].recipe.digest] if known else next(iter(reports)),
         "points": {
             key: {
@@ -66,8 +90,9 @@ def write(
             for choice in known
         ],
         "words": BADGES,
+        "chosen": stakeholder.CHOSEN,
     }
-    title = f"How small can {printable(some.model)} be?"
+    title, about = f"How small can {printable(some.model)} be?", _about(some, len(reports), made or datetime.now(UTC))
     style = joined(
         Markup(modules.style(_ENTRY)), Markup(files("widgets.documents").joinpath("offline.css").read_text("utf-8"))
     )
@@ -75,7 +100,7 @@ def write(
     body = joined(
         tag(
             "div",
-            tag("header", tag("h1", title), tag("p", _about(some, made or datetime.now(UTC)), class_="cwb-help")),
+            tag("header", tag("h1", title), tag("p", about, class_="cwb-help")),
             tag("div", _fallback(known, reports, by_digest, around), id="live"),
             tag("section", tag("h2", "Size against wrong answers"), scatter(reports), class_="cwb-card", id="scatter"),
             tag("section", *_sources(around), class_="cwb-card"),
@@ -87,18 +112,13 @@ def write(
     return page(title, style, body, script.replace("</", "<\\/"))
 
 
-def _key(choices: Mapping[str, Any]) -> str:
-    """Numbers of the stops, in the order of the sliders: "3,1,0"."""
-    return ",".join(str(list(_STOPS[axis]).index(choices[axis])) for axis in sliders.ORDER)
-
-
 def _stops(by_digest: Mapping[str, str], choice: Choice) -> dict[str, int]:
     return dict(zip(sliders.ORDER, map(int, by_digest[choice.recipe.digest].split(",")), strict=True))
 
 
-def _slider(axis: AxisName) -> dict[str, Any]:
+def _slider(axis: AxisName, stops: Sequence[float]) -> dict[str, Any]:
     """As the live page's, with stops numbered from the untouched end on."""
-    about, stops = AXES[axis], _STOPS[axis]
+    about = AXES[axis]
     return {
         "axis": axis,
         "label": about.label,
@@ -116,7 +136,7 @@ def _card(choice: Choice, report: Report, around: Circumstances) -> dict[str, An
     return stakeholder.choice(choice.rule.title, said, report, around.usage, choice.recipe.to_object())
 
 
-def _about(report: Report, made: datetime) -> str:
+def _about(report: Report, points: int, made: datetime) -> str:
     device = Device.load(report.device).title
     judged = ""
     if report.data is not None:
@@ -125,7 +145,7 @@ def _about(report: Report, made: datetime) -> str:
         )
     with_ = ", ".join(f"{name} {version}" for name, version in versions().items())
     return (
-        f"Each of the {len(cases())} settings was really compressed and measured{judged}, {made:%d %B %Y}; energy is "
+        f"Each of the {points} settings was really compressed and measured{judged}, {made:%d %B %Y}; energy is "
         f"modelled for {device}. Made with {with_} on {processor()}."
     )
 

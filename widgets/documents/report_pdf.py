@@ -23,7 +23,7 @@ from workbench.report.report import Report
 
 _TEXT, _MUTED, _LINE, _ACCENT, _BEFORE = map(HexColor, ("#1d1f23", "#53565c", "#d5d8dc", "#2456c7", "#9aa0a8"))
 _MARGIN, _ROW, _LABEL, _TRACK = 50, 34, 150, 230  # points
-_WIDTH = A4[0] - 2 * _MARGIN
+_WIDTH = A4[0] - 2 * (_MARGIN + 6)  # a frame leaves 6 points at either side
 
 
 def write(report: Report, around: Circumstances, made: datetime | None = None) -> bytes:
@@ -60,7 +60,7 @@ def _(block: Lines) -> list[Any]:
 
 @_drawn.register
 def _(block: Code) -> list[Any]:
-    return [Preformatted(_known(block.text), _style("code", 7, leading=9))]
+    return [Preformatted(_known(block.text), _style("code", 6.5, leading=8))]
 
 
 @_drawn.register
@@ -107,7 +107,7 @@ def _(block: Bars) -> list[Any]:
 
 
 def _cell(side: str, colour: Any) -> ParagraphStyle:
-    style = _style("cell", 7.5, colour=colour, leading=9.5)
+    style = _style("cell", 7, colour=colour, leading=9)
     if side == "right":
         style.alignment = TA_RIGHT
     return style

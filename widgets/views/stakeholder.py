@@ -24,6 +24,10 @@ _GOALS = {
     "life": ("Battery life", "days at least", 0.0, 1e5),
 }
 _DAY = 86_400.0
+CHOSEN = (
+    "Found by trying out many settings on validation images. The figures are counted on test images, which nobody "
+    "chose by, so they may differ a little from what was promised."
+)
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ def _tested(now: Accuracy) -> list[str]:
     if now.low is None or now.high is None or not now.share:
         return [said]
     low, high = 1000 * (1 - now.high), 1000 * (1 - now.low)
-    return [f"95{NBSP}% sure: {low:.1f} to {high:.1f}", said]
+    return [f"95{NBSP}% interval {low:.1f} to {high:.1f}", said]
 
 
 def _more_wrong(now: Accuracy, was: Accuracy | None) -> tuple[str, str]:
@@ -227,7 +231,7 @@ def _goals(report: Report, usage: Usage, goals: Goals) -> dict[str, Any]:
     if count["misses"]:
         met, summary = "misses", f"Misses {count['misses']} of {len(rows)} goals."
     elif count["open"]:
-        met, summary = "open", "Not certain for " + ("one goal." if count["open"] == 1 else f"{count['open']} goals.")
+        met, summary = "open", f"Meets {count['meets']} of {len(rows)} goals; {count['open']} cannot be told for sure."
     else:
         met, summary = "meets", "Meets your goal." if len(rows) == 1 else f"Meets all {len(rows)} goals."
     return {"met": met, "summary": summary, "rows": rows}
@@ -280,10 +284,7 @@ def choice(title: str, rule: str, report: Report | None, usage: Usage, recipe: M
     lines: list[str] = []
     if report is not None:
         wrong, size, life, price = figures(report, usage)
-        lines = [
-            f"{wrong['value']} wrong"
-            if wrong["key"] == "wrong" and wrong["bars"]
-            else f"{wrong['label']} {wrong['value']}"
-        ]
+        counted = str(wrong["value"]).replace(" in", " wrong in")
+        lines = [counted if wrong["bars"] else f"{wrong['label']} {wrong['value']}"]
         lines += [f"{size['value']}, {size['change']}", f"{life['value']} of battery", f"{price['value']} a million"]
     return {"title": title, "rule": rule, "recipe": describe(recipe), "lines": lines}

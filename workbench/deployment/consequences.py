@@ -20,7 +20,7 @@ LEFT_OUT = (
 BATTERY_LIFE = Metric(
     "battery_life", "Battery life", "s", less_is_better=False, words=("shorter", "longer"), by_device=True
 )
-PRICE = Metric("price", "Electricity for a million inferences", "EUR", words=("cheaper", "dearer"), by_device=True)
+PRICE = Metric("price", "Cost of a million", "EUR", words=("cheaper", "dearer"), by_device=True)
 _MILLION = 1_000_000
 
 

@@ -25,7 +25,7 @@ class Rule:
     def says(self) -> str:
         """In words."""
         wrong = round(1000 * self.loses)
-        return f"The smallest file with at most {wrong} more wrong answer{'s' if wrong > 1 else ''} in 1,000"
+        return f"The smallest file with at most {wrong} more wrong in 1,000"
 
 
 RULES = (Rule("careful", "Careful", 0.001), Rule("balanced", "Balanced", 0.005), Rule("smallest", "Smallest", 0.02))

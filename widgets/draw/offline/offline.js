@@ -2,6 +2,7 @@
 
 import { make, setItems, setText } from "../panel/elements.js";
 import { followTheme } from "../panel/theme.js";
+import { createTip } from "../panel/tip.js";
 import { createChoiceCards } from "../stakeholders/cards.js";
 import { createPlainFigures, createVerdict } from "../stakeholders/plain.js";
 import { createStops } from "../stakeholders/stops.js";
@@ -14,7 +15,7 @@ function render(page) {
   const circles = new Map([...page.querySelectorAll("[data-key]")].map((circle) => [circle.dataset.key, circle]));
   let stops = {};
 
-  const cards = createChoiceCards((chosen) => go(chosen));
+  const cards = createChoiceCards(content.chosen, (chosen) => go(chosen));
   const sliders = createStops(content.sliders, (axis, stop) => go({ ...stops, [axis]: stop }));
   const figures = createPlainFigures(content.words);
   const verdict = createVerdict();
@@ -48,7 +49,9 @@ function render(page) {
     make("div", { className: "cwb-stakeholders-body" }, sliders.root, main),
     spoken,
   );
-  followTheme(root, new AbortController().signal, () => {});
+  const { signal } = new AbortController(); // the page ends with its window
+  createTip(root, signal);
+  followTheme(root, signal, () => {});
   go(Object.fromEntries(content.start.split(",").map((stop, index) => [axes[index], Number(stop)])));
 }
 

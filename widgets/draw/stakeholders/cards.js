@@ -20,14 +20,15 @@ function createChoiceCard(onpick) {
   };
 }
 
-// onpick is called with the stops of the choice.
-export function createChoiceCards(onpick) {
+// onpick is called with the stops of the choice. found: how they were found.
+export function createChoiceCards(found, onpick) {
   const title = make("h3", { id: newId("choices"), text: "Pick one" });
+  const help = make("p", { className: "cwb-help", text: found });
   const list = make("ul", { className: "cwb-choices" });
   const cards = [];
   let shown = [];
   return {
-    root: make("section", { "aria-labelledby": title.id }, title, list),
+    root: make("section", { "aria-labelledby": title.id }, make("div", { className: "cwb-choices-head" }, title, help), list),
     show(choices, stops) {
       shown = choices;
       while (cards.length < choices.length) {

@@ -2,6 +2,7 @@
 // show the same.
 
 import { make, newId, setItems, setShown, setText } from "../panel/elements.js";
+import { explain, makeWord } from "../panel/tip.js";
 
 const MARKS = { meets: "✓", misses: "✗", open: "?" };
 
@@ -21,7 +22,7 @@ function createPlainBar(label) {
 
 function createPlainFigure(words) {
   const title = make("h3", { id: newId("figure") });
-  const badge = make("span", { className: "cwb-badge" });
+  const badge = makeWord("cwb-badge", "");
   const value = make("p", { className: "cwb-plain-value" });
   const change = make("p", { className: "cwb-plain-change" });
   const before = createPlainBar("before");
@@ -31,8 +32,8 @@ function createPlainFigure(words) {
   const root = make(
     "section",
     { className: "cwb-card cwb-plain-figure", "aria-labelledby": title.id },
-    make("div", { className: "cwb-plain-head" }, title, badge),
-    value, change, bars, details,
+    title, value, change, bars, details,
+    make("div", { className: "cwb-plain-foot" }, badge),
   );
   return {
     root,
@@ -41,7 +42,7 @@ function createPlainFigure(words) {
       root.dataset.current = String(current && figure.value !== null);
       setText(title, figure.label);
       setText(badge, figure.badge);
-      badge.title = words[figure.badge] ?? "";
+      explain(badge, words[figure.badge] ?? "");
       setText(value, figure.value ?? "–");
       setText(change, figure.change);
       change.dataset.tone = figure.tone;

@@ -2,6 +2,7 @@
 
 import { make, setShown, setText } from "../panel/elements.js";
 import { followTheme } from "../panel/theme.js";
+import { createTip } from "../panel/tip.js";
 import { createAssumptions, createGoalInputs } from "./assumptions.js";
 import { createChoiceCards } from "./cards.js";
 import { createPapers } from "./papers.js";
@@ -11,17 +12,12 @@ import { createTalk } from "./talk.js";
 
 const SILENT = "The page's program has not answered for ten seconds. If it does not come back, reload the page.";
 
-function createWords(words) {
-  const terms = Object.entries(words).flatMap(([term, said]) => [make("dt", { text: term }), make("dd", { text: said })]);
-  return make("details", { className: "cwb-card" }, make("summary", { text: "What the badges mean" }), make("dl", { className: "cwb-words" }, ...terms));
-}
-
 function render({ model, el, signal: given }) {
   const controller = new AbortController();
   const signal = given ?? controller.signal;
   const catalogue = model.get("catalogue");
   const talk = createTalk(model, signal);
-  const cards = createChoiceCards((stops) => talk.change((wishes) => Object.assign(wishes.stops, stops)));
+  const cards = createChoiceCards(catalogue.chosen, (stops) => talk.change((wishes) => Object.assign(wishes.stops, stops)));
   const sliders = createStops(catalogue.sliders, (axis, stop) =>
     talk.change((wishes) => {
       wishes.stops[axis] = stop;
@@ -43,10 +39,9 @@ function render({ model, el, signal: given }) {
       createPapers(model, talk, catalogue.papers, signal),
     ),
     error,
-    cards.root,
+    catalogue.chosen ? cards.root : null,
     make("div", { className: "cwb-stakeholders-body" }, sliders.root, make("div", { className: "cwb-stakeholders-main" }, recipe, figures.root, verdict.root)),
     createAssumptions(talk, catalogue),
-    createWords(catalogue.words),
     spoken,
   );
   let saying = null;
@@ -65,6 +60,7 @@ function render({ model, el, signal: given }) {
     Object.assign(root.dataset, { asked: seq, answered: state.answered, stage: state.stage, current: String(current) });
   });
   signal.addEventListener("abort", () => clearTimeout(saying));
+  createTip(root, signal);
   el.append(root);
   followTheme(root, signal, () => {});
   talk.start();
