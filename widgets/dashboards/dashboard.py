@@ -54,7 +54,7 @@ class Dashboard:
     """
 
     pieces: ClassVar[tuple[str, ...]] = (
-        "header", "sliders", "steps", "tiles", "tradeoff", "layers", "latency", "glossary",
+        "header", "sliders", "steps", "welcome", "tiles", "tradeoff", "layers", "latency", "glossary",
     )  # fmt: skip
 
     def __init__(self, session: Session) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 from widgets.controls import sliders, steps
 from widgets.controls.position import Position
 from widgets.draw.plotly_bundle import bundle_tag
+from widgets.views.challenges import challenges
 from widgets.views.glossary import explained, glossary
 from widgets.views.latency import latency
 from widgets.views.layers import beside, layers
 from widgets.views.recipe import describe
+from widgets.views.remarks import remarks
 from widgets.views.spoken import spoken
 from widgets.views.tiles import tiles
 from widgets.views.tradeoff import described
@@ -84,7 +86,8 @@ def screen(
         "training": running,
         "layers": layers(report) if report else [],
         "beside": beside(report) if report and report.beside else None,
-        "notes": list(report.notes) if report else [],
+        "remarks": remarks(report) if report else [],
+        "challenges": challenges(report) if report else [],
         "kind": report.kind if report else "",
         "previews": list(report.previews) if report else [],
         "recipe": describe(report.recipe) if report else "",

@@ -11,13 +11,14 @@ import { createLayers } from "./layers.js";
 import { createLink } from "./link.js";
 import { createPictures } from "./pictures.js";
 import { createPlot } from "./plot.js";
-import { createError, createRemarks } from "./remarks.js";
+import { createError } from "./remarks.js";
 import { createSliders } from "./sliders.js";
 import { createStage } from "./stage.js";
 import { createSteps } from "./steps.js";
 import { followTheme } from "./theme.js";
 import { createTiles } from "./tiles.js";
 import { createTip } from "./tip.js";
+import { createWelcome } from "./welcome.js";
 
 // What stands on the stage, in the order of its tabs.
 const CARDS = { tradeoff: createPlot, layers: createLayers, latency: createLatency };
@@ -53,12 +54,12 @@ function compose(page) {
   page.stage = createStage(cards.map((card) => (card.question ? page.pictures.frame(card) : card)));
   page.stage.listen(page.pictures.look);
   page.pictures.look(page.stage.current);
-  const controls = [piece("sliders", createSliders), piece("steps", createSteps)].filter(Boolean);
+  const controls = [piece("sliders", createSliders), piece("steps", createSteps), piece("welcome", createWelcome)].filter(Boolean);
   const tiles = piece("tiles", createTiles);
   const parts = [
     tiles,
     controls.length ? make("div", { className: "cwb-controls" }, ...controls) : null,
-    cards.length ? make("div", { className: "cwb-main" }, createRemarks(page), page.stage.root) : null,
+    cards.length ? make("div", { className: "cwb-main" }, page.stage.root) : null,
   ];
   const body = make("div", { className: "cwb-body" }, ...parts);
   body.classList.toggle("cwb-columns", Boolean(controls.length) && (Boolean(tiles) || cards.length > 0));

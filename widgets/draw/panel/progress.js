@@ -18,5 +18,5 @@ export function createProgress(page) {
     bar.classList.toggle("cwb-idle", !running);
   });
   root.addEventListener("keydown", (event) => event.key === "Escape" && cancel.click());
-  return make("div", { className: "cwb-progress" }, status, cancel, bar);
+  return make("div", { className: "cwb-progress" }, cancel, status, bar);
 }

@@ -1,6 +1,7 @@
-// Sentences on the page as a whole: what went wrong, what the controls cannot show, and what the kernel remarks.
+// Sentences on the page as a whole: what went wrong, what the controls cannot show, and what there is to remark.
 
-import { make, setItems, setShown, setText } from "./elements.js";
+import { makeAbout } from "./about.js";
+import { make, setShown, setText } from "./elements.js";
 
 export function createError(page) {
   const error = make("p", { className: "cwb-error", role: "alert", hidden: true });
@@ -12,14 +13,23 @@ export function createError(page) {
   return error;
 }
 
+// How many there are; they open from that.
 export function createRemarks(page) {
-  const foreign = make("p", { className: "cwb-remark", hidden: true });
-  const notes = make("ul", { className: "cwb-notes", hidden: true });
+  const list = make("ul", { className: "cwb-remark-list" });
+  const { button, about } = makeAbout(make("button", { type: "button", className: "cwb-quiet cwb-remarks" }), "Remarks", [list]);
+  let drawn = "";
+
   page.link.listen(({ state }) => {
-    setText(foreign, state.foreign);
-    setShown(foreign, Boolean(state.foreign));
-    setItems(notes, state.notes);
-    setShown(notes, state.notes.length > 0);
+    const remarks = [...(state.foreign ? [{ text: state.foreign, why: "" }] : []), ...state.remarks];
+    const content = JSON.stringify(remarks);
+    if (content === drawn) return;
+    drawn = content;
+    setText(button, remarks.length === 1 ? "1 remark" : `${remarks.length} remarks`);
+    setShown(button, remarks.length > 0);
+    button.dataset.guideline = String(remarks.some(({ why }) => why));
+    list.replaceChildren(
+      ...remarks.map(({ text, why }) => make("li", {}, make("span", { text }), why ? make("span", { className: "cwb-muted", text: why }) : null)),
+    );
   });
-  return make("div", { className: "cwb-remarks" }, foreign, notes);
+  return make("span", {}, button, about);
 }

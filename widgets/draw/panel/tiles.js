@@ -4,6 +4,7 @@
 import { makeAbout } from "./about.js";
 import { make, newId, setItems, setShown, setText } from "./elements.js";
 import { createProgress } from "./progress.js";
+import { createRemarks } from "./remarks.js";
 import { explain, makeWord } from "./tip.js";
 
 export function makeBadge(words) {
@@ -135,7 +136,7 @@ export function createTiles(page) {
   return make(
     "section",
     { className: "cwb-tiles", "aria-label": "Results" },
-    make("div", { className: "cwb-tiles-head" }, recipe, kind, createProgress(page)),
+    make("div", { className: "cwb-tiles-head" }, recipe, kind, createRemarks(page), createProgress(page)),
     grid,
   );
 }
