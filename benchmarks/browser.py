@@ -151,6 +151,7 @@ class Panel:
         names = [row.get_attribute("data-layer") or "" for row in self.root.locator("tr[data-layer]").all()]
         layer = moved_layer(names)
         self.settle()  # what the layers before it make of every image is known then
+        self.root.get_by_role("tab", name="Layers", exact=True).click()
         toggle = self.root.get_by_role("button", name=f"Adjust layer {layer}", exact=True)
         if toggle.get_attribute("aria-expanded") == "false":
             toggle.click()
