@@ -1,7 +1,6 @@
 """No serious finding of axe-core (the rules of WCAG 2.2 A and AA, and its best practices) in any state of the page."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
