@@ -75,6 +75,28 @@ def coverage(recipes: int, as_json: bool) -> None:
 
 
 @bench.command()
+@click.option("--visitors", "count", type=click.IntRange(1), default=20, show_default=True, help="Pages at once.")
+@click.option("--moves", type=click.IntRange(1), default=30, show_default=True, help="Moves of each visitor.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def visitors(count: int, moves: int, as_json: bool) -> None:
+    """How soon moves are answered where many pages of one dashboard are open, and what an idle kernel holds."""
+    from benchmarks.visitors import run
+
+    found = run(count, moves, progress=lambda text: click.echo(text, err=True))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    costs, held = found["costs"], found["idle_kernel"]
+    rows = [
+        {"figure": "visitors, moves", "value": f"{found['visitors']}, {found['moves']}"},
+        {"figure": "costs of a move", "value": f"{1e3 * costs['median']:.0f} ms, p95 {1e3 * costs['p95']:.0f} ms"},
+        {"figure": "errors", "value": str(len(found["errors"]))},
+        {"figure": "largest idle kernel", "value": "not known" if held is None else f"{held / 2**20:.0f} MiB"},
+    ]
+    print_rows(rows, ("figure", "value"), False)
+
+
+@bench.command()
 @click.argument("models", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def breakeven(models: tuple[str, ...], as_json: bool) -> None:

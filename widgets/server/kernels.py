@@ -15,7 +15,7 @@ from traitlets import Int, default
 
 _ARGUMENTS = ["--IPKernelApp.kernel_class=widgets.server.page_kernel.PageKernel", "--HistoryManager.enabled=False"]
 _MEMORY = 512 * 2**20  # bytes that a kernel may come to need: 250 MB when its page opens, more when sliders move
-_MOST = 16
+_MOST = 32
 _AWAY = 60.0  # seconds after which a page to which nobody is connected gives way to another
 _RELOADED = 1.0  # seconds within which a page that is loaded anew has asked for the end of its old kernel
 
