@@ -18,6 +18,7 @@ from widgets.controls.settings import LARGEST_NUMBER, shown
 from widgets.dashboards.foresight import Foresight
 from widgets.dashboards.part import Hear, Part
 from widgets.dashboards.picture import Pictures
+from widgets.dashboards.recipe_text import RecipeText
 from widgets.dashboards.saved import Saved
 from widgets.dashboards.screen import catalogue, screen
 from widgets.draw.panel import Panel
@@ -79,7 +80,7 @@ class Dashboard:
         self._position, self._foreign = self._session_position()
         self.panel = Panel(self._moved, self._said, catalogue=catalogue(self._own, self.pieces), state=self._screen())
         self._foresight = Foresight(session, self.panel.send)
-        self._parts: tuple[Part, ...] = (Pictures(session, self.panel.send),)
+        self._parts: tuple[Part, ...] = (Pictures(session, self.panel.send), RecipeText(session, self.panel.send))
         self._saved = Saved(session)
         self._hears: dict[str, Hear] = {"hello": self._drawn, "reach": self._reached}
         for part in self._parts:

@@ -67,7 +67,7 @@ def screen(
     seq: number of the newest move that the page has sent. answered: of the one that `report` answers. move: the
     session's. fresh: whether `report` is that of `position`, which follows from that move. timing: whether its latency
     is on the way. running: what is trained, see `widgets.views.training`. error: a sentence, or "". foreign: whether
-    the recipe has no position.
+    the recipe has no position. The page's `network` is the one that its figures are of.
     """
     return {
         "seq": seq,
@@ -80,6 +80,7 @@ def screen(
         "foreign": FOREIGN if foreign else "",
         "position": position.to_dict(),
         "status": _status(report, stage, progress) if fresh else "",
+        "network": report.model if report else position.model,
         "tiles": tiles(report) if report else [],
         "latency": latency(report) if report else None,
         "timing": timing,

@@ -1,6 +1,7 @@
 // The bar on top: which network and device, undo, redo, reset, export.
 
 import { make, makeSelect, setText } from "./elements.js";
+import { createRecipe } from "./recipe.js";
 import { explain, makeInfo } from "./tip.js";
 
 export function createHeader(page, history) {
@@ -16,6 +17,7 @@ export function createHeader(page, history) {
       position.device = name;
     }),
   );
+  const recipe = createRecipe(page);
   const about = makeInfo("What this is", "");
   models.root.append(about);
   const exporter = make("button", { type: "button", className: "cwb-primary", text: "Export .cwb", onclick: () => save() });
@@ -56,6 +58,6 @@ export function createHeader(page, history) {
     make("h2", { text: "Compression workbench" }),
     models.root,
     devices.root,
-    make("div", { className: "cwb-actions" }, ...history, reset, exporter),
+    make("div", { className: "cwb-actions" }, ...history, reset, ...recipe, exporter),
   );
 }

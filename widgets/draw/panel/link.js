@@ -2,34 +2,43 @@
 
 import { createForesight } from "./foresight.js";
 
+// Figures of another network than the controls are at are not even worth dimming.
+function shown(state, network, lost) {
+  const error = lost || state.error;
+  if (state.network === network) return { ...state, error };
+  const unknown = { value: null, change: "", details: [], bar: [], original: null, note: "", interim: false };
+  const tiles = state.tiles.map((tile) => ({ ...tile, ...unknown }));
+  return { ...state, error, tiles, layers: [], beside: null, remarks: [], latency: null, kind: "", recipe: "", spoken: "" };
+}
+
 export function createLink(model, signal) {
   const state = () => model.get("state");
-  const foresight = createForesight(model, signal, () => tell({}));
+  const foresight = createForesight(model, signal, () => tell());
   let position = structuredClone(state().position);
   let seq = state().seq;
   let wanted = { cancel: 0, export: 0, latency: 0, train: 0, stop: 0, follow: 0 };
-  let waiting = null;
   let moved = 0;
+  let lost = ""; // why nothing is answered any more
+  let remark = ""; // on the page itself, until the next move
   const listeners = [];
 
-  function send() {
+  function send(place = position) {
     seq += 1;
     moved = performance.now();
-    model.set("move", { seq, position: structuredClone(position), ...wanted });
+    remark = "";
+    model.set("move", { seq, position: structuredClone(place), ...wanted });
     model.save_changes();
-    clearTimeout(waiting);
-    waiting = setTimeout(() => tell({ silent: true }), 10000);
-    tell({});
+    tell();
   }
 
-  function tell({ silent = false }) {
-    const now = state();
+  function tell() {
+    const now = shown(state(), position.model, lost);
     // Figures count as current only when the kernel has heard the newest move of this page, and they are that move's.
     const heard = now.seq >= seq;
     const current = heard && now.fresh;
     // Until then the costs may be known: what the controls show, not what was set in Python or has been refused.
     const ahead = current || now.foreign || (heard && now.error) ? null : foresight.at(position);
-    for (const listener of listeners) listener({ state: now, seq, position, current, ahead, foreseen: foresight.size, silent });
+    for (const listener of listeners) listener({ state: { ...now, remark }, seq, position, current, ahead, foreseen: foresight.size });
   }
 
   function received() {
@@ -37,16 +46,12 @@ export function createLink(model, signal) {
     if (now.seq >= seq) {
       seq = now.seq;
       position = structuredClone(now.position);
-      clearTimeout(waiting);
     }
-    tell({});
+    tell();
   }
 
   model.on("change:state", received);
-  signal.addEventListener("abort", () => {
-    clearTimeout(waiting);
-    model.off("change:state", received);
-  });
+  signal.addEventListener("abort", () => model.off("change:state", received));
 
   return {
     get position() {
@@ -60,6 +65,10 @@ export function createLink(model, signal) {
       edit(position);
       send();
     },
+    // A position from elsewhere, which the kernel looks at first: the controls follow its answer.
+    propose(place) {
+      send(place);
+    },
     ask(what) {
       wanted = { ...wanted, [what]: seq + 1 };
       send();
@@ -71,6 +80,20 @@ export function createLink(model, signal) {
     listen(listener) {
       listeners.push(listener);
     },
-    start: () => tell({}),
+    // Whether the kernel has heard the newest move.
+    get heard() {
+      return state().seq >= seq;
+    },
+    // Nothing is answered any more, or all is again: "".
+    lose(sentence) {
+      if (sentence === lost) return;
+      lost = sentence;
+      tell();
+    },
+    remark(sentence) {
+      remark = sentence;
+      tell();
+    },
+    start: () => tell(),
   };
 }

@@ -1,6 +1,7 @@
 // The panel as a whole, or the pieces of it that were asked for. Everything happens in render: a slow initialize would
 // make anywidget deaf to the kernel.
 
+import { createAddress } from "./address.js";
 import { followHeight } from "./columns.js";
 import { make, setText } from "./elements.js";
 import { createGlossary } from "./glossary.js";
@@ -18,6 +19,7 @@ import { createSteps } from "./steps.js";
 import { followTheme } from "./theme.js";
 import { createTiles } from "./tiles.js";
 import { createTip } from "./tip.js";
+import { createWatch } from "./watch.js";
 import { createWelcome } from "./welcome.js";
 
 // What stands on the stage, in the order of its tabs.
@@ -76,6 +78,8 @@ function render({ model, el, signal: given }) {
   const signal = given ?? controller.signal;
   const root = make("div", { className: "cwb", role: "group", "aria-label": "Compression workbench" });
   const page = { model, root, signal, catalogue: model.get("catalogue"), link: createLink(model, signal) };
+  page.watch = createWatch(page);
+  page.address = createAddress(page);
   page.pictures = createPictures(page);
   const { link } = page;
   root.append(...compose(page), createSpoken(page));
@@ -92,6 +96,9 @@ function render({ model, el, signal: given }) {
   el.append(root);
   followTheme(root, signal, page.stage.redraw);
   link.start();
+  page.address.keep("tab", () => page.stage.current ?? undefined, page.stage.open);
+  page.stage.listen(page.address.follow);
+  page.address.start();
   model.send({ kind: "hello" });
   requestAnimationFrame(() => {
     followHeight(root, signal); // what it scrolls in is known once it is on the page

@@ -4,13 +4,14 @@ import { makeAbout } from "./about.js";
 import { make, setShown, setText } from "./elements.js";
 
 export function createError(page) {
-  const error = make("p", { className: "cwb-error", role: "alert", hidden: true });
-  page.link.listen(({ state, silent }) => {
-    const sentence = silent ? "The kernel has not answered for ten seconds. If it is not busy with something else, reload the page to start anew." : state.error;
-    setText(error, sentence);
-    setShown(error, Boolean(sentence));
+  const sentence = make("span");
+  const root = make("div", { className: "cwb-error", role: "alert", hidden: true }, sentence, page.watch.way);
+  page.link.listen(({ state }) => {
+    const said = state.error || state.remark;
+    setText(sentence, said);
+    setShown(root, Boolean(said));
   });
-  return error;
+  return root;
 }
 
 // How many there are; they open from that.

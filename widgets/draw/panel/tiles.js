@@ -121,7 +121,6 @@ export function createTiles(page) {
         tiles.set(tile.key, createTile(catalogue.words));
         grid.append(tiles.get(tile.key).root);
       }
-      // Another network's figures are not even worth dimming.
       if (model !== position.model) tiles.get(tile.key).forget();
       tiles.get(tile.key).show(tile, current || Boolean(ahead?.tiles.includes(tile)), Boolean(state.error));
     }
