@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import count
 from threading import Event
 
 import numpy as np
@@ -21,7 +22,7 @@ from workbench.data.datasets import Dataset
 from workbench.engine.jobs import MODEL, Job, _write, ordered
 from workbench.engine.listener import Training
 from workbench.engine.running import Announcement, Follower, running
-from workbench.engine.training import train
+from workbench.engine.training import expected_seconds, train
 from workbench.errors import DataError, ModelError, RecipeError, WorkbenchError
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.prune.retrained_magnitude import RetrainedMagnitude
@@ -434,3 +435,24 @@ def test_a_network_of_whole_numbers_and_recurrent_weights_is_trained_and_keeps_i
         torch.testing.assert_close(found.packed()(x), scores, rtol=1e-4, atol=1e-5)
     right = (scores.argmax(1).numpy() == labels[500:]).mean()
     assert workbench.assess(found).compressed.accuracy.value == right
+
+
+def test_how_long_training_takes_is_tried_on_few_images_and_nothing_is_kept(model, tmp_path, monkeypatch):
+    """A clock that ticks once an epoch: 900 training images weigh three each, 300 for validation one."""
+    ticks = count()
+    monkeypatch.setattr("workbench.train.trial.perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr("workbench.engine.training.perf_counter", lambda: 0.0)
+    before = {name: tensor.clone() for name, tensor in model.module.state_dict().items()}
+    store = Store(tmp_path)
+    method = RetrainedMagnitude(sparsity=0.8, rounds=2, epochs=5)
+    tried = 3 * 256 + 256
+    assert expected_seconds(model, Recipe((Step(method),)), store) == pytest.approx(2 * 5 * (3 * 900 + 300) / tried)
+    assert not list(tmp_path.rglob("*.cwb"))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.module.state_dict().items())
+
+
+def test_what_is_trained_already_takes_no_time(model, tmp_path):
+    recipe, store = Recipe((Step(QuantisationAware(bits=3, epochs=1)),)), Store(tmp_path)
+    assert expected_seconds(model, recipe, store) > 0
+    train(model, recipe, store)
+    assert expected_seconds(model, recipe, store) == 0

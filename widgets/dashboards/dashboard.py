@@ -15,6 +15,7 @@ from IPython.display import display
 
 from widgets.controls.position import Position
 from widgets.controls.settings import LARGEST_NUMBER, shown
+from widgets.dashboards.expecting import Expecting
 from widgets.dashboards.foresight import Foresight
 from widgets.dashboards.part import Hear, Part
 from widgets.dashboards.picture import Pictures
@@ -80,7 +81,12 @@ class Dashboard:
         self._position, self._foreign = self._session_position()
         self.panel = Panel(self._moved, self._said, catalogue=catalogue(self._own, self.pieces), state=self._screen())
         self._foresight = Foresight(session, self.panel.send)
-        self._parts: tuple[Part, ...] = (Pictures(session, self.panel.send), RecipeText(session, self.panel.send))
+        send = self.panel.send
+        self._parts: tuple[Part, ...] = (
+            Pictures(session, send),
+            RecipeText(session, send),
+            Expecting(session, send),
+        )
         self._saved = Saved(session)
         self._hears: dict[str, Hear] = {"hello": self._drawn, "reach": self._reached}
         for part in self._parts:

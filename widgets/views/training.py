@@ -31,8 +31,19 @@ def training(running: Training, ending: bool) -> dict[str, Any]:
     }
 
 
+def expected(seconds: float) -> str:
+    """Of a training that has not begun."""
+    return f"Training will take about {_duration(max(seconds, 1))} here."
+
+
 def left(seconds: float) -> str:
     """Such as "40 s left", "3 min left"."""
+    return f"{_duration(seconds)} left"
+
+
+def _duration(seconds: float) -> str:
     if seconds < 90:
-        return f"{seconds:.0f}{numbers.NBSP}s left"
-    return f"{seconds / 60:.0f}{numbers.NBSP}min left"
+        return f"{seconds:.0f}{numbers.NBSP}s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f}{numbers.NBSP}min"
+    return f"{seconds / 3600:.1f}{numbers.NBSP}h"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import isclose
 from time import perf_counter
 
@@ -13,7 +13,8 @@ from workbench.cache import fingerprint
 from workbench.calibration.evidence import Calibration
 from workbench.compression.compressed import CompressedModel, compress
 from workbench.compression.steps import Walk
-from workbench.errors import DataError
+from workbench.data.datasets import Dataset
+from workbench.errors import DataError, Stopped
 from workbench.method import Progress, Trained
 from workbench.network.model import Model
 from workbench.network.state import State
@@ -21,6 +22,7 @@ from workbench.recipe import Recipe
 from workbench.store import Store
 from workbench.train.course import TrainingCourse
 from workbench.train.loop import accuracy
+from workbench.train.trial import Trial
 
 
 def train(
@@ -38,27 +40,61 @@ def train(
     earlier training that was stopped is at least as good on the validation images. Raises DataError where the model has
     no training images, and RecipeError.
     """
-    recipe.check(model)
     store = store or Store.default()
+    for walk, method in _untrained(model, recipe, store):
+        if not cancelled():
+            _train(walk, method, progress, cancelled)
+    return compress(model, recipe, store=store)
+
+
+def expected_seconds(
+    model: Model, recipe: Recipe, store: Store | None = None, cancelled: Callable[[], bool] = lambda: False
+) -> float:
+    """About how long `train` will take here, tried out on a few images of each step: 0 where nothing is to be trained.
+
+    A step that comes after an untrained one is tried on what stands in for that. Nothing is kept. Raises DataError,
+    RecipeError, and Stopped where `cancelled` says so.
+    """
+    seconds = 0.0
+    for walk, method in _untrained(model, recipe, store or Store.default()):
+        course = Trial(_data(walk, method), lambda progress: None, cancelled, walk.state.model.entering, _evidence)
+        begun = perf_counter()
+        for _ in method.train(walk.state, walk.layers(), course):
+            if cancelled():
+                raise Stopped
+        seconds += course.seconds + perf_counter() - begun
+    return seconds
+
+
+def _untrained(model: Model, recipe: Recipe, store: Store) -> Iterator[tuple[Walk, Trained]]:
+    """Before each step that is yet to be trained, how far the recipe has been walked; it is taken afterwards."""
+    recipe.check(model)
     walk = Walk(State.of(model), recipe, lambda: False, True, store)
     for step in recipe.steps:
         method = step.method
-        untrained = isinstance(method, Trained) and (
+        if isinstance(method, Trained) and (
             store.find(walk.key) is None or store.noted(walk.key).get("stopped", False)
-        )
-        if untrained and not cancelled():
-            assert isinstance(method, Trained)
-            _train(walk, method, progress, cancelled)
+        ):
+            yield walk, method
         walk.take()
-    return compress(model, recipe, store=store)
+
+
+def _data(walk: Walk, method: Trained) -> Dataset:
+    data = walk.state.model.data
+    if data is None:
+        raise DataError(f"{walk.state.model.name} has no data set, so {method.title} has no images to train on.")
+    return data
+
+
+def _evidence(state: State) -> Calibration:
+    weights = [part.values for form in state.forms.values() for part in form.parts]
+    return Calibration(state, fingerprint(state.model.digest, *weights))  # what was cancelled is emptied all the same
 
 
 def _train(
     walk: Walk, method: Trained, progress: Callable[[str, Progress], None], cancelled: Callable[[], bool]
 ) -> None:
-    data = walk.state.model.data
-    if data is None:
-        raise DataError(f"{walk.state.model.name} has no data set, so {method.title} has no images to train on.")
+    data = _data(walk, method)
     walk.store.place(walk.key)  # rather than after the training
     begun, done = perf_counter(), 0.0
 
@@ -67,13 +103,7 @@ def _train(
         done = found.share
         progress(method.title, found)
 
-    def evidence(state: State) -> Calibration:
-        weights = [part.values for form in state.forms.values() for part in form.parts]
-        return Calibration(
-            state, fingerprint(state.model.digest, *weights)
-        )  # what was cancelled is emptied all the same
-
-    course = TrainingCourse(data, tell, cancelled, walk.state.model.entering, evidence)
+    course = TrainingCourse(data, tell, cancelled, walk.state.model.entering, _evidence)
     for state in method.train(walk.state, walk.layers(), course):
         stopped = cancelled() and not isclose(done, 1.0)
         entering = state.model.entering

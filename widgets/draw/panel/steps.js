@@ -118,7 +118,8 @@ function createAddedRow(link, catalogue, method, group, onremove) {
   };
 }
 
-export function createSteps({ link, catalogue }) {
+export function createSteps(page) {
+  const { link, catalogue } = page;
   const methods = new Map(catalogue.methods.flatMap((family) => family.methods).map((method) => [method.name, method]));
   const sliders = new Map(catalogue.sliders.map((slider) => [slider.axis, slider]));
   const list = make("ol", { className: "cwb-step-list" });
@@ -138,7 +139,7 @@ export function createSteps({ link, catalogue }) {
     make("p", { className: "cwb-help", text: help }),
     list,
     make("div", { className: "cwb-step-add" }, choice.root, add),
-    createTraining(link),
+    createTraining(page),
   );
   const rows = new Map(); // by the name of the slider or method, and how many steps before have the same
   const group = newId("steps");

@@ -2,11 +2,12 @@
 
 import { make, setShown, setText } from "./elements.js";
 
-export function createTraining(link) {
+export function createTraining({ model, link, signal }) {
   const title = make("p", { className: "cwb-training-title" });
   const bar = make("progress", { max: 1, value: 0, "aria-label": "How much has been trained" });
   const figures = make("p", { className: "cwb-muted" });
   const of = make("p", { className: "cwb-muted" });
+  const cost = make("p", { className: "cwb-muted" });
   const train = make("button", { type: "button", className: "cwb-primary", text: "Train", onclick: () => link.ask("train") });
   const follow = make("button", {
     type: "button", text: "Show", title: "Put the controls where this training began", onclick: () => link.ask("follow"),
@@ -15,7 +16,8 @@ export function createTraining(link) {
     type: "button", text: "Cancel", "aria-label": "Cancel the training", title: "The best so far is kept", onclick: () => link.ask("stop"),
   });
   const actions = make("div", { className: "cwb-training-actions" }, train, follow, stop);
-  const root = make("section", { className: "cwb-training", "aria-label": "Training" }, title, bar, figures, of, actions);
+  const root = make("section", { className: "cwb-training", "aria-label": "Training" }, title, bar, figures, cost, of, actions);
+  let asked = null; // the recipe whose cost was asked for last
 
   link.listen(({ state, current }) => {
     const { training, previews } = state;
@@ -31,6 +33,16 @@ export function createTraining(link) {
       setShown(element, Boolean(shown));
     }
     train.setAttribute("aria-disabled", String(!current));
+    const settled = current && (state.stage === "exact" || state.stage === "cancelled");
+    if (asked !== state.digest) setText(cost, previews.length ? "How long training takes is being tried…" : "");
+    setShown(cost, !training && previews.length > 0);
+    if (settled && !training && previews.length && asked !== state.digest) {
+      asked = state.digest;
+      model.send({ kind: "expect" });
+    }
   });
+  const heard = (message) => message.kind === "expect" && message.digest === asked && setText(cost, message.text);
+  model.on("msg:custom", heard);
+  signal.addEventListener("abort", () => model.off("msg:custom", heard));
   return root;
 }
