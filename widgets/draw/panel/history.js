@@ -25,10 +25,10 @@ export function createHistory({ link, root, signal }) {
   let pressed = false;
   let timer = null;
 
-  const makeButton = (text, title, keys, onclick) =>
-    make("button", { type: "button", text, title, "aria-keyshortcuts": keys, onclick });
-  const undo = makeButton("Undo", "Every control back to where it stood before the last change (Ctrl+Z)", "Control+Z Meta+Z", () => go(past, future));
-  const redo = makeButton("Redo", "Every control to where it stood before Undo (Ctrl+Y)", "Control+Y Control+Shift+Z Meta+Shift+Z", () => go(future, past));
+  const makeButton = (name, sign, title, keys, onclick) =>
+    make("button", { type: "button", className: "cwb-sign", text: sign, title, "aria-label": name, "aria-keyshortcuts": keys, onclick });
+  const undo = makeButton("Undo", "↶", "Undo: every control back to where it stood before the last change (Ctrl+Z)", "Control+Z Meta+Z", () => go(past, future));
+  const redo = makeButton("Redo", "↷", "Redo: every control to where it stood before Undo (Ctrl+Y)", "Control+Y Control+Shift+Z Meta+Shift+Z", () => go(future, past));
 
   function settle() {
     clearTimeout(timer);
