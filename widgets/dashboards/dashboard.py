@@ -17,6 +17,7 @@ from widgets.controls.position import Position
 from widgets.controls.settings import LARGEST_NUMBER, shown
 from widgets.dashboards.expecting import Expecting
 from widgets.dashboards.foresight import Foresight
+from widgets.dashboards.history import History
 from widgets.dashboards.part import Hear, Part
 from widgets.dashboards.picture import Pictures
 from widgets.dashboards.recipe_text import RecipeText
@@ -56,7 +57,7 @@ class Dashboard:
     """
 
     pieces: ClassVar[tuple[str, ...]] = (
-        "header", "sliders", "steps", "welcome", "tiles", "tradeoff", "layers", "latency", "glossary",
+        "header", "sliders", "steps", "welcome", "tiles", "tradeoff", "layers", "latency", "history", "glossary",
     )  # fmt: skip
 
     def __init__(self, session: Session) -> None:
@@ -86,6 +87,7 @@ class Dashboard:
             Pictures(session, send),
             RecipeText(session, send),
             Expecting(session, send),
+            History(session, send, lambda: list(self._names())),
         )
         self._saved = Saved(session)
         self._hears: dict[str, Hear] = {"hello": self._drawn, "reach": self._reached}

@@ -1,7 +1,7 @@
 // The address of a page of its own says where everything stands, so that a link opens it again and a reload keeps it. In
 // a notebook several panels share one address, which is left alone; a link or the recipe can be copied there as well.
 
-import { placeKey } from "./history.js";
+import { placeKey } from "./places.js";
 import { recall, remember } from "./keeping.js";
 import { ofItsOwn } from "./watch.js";
 
@@ -13,12 +13,13 @@ const LEFT = "cwb-reloaded"; // where a page that is left holds what it would fi
 const FOREIGN = "This link does not say where the controls stand, so the page opens as usual.";
 
 // What is kept beside the position: name -> {read, write}. `read` gives plain JSON, undefined for nothing to keep.
-export function createAddress({ link, root, signal }) {
+export function createAddress({ link, signal }) {
   const kept = new Map();
   const owner = ofItsOwn() && !document.documentElement.dataset.cwbAddress;
   let written = location.hash;
   let timer = null;
   let opened = false;
+  let ready = !owner;
 
   function content() {
     const beside = [...kept].map(([name, { read }]) => [name, read()]).filter(([, value]) => value !== undefined);
@@ -76,6 +77,7 @@ export function createAddress({ link, root, signal }) {
     });
     let known = "";
     link.listen(({ state, position, current }) => {
+      ready ||= opened && link.heard;
       const settled = current && !state.foreign && (state.stage === "exact" || state.stage === "cancelled");
       const key = placeKey(position);
       if (!settled || key === known) return;
@@ -87,6 +89,10 @@ export function createAddress({ link, root, signal }) {
   }
 
   return {
+    // Whether the controls stand where a link or a reload has put them.
+    get ready() {
+      return ready;
+    },
     // A part of the page that is to be found again: the open tab, goals.
     keep: (name, read, write) => kept.set(name, { read, write }),
     // Something that is kept has changed.
@@ -97,7 +103,6 @@ export function createAddress({ link, root, signal }) {
       const remark = reopen() ? "" : await open();
       opened = true;
       link.remark(remark);
-      root.dataset.opened = "true";
     },
     // The whole link; in a notebook of the page that it is on.
     link: async () => new URL(await text(), location.href).href,

@@ -1,7 +1,7 @@
 // The costs of positions where the controls may be put next, as the kernel has worked them out ahead. Each is kept under
 // the whole position that it is of (network, device, sliders, methods, layers), so it can answer for no other.
 
-import { placeKey } from "./history.js";
+import { placeKey } from "./places.js";
 
 const MOST_FORESEEN = 2000;
 

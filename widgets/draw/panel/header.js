@@ -4,7 +4,7 @@ import { make, makeSelect, setText } from "./elements.js";
 import { createRecipe } from "./recipe.js";
 import { explain, makeInfo } from "./tip.js";
 
-export function createHeader(page, history) {
+export function createHeader(page) {
   const { link, catalogue, model, signal } = page;
   const models = makeSelect("Network", catalogue.models.map((one) => [one.name, one.name]), (name) =>
     link.change((position) => {
@@ -58,6 +58,6 @@ export function createHeader(page, history) {
     make("h2", { text: "Compression workbench" }),
     models.root,
     devices.root,
-    make("div", { className: "cwb-actions" }, ...history, reset, ...recipe, exporter),
+    make("div", { className: "cwb-actions" }, ...page.history.buttons, reset, ...recipe, exporter),
   );
 }

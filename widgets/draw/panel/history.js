@@ -1,29 +1,25 @@
 // Undo and redo over the places where the controls came to rest. Going back is a move like any other.
 
 import { make } from "./elements.js";
+import { createPlaces, placeKey } from "./places.js";
 
-const MOST_PLACES = 100;
+const MOST_STEPS = 100;
 const REST = 1000; // milliseconds; a run of keys with shorter pauses is one gesture, as a drag is until its release
+const WRITING = 'textarea, input:not([type="range"], [type="checkbox"])'; // which have an undo of their own
 
-// The same words for the same place: the kernel has an order of its own for the settings of methods and layers.
-export function placeKey(position) {
-  return JSON.stringify(position, (_, value) =>
-    value && typeof value === "object" ? Object.fromEntries(Object.entries(value).sort()) : value,
-  );
-}
-
-export function createHistory({ link, root, signal }) {
-  const past = [];
-  const future = [];
+export function createHistory({ link, address, root, signal }) {
+  const places = createPlaces();
+  const { past, future } = places.way; // ids
   // A recipe set in Python may have no position: its place is null, one can go back from it and not to it.
-  let rest = null;
-  let restKey = null;
+  let rest = places.here;
+  let restKey = rest && placeKey(places.at(rest).position);
   let nowKey = null;
   let positionKey = null;
   let foreign = false;
   let control = null;
   let pressed = false;
   let timer = null;
+  const way = () => ({ past, future });
 
   const makeButton = (name, sign, title, keys, onclick) =>
     make("button", { type: "button", className: "cwb-sign", text: sign, title, "aria-label": name, "aria-keyshortcuts": keys, onclick });
@@ -32,23 +28,37 @@ export function createHistory({ link, root, signal }) {
 
   function settle() {
     clearTimeout(timer);
-    if (nowKey === restKey) return;
-    if (rest) past.push(rest);
-    if (past.length > MOST_PLACES) past.shift();
-    future.length = 0;
-    rest = foreign ? null : structuredClone(link.position);
+    if (!address.ready || nowKey === restKey) return;
+    leave();
+    rest = foreign ? null : places.reach(link.position, way);
     restKey = nowKey;
     enable();
   }
 
+  // Another way is taken from here.
+  function leave() {
+    if (rest && places.at(rest)) past.push(rest);
+    if (past.length > MOST_STEPS) past.shift();
+    future.length = 0;
+  }
+
   function go(from, to) {
     settle();
+    while (from.length && !places.at(from.at(-1))) from.pop(); // it was deleted
     if (!from.length) return;
-    if (rest) to.push(rest);
-    rest = from.pop();
-    restKey = nowKey = placeKey(rest);
+    if (rest && places.at(rest)) to.push(rest);
+    move(from.pop());
+  }
+
+  function move(id) {
+    const { position } = places.at(id);
+    rest = id;
+    restKey = nowKey = placeKey(position);
     foreign = false;
-    link.change((position) => Object.assign(position, structuredClone(rest)));
+    places.go(id, way);
+    if (places.isOurs(id)) link.change((at) => Object.assign(at, structuredClone(position)));
+    else link.propose(position);
+    enable();
   }
 
   function enable() {
@@ -64,6 +74,7 @@ export function createHistory({ link, root, signal }) {
   }
 
   link.listen(({ state, seq, position }) => {
+    if (!address.ready) return;
     const key = placeKey(position);
     if (state.seq >= seq) foreign = Boolean(state.foreign);
     else if (key !== positionKey) foreign = false;
@@ -91,7 +102,7 @@ export function createHistory({ link, root, signal }) {
   for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, release, { signal });
   root.addEventListener("keydown", (event) => {
     const held = (event.ctrlKey || event.metaKey) && !event.altKey;
-    if (!held || event.target.type === "number") return; // a text has an undo of its own
+    if (!held || event.target.matches(WRITING)) return;
     const key = event.key.toLowerCase();
     const back = key === "z" && !event.shiftKey;
     if (!back && key !== "z" && !(key === "y" && event.ctrlKey)) return;
@@ -100,5 +111,20 @@ export function createHistory({ link, root, signal }) {
     (back ? undo : redo).click();
   });
   signal.addEventListener("abort", () => clearTimeout(timer));
-  return [undo, redo];
+  return {
+    buttons: [undo, redo],
+    places,
+    // To any place, which can be undone.
+    visit(id) {
+      settle();
+      if (id === rest) return;
+      leave();
+      move(id);
+    },
+    // The place where the controls are, once they have come to rest there.
+    settle() {
+      settle();
+      return rest;
+    },
+  };
 }

@@ -15,6 +15,7 @@ import { createPlot } from "./plot.js";
 import { createError } from "./remarks.js";
 import { createSliders } from "./sliders.js";
 import { createStage } from "./stage.js";
+import { createSnapshots } from "./snapshots.js";
 import { createSteps } from "./steps.js";
 import { followTheme } from "./theme.js";
 import { createTiles } from "./tiles.js";
@@ -23,7 +24,7 @@ import { createWatch } from "./watch.js";
 import { createWelcome } from "./welcome.js";
 
 // What stands on the stage, in the order of its tabs.
-const CARDS = { tradeoff: createPlot, layers: createLayers, latency: createLatency };
+const CARDS = { tradeoff: createPlot, layers: createLayers, latency: createLatency, history: createSnapshots };
 
 function createSpoken({ link, signal }) {
   const region = make("p", { className: "cwb-spoken", role: "status", "aria-live": "polite" });
@@ -49,6 +50,7 @@ function saveFile(name, buffer) {
 // The pieces in their places: a bar, controls, figures and the stage. Those that are not shown are not made.
 function compose(page) {
   const { pieces } = page.catalogue;
+  page.history = pieces.includes("header") ? createHistory(page) : null;
   const piece = (name, create) => (pieces.includes(name) ? create(page) : null);
   const cards = Object.entries(CARDS)
     .filter(([name]) => pieces.includes(name))
@@ -66,7 +68,7 @@ function compose(page) {
   const body = make("div", { className: "cwb-body" }, ...parts);
   body.classList.toggle("cwb-columns", Boolean(controls.length) && (Boolean(tiles) || cards.length > 0));
   return [
-    piece("header", () => createHeader(page, createHistory(page))),
+    piece("header", createHeader),
     createError(page),
     body,
     piece("glossary", createGlossary),
