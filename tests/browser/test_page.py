@@ -562,6 +562,32 @@ def test_names_that_a_network_brings_are_text_and_nothing_more(front_end: FrontE
     page.close()
 
 
+PIECES = """
+import workbench, widgets
+session = workbench.Session(workbench.load("lenet-300-100/mnist"))
+from IPython.display import display
+display(widgets.Sliders(session), widgets.Tiles(session))
+session.recipe = workbench.Recipe.sliders(bits=6)
+"""
+
+
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
+def test_pieces_in_cells_follow_each_other_and_code_moves_them(front_end: FrontEnd, browser: Browser):
+    page = browser.new_page()
+    traffic = Traffic(page)
+    front_end.open(page, front_end.notebook("pieces.ipynb", PIECES))
+    sliders, tiles = page.locator(".cwb").nth(0), page.locator(".cwb").nth(1)
+    expect(tiles.locator(".cwb-recipe")).to_have_text("6 bits", timeout=PATIENCE)
+    assert tiles.get_by_role("slider").count() == sliders.locator(".cwb-tile").count() == 0
+    bits = sliders.get_by_role("slider", name="Bits", exact=True)
+    expect(bits).to_have_attribute("aria-valuetext", "6 bits")
+    bits.fill("3")
+    expect(tiles.locator(".cwb-recipe")).to_have_text("3 bits", timeout=PATIENCE)
+    picture(page, "lab-pieces")
+    assert traffic.errors == []
+    page.close()
+
+
 OWN = """
 import torch, workbench
 from widgets import Dashboard
