@@ -56,14 +56,16 @@ def test_the_figures_are_those_of_the_report(squeezed):
     assert price["value"] == money(now.energy.value * 1e6 / 3.6e6 * Usage().price)
 
 
-def test_what_lies_in_the_originals_interval_is_no_change(squeezed):
+@pytest.mark.parametrize(
+    ("clear", "change", "tone"), [(False, "no clear difference", "same"), (True, "10.0 more", "worse")]
+)
+def test_what_chance_may_do_is_no_change(squeezed, clear, change, tone):
     was = squeezed.original.accuracy
-    figures = dataclasses.replace(squeezed.compressed, accuracy=dataclasses.replace(was, value=was.low))
+    paired = dataclasses.replace(squeezed.compressed.accuracy.paired, clear=clear)
+    accuracy = dataclasses.replace(squeezed.compressed.accuracy, value=was.value - 0.01, paired=paired)
+    figures = dataclasses.replace(squeezed.compressed, accuracy=accuracy)
     (wrong, *_) = stakeholder.figures(dataclasses.replace(squeezed, compressed=figures), Usage())
-    assert (wrong["change"], wrong["tone"]) == ("about as many as before", "same")
-    figures = dataclasses.replace(squeezed.compressed, accuracy=dataclasses.replace(was, value=was.low - 0.01))
-    (wrong, *_) = stakeholder.figures(dataclasses.replace(squeezed, compressed=figures), Usage())
-    assert wrong["tone"] == "worse" and wrong["change"].endswith("more")
+    assert (wrong["change"], wrong["tone"]) == (change, tone)
 
 
 def verdict(report, **goals):

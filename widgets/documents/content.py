@@ -242,9 +242,10 @@ def _lines(report: Report, usage: Usage) -> Lines:
 def _about(report: Report, made: datetime) -> Iterator[tuple[str, str]]:
     yield "Made", f"{made:%Y-%m-%d %H:%M} UTC"
     yield "Network", printable(report.model)
-    if report.data is not None:
+    accuracy = report.compressed.accuracy
+    if report.data is not None and accuracy is not None:
         about = report.data
-        yield "Judged by", f"{about['images']:,} {about['split']} images of {printable(str(about['title']))}"
+        yield "Judged by", f"{accuracy.images:,} {about['split']} images of {printable(str(about['title']))}"
         yield "These images", f"{str(about['digest'])[:16]} (SHA-256)"
     yield "Device for energy", Device.load(report.device).title
     yield "Recipe", f"{describe(report.recipe)}; {report.recipe['digest'][:16]} (SHA-256)"

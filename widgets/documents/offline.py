@@ -34,6 +34,14 @@ from workbench.search.choices import BITS, RANK, SPARSITY, Choice
 from workbench.search.sweep import Case, Trial, grid
 
 _ENTRY = Path(widgets.draw.__file__).parent / "offline" / "offline.js"
+_HEADING = (
+    tag("h2", "Every setting: file size against wrong answers"),
+    tag(
+        "p",
+        "Each dot is a setting with its 95 % interval; lower and further left is better. Click one to go there.",
+        class_="cwb-help",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def write(
             "div",
             tag("header", tag("h1", title), tag("p", about, class_="cwb-help")),
             tag("div", _fallback(known, reports, by_digest, around), id="live"),
-            tag("section", tag("h2", "Size against wrong answers"), scatter(reports), class_="cwb-card", id="scatter"),
+            tag("section", *_HEADING, scatter(reports), class_="cwb-card"),
             tag("section", *_sources(around), class_="cwb-card"),
             class_="cwb cwb-offline",
         ),
@@ -138,11 +146,10 @@ def _card(choice: Choice, report: Report, around: Circumstances) -> dict[str, An
 
 def _about(report: Report, points: int, made: datetime) -> str:
     device = Device.load(report.device).title
-    judged = ""
-    if report.data is not None:
-        judged = (
-            f" on {report.data['images']:,} {report.data['split']} images of {printable(str(report.data['title']))}"
-        )
+    judged, accuracy = "", report.compressed.accuracy
+    if report.data is not None and accuracy is not None:
+        images = f"{accuracy.images:,} {report.data['split']} images"
+        judged = f" on {images} of {printable(str(report.data['title']))}"
     with_ = ", ".join(f"{name} {version}" for name, version in versions().items())
     return (
         f"Each of the {points} settings was really compressed and measured{judged}, {made:%d %B %Y}; energy is "

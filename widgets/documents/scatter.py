@@ -11,8 +11,8 @@ from widgets.views.recipe import describe
 from workbench.report.report import Report
 
 _WIDTH, _HEIGHT = 900, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 20, 12, 46
-_WRONG = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # in 1,000
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 20, 30, 44
+_WRONG = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # in 1,000
 
 
 def scatter(reports: Mapping[str, Report]) -> Markup:
@@ -29,7 +29,7 @@ def scatter(reports: Mapping[str, Report]) -> Markup:
         return tag("p", "Without test images there are no points.", class_="cwb-help")
     sizes = [size for size, _ in points.values()]
     first, last = math.log10(min(sizes)) - 0.05, math.log10(max(sizes)) + 0.05
-    least = min(_thousand(1 - accuracy.value) for _, accuracy in points.values())
+    least = min(_thousand(1 - (accuracy.high or accuracy.value)) for _, accuracy in points.values())
     bottom = math.log10(max((mark for mark in _WRONG if mark <= least), default=_WRONG[0]))
 
     def x(size: float) -> float:
@@ -52,7 +52,7 @@ def scatter(reports: Mapping[str, Report]) -> Markup:
                     class_="grid",
                 )
             )
-            marks.append(tag("text", f"{wrong:,}", x=_LEFT - 8, y=_at(y(wrong / 1000) + 4), text_anchor="end"))
+            marks.append(tag("text", f"{wrong:,g}", x=_LEFT - 8, y=_at(y(wrong / 1000) + 4), text_anchor="end"))
     for size in _sizes(10**first, 10**last):
         marks.append(tag("line", x1=_at(x(size)), x2=_at(x(size)), y1=_TOP, y2=_HEIGHT - _BOTTOM, class_="grid"))
         marks.append(tag("text", numbers.bytes_(size), x=_at(x(size)), y=_HEIGHT - _BOTTOM + 18, text_anchor="middle"))
@@ -67,7 +67,7 @@ def scatter(reports: Mapping[str, Report]) -> Markup:
             lines.append(tag("line", x1=where["cx"], x2=where["cx"], **ends, class_="interval"))
         marks.append(tag("g", tag("title", said), *lines, tag("circle", **where, r=4.5), data_key=key))
     marks.append(tag("text", "size of the file", x=_WIDTH - _RIGHT, y=_HEIGHT - 4, text_anchor="end"))
-    marks.append(tag("text", "wrong answers in 1,000", x=4, y=_HEIGHT - 4))
+    marks.append(tag("text", "wrong answers in 1,000", x=4, y=14))
     said = f"{len(points)} settings: file size against wrong answers, both on logarithmic scales"
     return tag("svg", *marks, viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img", aria_label=said)
 

@@ -180,11 +180,11 @@ def _tested(now: Accuracy) -> list[str]:
 
 
 def _more_wrong(now: Accuracy, was: Accuracy | None) -> tuple[str, str]:
-    """How many more or fewer; the original's own interval is no difference worth a word."""
-    if was is None:
+    """How many more or fewer, where that is more than chance may do (the paired test on the same images)."""
+    if was is None or now.paired is None:
         return "", "same"
-    if was.low is not None and was.high is not None and was.low <= now.value <= was.high:
-        return "about as many as before", "same"
+    if not now.paired.clear:
+        return "no clear difference", "same"
     change = 1000 * (was.value - now.value)
     return f"{abs(change):.1f} {'more' if change > 0 else 'fewer'}", "worse" if change > 0 else "better"
 
