@@ -1,8 +1,9 @@
 // Light or dark is read off the page itself, so one rule serves JupyterLab's themes, Voila and anything else.
 
+// A colour as the browser computes it: "rgb(...)" up to 255, or "color(srgb ...)" up to 1, which a mixture is.
 function luminance(color) {
   const [red, green, blue] = (color.match(/[\d.]+/g) ?? [255, 255, 255]).map(Number);
-  return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255;
+  return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / (color.startsWith("color(") ? 1 : 255);
 }
 
 function isDark(element) {
