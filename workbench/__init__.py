@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.network.model import Model, load
     from workbench.recipe import Recipe, Step
     from workbench.report.report import Report
+    from workbench.search.sweep import grid, sweep
 
 __all__ = [
     "CompressedModel",
@@ -29,8 +30,10 @@ __all__ = [
     "WorkbenchError",
     "assess",
     "compress",
+    "grid",
     "load",
     "read",
+    "sweep",
 ]
 
 _HOMES = {
@@ -44,8 +47,10 @@ _HOMES = {
     "WorkbenchError": "workbench.errors",
     "assess": "workbench.engine.assessment",
     "compress": "workbench.compression.compressed",
+    "grid": "workbench.search.sweep",
     "load": "workbench.network.model",
     "read": "workbench.compression.compressed",
+    "sweep": "workbench.search.sweep",
 }
 
 

@@ -6,31 +6,36 @@ import dataclasses
 
 from workbench.compression.compressed import compress
 from workbench.errors import RecipeError
-from workbench.method import AXES, METHODS, Method
+from workbench.method import METHODS, Method
 from workbench.network.model import Model
 from workbench.recipe import Recipe, Step
 
 
-def at_most(model: Model, method: str | Method, size: int) -> Recipe | None:
+def at_most(model: Model, method: str | Method, size: int, setting: str | None = None) -> Recipe | None:
     """The recipe of `method` alone whose packed file has at most `size` bytes and which changes the weights least.
 
-    Its slider is moved from where it changes least until the file is small enough, so the setting is chosen by bytes
-    alone and no image is looked at. None where even its strongest setting leaves a larger file. Raises RecipeError for
-    a method that no slider drives.
+    setting: a number of the method that is moved, from the end where the file is larger, until it is small enough; by
+    default the one that a slider drives. It is chosen by bytes alone: no image is looked at. None where even the other
+    end leaves a larger file. Raises RecipeError for a method without such a number.
     """
     chosen = METHODS[method]() if isinstance(method, str) else method
     driven = chosen.axis()
-    if driven is None or driven[1].axis is None:
-        raise RecipeError(f"{chosen.name} has no setting that a slider drives, so it cannot be brought to a size.")
-    name, setting = driven
-    assert setting.low is not None and setting.high is not None and setting.step is not None
-    scale = round(1 / setting.step)
-    stops = list(range(round(setting.low * scale), round(setting.high * scale) + 1))
-    if AXES[setting.axis].direction < 0:  # type: ignore[index]  # checked above
-        stops.reverse()
-    for stop in stops:
-        value = stop if scale == 1 else stop / scale
-        recipe = Recipe((Step(dataclasses.replace(chosen, **{name: value})),))
-        if compress(model, recipe, keep=False).size.value <= size:
-            return recipe
-    return None
+    name = setting or (driven[0] if driven and driven[1].axis else "")
+    facts = chosen.settings().get(name)
+    if facts is None or facts.step is None or facts.low is None or facts.high is None:
+        asked = f"no number {setting!r}" if setting else "no setting that a slider drives"
+        raise RecipeError(f"{chosen.name} has {asked}, so it cannot be brought to a size.")
+    scale = round(1 / facts.step)
+    values = [
+        stop / scale if scale > 1 else stop for stop in range(round(facts.low * scale), round(facts.high * scale) + 1)
+    ]
+
+    def recipe(value: float) -> Recipe:
+        return Recipe((Step(dataclasses.replace(chosen, **{name: value})),))
+
+    def bytes_of(value: float) -> float:
+        return compress(model, recipe(value), keep=False).size.value
+
+    if bytes_of(values[0]) < bytes_of(values[-1]):
+        values.reverse()
+    return next((recipe(value) for value in values if bytes_of(value) <= size), None)
