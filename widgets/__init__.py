@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from widgets.dashboards.dashboard import Dashboard
     from widgets.dashboards.kernel_benchmark import KernelBenchmark
-    from widgets.dashboards.pieces import Latency, Layers, Sliders, Steps, Tiles, TradeOff
+    from widgets.dashboards.pieces import Graph, Layers, Sliders, Speed, Steps, Tiles, TradeOff
     from widgets.dashboards.progress import Progress
     from widgets.dashboards.stakeholders import Stakeholders
     from widgets.documents.heatmap import Heatmap
 
 __all__ = [
     "Dashboard",
+    "Graph",
     "Heatmap",
     "KernelBenchmark",
-    "Latency",
     "Layers",
     "Progress",
     "Sliders",
+    "Speed",
     "Stakeholders",
     "Steps",
     "Tiles",

@@ -386,8 +386,8 @@ def test_the_exported_file_is_as_long_as_the_tile_says(panel, tmp_path):
 def test_latency_is_measured_when_asked_and_goes_with_its_recipe(panel):
     panel.type_into_slider("Bits", *["ArrowRight"] * 5)
     panel.settle()
-    panel.show("Latency")
-    card = panel.root.get_by_role("region", name="Latency", exact=True)
+    panel.show("Speed")
+    card = panel.root.get_by_role("region", name="Speed", exact=True)
     expect(card.locator(".cwb-value")).to_be_hidden()
     card.get_by_role("button", name="Measure latency").click()
     expect(card.get_by_role("button", name="Measure again")).to_be_visible(timeout=PATIENCE)

@@ -65,4 +65,5 @@ def test_no_module_is_left_over_and_every_style_lies_beside_its_module():
 @pytest.mark.parametrize("path", [*SCRIPTS, *sorted(FOLDER.glob("*/*.css"))], ids=lambda path: path.name)
 def test_no_string_is_parsed_as_markup_or_code_and_nothing_is_fetched_elsewhere(path):
     forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|https?://|@import"
-    assert not re.search(forbidden, path.read_text())
+    text = path.read_text().replace("http://www.w3.org/2000/svg", "")  # a name, not an address
+    assert not re.search(forbidden, text)

@@ -57,7 +57,8 @@ class Dashboard:
     """
 
     pieces: ClassVar[tuple[str, ...]] = (
-        "header", "sliders", "steps", "welcome", "tiles", "tradeoff", "layers", "latency", "history", "glossary",
+        "header", "sliders", "steps", "welcome", "tiles", "tradeoff", "layers", "graph", "speed", "history",
+        "glossary",
     )  # fmt: skip
 
     def __init__(self, session: Session) -> None:

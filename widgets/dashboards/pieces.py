@@ -35,7 +35,13 @@ class Layers(Dashboard):
     pieces = ("layers",)
 
 
-class Latency(Dashboard):
-    """How long one input takes, measured when asked for."""
+class Graph(Dashboard):
+    """The network's graph, coloured by a figure of its layers."""
 
-    pieces = ("latency",)
+    pieces = ("graph",)
+
+
+class Speed(Dashboard):
+    """How long one input takes, measured when asked for, and each layer under the roof of this machine."""
+
+    pieces = ("speed",)

@@ -1,4 +1,4 @@
-"""Voila with this project's page, settings and one more address, for Plotly's script."""
+"""Voila with this project's page and settings, and addresses for Plotly's script and for Netron."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from voila.app import Voila
 from voila.static_file_handler import AllowListFileHandler, TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
+from widgets.dashboards import exports
 from widgets.server.bundle import bundle_handlers
 from widgets.server.kernels import Kernels
+from widgets.server.netron import netron_handlers
 from widgets.server.page import Page, TemplateFile
 from widgets.server.paths import CONFIG
 
@@ -61,9 +63,10 @@ class DashboardServer(Voila):
             for address, handler, *given in super().init_handlers()
             if handler is not AllowListFileHandler  # files of the notebooks' folder, which no page shows
         ]
-        return [*bundle_handlers(self.server_url), *handlers]
+        return [*bundle_handlers(self.server_url), *netron_handlers(self.server_url), *handlers]
 
     def initialize(self, argv: list[str] | None = None) -> None:
+        exports.begin()  # before there is a kernel, which is told of it
         super().initialize(argv)
         signal.signal(signal.SIGINT, self._handle_signal_stop)
 

@@ -1,10 +1,12 @@
-"""Jupyter Server extension: lets JupyterLab's server hand out Plotly's script too."""
+"""Jupyter Server extension: lets JupyterLab's server hand out Plotly's script, and Netron on exported files, too."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from widgets.dashboards import exports
 from widgets.server.bundle import bundle_handlers
+from widgets.server.netron import netron_handlers
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -12,4 +14,6 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    server.web_app.add_handlers(".*$", bundle_handlers(server.web_app.settings["base_url"]))
+    exports.begin()
+    base = server.web_app.settings["base_url"]
+    server.web_app.add_handlers(".*$", [*bundle_handlers(base), *netron_handlers(base)])

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 Point = tuple[float, float]  # along, across
 Edge = tuple[int, int]
 
-BETWEEN_RANKS, BETWEEN_LANES, WIRE = 26.0, 14.0, 6.0  # room between boxes, and a lane that holds lines alone
+BETWEEN_RANKS, BETWEEN_LANES, WIRE = 20.0, 14.0, 6.0  # room between boxes, and a lane that holds lines alone
 
 
 @dataclass(frozen=True)

@@ -60,17 +60,19 @@ class Machine:
         return self.macs_per_second / bandwidth.bytes_per_second
 
 
-def machine(store: Store | None = None, *, cancelled: Callable[[], bool] = lambda: False) -> Machine:
+def machine(
+    store: Store | None = None, *, again: bool = False, cancelled: Callable[[], bool] = lambda: False
+) -> Machine:
     """The best that was seen of this processor, with this version of torch, on as many threads as it uses now.
 
-    The first call in a process measures: a second, and one more where the kernel must be compiled first. Raises Stopped
-    where `cancelled` says so.
+    The first call in a process measures: a second, and one more where the kernel must be compiled first. again: measure
+    in any case. Raises Stopped where `cancelled` says so.
     """
     store = store or Store.default()
     threads = torch.get_num_threads()
     key = fingerprint("machine", _VERSION, processor(), sorted(features()), threads, torch.__version__)
     known = _kept(store.noted(key))
-    if known is None or key not in _measured:
+    if known is None or again or key not in _measured:
         found = measured(threads, cancelled)
         known = found if known is None else _better(known, found)
         store.note(key, asdict(known))

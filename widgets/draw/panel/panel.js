@@ -5,15 +5,16 @@ import { createAddress } from "./address.js";
 import { followHeight } from "./columns.js";
 import { make, setText } from "./elements.js";
 import { createGlossary } from "./glossary.js";
+import { createGraph } from "./graph.js";
 import { createHeader } from "./header.js";
 import { createHistory } from "./history.js";
-import { createLatency } from "./latency.js";
 import { createLayers } from "./layers.js";
 import { createLink } from "./link.js";
 import { createPictures } from "./pictures.js";
 import { createPlot } from "./plot.js";
 import { createError } from "./remarks.js";
 import { createSliders } from "./sliders.js";
+import { createSpeed } from "./speed.js";
 import { createStage } from "./stage.js";
 import { createSnapshots } from "./snapshots.js";
 import { createSteps } from "./steps.js";
@@ -24,7 +25,9 @@ import { createWatch } from "./watch.js";
 import { createWelcome } from "./welcome.js";
 
 // What stands on the stage, in the order of its tabs.
-const CARDS = { tradeoff: createPlot, layers: createLayers, latency: createLatency, history: createSnapshots };
+const CARDS = {
+  tradeoff: createPlot, layers: createLayers, graph: createGraph, speed: createSpeed, history: createSnapshots,
+};
 
 function createSpoken({ link, signal }) {
   const region = make("p", { className: "cwb-spoken", role: "status", "aria-live": "polite" });
