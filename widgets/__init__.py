@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from widgets.dashboards.dashboard import Dashboard
     from widgets.dashboards.kernel_benchmark import KernelBenchmark
-    from widgets.dashboards.pieces import Graph, Layers, Sliders, Speed, Steps, Tiles, TradeOff
+    from widgets.dashboards.pieces import Graph, Layers, Sliders, Speed, Steps, Strip, Tiles, TradeOff
     from widgets.dashboards.progress import Progress
     from widgets.dashboards.stakeholders import Stakeholders
     from widgets.documents.heatmap import Heatmap
@@ -24,6 +24,7 @@ __all__ = [
     "Speed",
     "Stakeholders",
     "Steps",
+    "Strip",
     "Tiles",
     "TradeOff",
 ]

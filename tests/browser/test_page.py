@@ -117,7 +117,7 @@ def test_a_layer_is_set_apart_and_given_back(panel, tmp_path):
     file = tmp_path / "recipe.json"
     file.write_text(workbench.Recipe.sliders(bits=4, overrides={"fc1": {"bits": 3}}).to_json())
     assert_tiles_say(panel, measured(LENET, "--recipe", str(file)))
-    expect(panel.root.get_by_text("set apart", exact=True).first).to_be_visible()
+    expect(panel.root.get_by_text("own value", exact=True).first).to_be_visible()
     panel.root.get_by_role("button", name="Clear Bits of layer fc1").press("Enter")
     assert_tiles_say(panel, measured(LENET, "--bits", "4"))
     panel.root.get_by_role("button", name="Adjust layer fc1").press("Enter")
@@ -428,7 +428,17 @@ def test_every_control_is_reached_seen_and_named_by_keyboard_alone(panel):
         wanted += [badge, "its figure"]
     for slider in ("Sparsity", "Bits", "Rank"):
         wanted += [f"About {slider.lower()}", slider, f"{slider} method", f"Options and source of {slider.lower()}"]
-    wanted += ["More steps", "Trade-off", "Show", "Across", "its points", "What the badges and terms mean"]
+    wanted += [
+        "More steps",
+        "Sparsity",
+        "Below the bars",
+        "fc1: Sparsity",
+        "Trade-off",
+        "Show",
+        "Across",
+        "its points",
+        "What the badges and terms mean",
+    ]
     by_count = {r".*: how it came about": "its figure", r"All .* table": "its points"}  # called by what there is
     called = [next((word for like, word in by_count.items() if re.fullmatch(like, name)), name) for name in names]
     assert called == wanted

@@ -1,12 +1,14 @@
 """The rows of the layer table."""
 
+import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import workbench
 from tests.widgets.reports import assessed
-from widgets.views.layers import layers
+from widgets.views.layers import layers, whole
 from workbench.methods.quantize.activations import Activations
 from workbench.methods.quantize.uniform import Uniform
 from workbench.recipe import Recipe, Step
@@ -53,3 +55,23 @@ def test_without_an_original_there_is_nothing_to_compare_with(squeezed):
     rows = layers(replace(squeezed, original=None))
     assert {row["original_share"] for row in rows} == {0}
     assert {row["change"] for row in rows} == {""}
+
+
+def test_what_a_layer_takes_is_shown_as_a_share_of_the_largest_and_of_all(lenet):
+    report = assessed(lenet, sparsity=0.5)
+    rows, originals = layers(report), report.original.costs
+    for column, name in (("bytes", "size"), ("effective_macs", "effective_macs"), ("energy", "energy")):
+        was = [originals[name].by_layer[row["name"]] for row in rows]
+        now = [layer.costs[column] for layer in report.layers]
+        assert [row["glances"][column]["was"] for row in rows] == pytest.approx([one / max(was) for one in was])
+        assert [row["glances"][column]["now"] for row in rows] == pytest.approx([one / max(was) for one in now])
+    shares = [re.findall(r"\(([\d.]+)", row["glance"]) for row in rows]
+    assert np.array(shares, float).sum(0) == pytest.approx([100, 100, 100], abs=0.2)
+
+
+def test_the_whole_network_tells_what_own_values_have_made_of_the_sliders_share(lenet):
+    own = {"fc1": {"sparsity": 0.9, "bits": 2}}
+    report = assessed(lenet, sparsity=0.5, bits=4, overrides=own)
+    zeros = 1 - sum(row.nonzeros for row in report.layers) / sum(row.weights for row in report.layers)
+    bits = (235_200 * 2 + 31_000 * 4) / 266_200
+    assert whole(report).replace("\u00a0", " ") == f"Whole network: {100 * zeros:.1f} % zeros, {bits:.3g} bits a weight"

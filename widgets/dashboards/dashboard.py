@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from IPython.display import display
 
 from widgets.controls.position import Position
+from widgets.controls.refusals import refusals
 from widgets.controls.settings import LARGEST_NUMBER, shown
 from widgets.dashboards.expecting import Expecting
 from widgets.dashboards.foresight import Foresight
@@ -57,8 +58,8 @@ class Dashboard:
     """
 
     pieces: ClassVar[tuple[str, ...]] = (
-        "header", "sliders", "steps", "welcome", "tiles", "tradeoff", "layers", "graph", "speed", "history",
-        "glossary",
+        "header", "sliders", "steps", "welcome", "tiles", "strip",
+        "tradeoff", "layers", "graph", "speed", "history", "glossary",
     )  # fmt: skip
 
     def __init__(self, session: Session) -> None:
@@ -275,6 +276,7 @@ class Dashboard:
             running=None if self._training is None else training(self._training, self._ending),
             error=self._refusal or (answered and self._last.error) or "",
             foreign=self._foreign,
+            refused=refusals(self._model(self._position.model), self._position),
         )
 
     def _plot(self, update: Update) -> None:

@@ -29,6 +29,12 @@ class TradeOff(Dashboard):
     pieces = ("tradeoff",)
 
 
+class Strip(Dashboard):
+    """All layers side by side, each bar a control."""
+
+    pieces = ("strip",)
+
+
 class Layers(Dashboard):
     """The layers, each with sliders of its own."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from widgets.controls import sliders, steps
@@ -11,13 +11,14 @@ from widgets.draw.plotly_bundle import bundle_tag
 from widgets.views.challenges import challenges
 from widgets.views.glossary import explained, glossary
 from widgets.views.latency import latency
-from widgets.views.layers import beside, layers
+from widgets.views.layers import GLANCES, beside, layers, whole
 from widgets.views.recipe import describe
 from widgets.views.remarks import remarks
 from widgets.views.spoken import spoken
 from widgets.views.tiles import tiles
 from widgets.views.tradeoff import described
 from workbench.devices.device import Device
+from workbench.method import AxisName
 from workbench.models import zoo
 from workbench.network.model import Model
 from workbench.report.report import Report
@@ -41,6 +42,7 @@ def catalogue(own: Model | None, pieces: Sequence[str]) -> dict[str, Any]:
         "order": list(steps.SLIDERS),
         "most_added": steps.MOST_ADDED,
         "axes": described(),
+        "glances": [list(glance) for glance in GLANCES],
         "glossary": glossary(),
         "words": explained(),
         "plotly": bundle_tag(),
@@ -61,13 +63,15 @@ def screen(
     running: dict[str, Any] | None = None,
     error: str = "",
     foreign: bool = False,
+    refused: Mapping[AxisName, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The page's state.
 
     seq: number of the newest move that the page has sent. answered: of the one that `report` answers. move: the
     session's. fresh: whether `report` is that of `position`, which follows from that move. timing: whether its latency
     is on the way. running: what is trained, see `widgets.views.training`. error: a sentence, or "". foreign: whether
-    the recipe has no position. The page's `network` is the one that its figures are of.
+    the recipe has no position. refused: layers that sliders leave alone, see `widgets.controls.refusals`. The page's
+    `network` is the one that its figures are of.
     """
     return {
         "seq": seq,
@@ -86,6 +90,8 @@ def screen(
         "timing": timing,
         "training": running,
         "layers": layers(report) if report else [],
+        "whole": whole(report) if report else "",
+        "refusals": refused,
         "beside": beside(report) if report and report.beside else None,
         "remarks": remarks(report) if report else [],
         "challenges": challenges(report) if report else [],

@@ -1,7 +1,8 @@
-"""The layer strip: one row a layer, with its bytes, non-zeros, bits, rank, encoding and what there is to say of it."""
+"""The layers: of each its bytes, operations, energy, non-zeros, bits, rank, encoding and what there is to say of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from widgets.views import numbers
@@ -11,6 +12,7 @@ from workbench.report.beside import by_owner
 from workbench.report.layers import LayerRow
 from workbench.report.report import Report
 
+GLANCES = (("bytes", "Bytes"), ("effective_macs", "Operations"), ("energy", "Energy"))
 _KINDS = {
     "conv1d": "1-D convolution", "conv2d": "convolution", "conv3d": "3-D convolution", "matmul": "product",
     "conv_transpose1d": "1-D transposed convolution", "conv_transpose2d": "transposed convolution",
@@ -21,11 +23,63 @@ _KINDS = {
 def layers(report: Report) -> list[dict[str, Any]]:
     """Rows of finished text in the order of the report, with shares (0..1) for their bars.
 
-    share: of the largest original layer, so that bars compare across layers; `original_share` likewise.
+    share: of the largest original layer, so that bars compare across layers; `original_share` likewise. glances: the
+    same two, {"now", "was"}, of each of `GLANCES`. glance: these figures in one line, each with its share of all.
     """
-    originals = report.original.size.by_layer if report.original else {}
-    largest = max([*(originals.get(row.name, 0) for row in report.layers), *(row.bytes for row in report.layers), 1])
-    return [_row(row, originals.get(row.name, 0), largest) for row in report.layers]
+    originals = {column: _originals(report, column) for column, _ in GLANCES}
+    largest = {column: max(1e-30, *_all(report, column), *originals[column].values()) for column in originals}
+    totals = {column: sum(_all(report, column)) for column in originals}
+    return [
+        {
+            **_row(row, originals["bytes"].get(row.name, 0), largest["bytes"]),
+            "glance": _glance(row, totals),
+            "glances": {
+                column: {
+                    "now": row.costs[column] / largest[column],
+                    "was": originals[column].get(row.name, 0) / largest[column],
+                }
+                for column in originals
+            },
+        }
+        for row in report.layers
+    ]
+
+
+def whole(report: Report) -> str:
+    """What all layers together have come to, whatever each was given: "Whole network: 88.2 % zeros, 3.4 bits"."""
+    weights = sum(row.weights for row in report.layers)
+    if not weights:
+        return ""
+    zeros = percent_of_all(weights - sum(row.nonzeros for row in report.layers), weights)
+    bits = sum(row.weights * row.bits for row in report.layers) / weights
+    return f"Whole network: {zeros} zeros, {bits:.3g}{numbers.NBSP}bits a weight"
+
+
+def percent_of_all(part: float, whole: float) -> str:
+    return numbers.percent(part / whole if whole else 0.0, 1)
+
+
+def _originals(report: Report, column: str) -> Mapping[str, float]:
+    """Layer -> what it had of a cost before, of the layers that there are."""
+    if report.original is None:
+        return {}
+    figure = next((one for one in report.original.costs.values() if one.metric.column == column), None)
+    names = {row.name for row in report.layers}
+    return {name: value for name, value in figure.by_layer.items() if name in names} if figure else {}
+
+
+def _all(report: Report, column: str) -> list[float]:
+    return [row.costs[column] for row in report.layers]
+
+
+def _glance(row: LayerRow, totals: Mapping[str, float]) -> str:
+    """Such as "12.4 kB (22.1 %) · 480 k operations (20.9 %) · 4.94 µJ (1.9 %)"."""
+    texts = {
+        "bytes": numbers.bytes_(row.bytes),
+        "effective_macs": numbers.counted(row.effective_macs, "MACs"),
+        "energy": numbers.joules(row.energy),
+    }
+    return " · ".join(f"{text} ({percent_of_all(row.costs[column], totals[column])})" for column, text in texts.items())
 
 
 def beside(report: Report) -> dict[str, Any]:
@@ -43,7 +97,7 @@ def beside(report: Report) -> dict[str, Any]:
     }
 
 
-def _row(row: LayerRow, original: int, largest: int) -> dict[str, Any]:
+def _row(row: LayerRow, original: float, largest: float) -> dict[str, Any]:
     return {
         "name": row.name,
         "label": printable(row.name),

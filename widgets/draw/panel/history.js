@@ -97,7 +97,7 @@ export function createHistory({ link, address, root, signal }) {
   for (const event of ["focusin", "input", "change", "click"]) root.addEventListener(event, touched, { capture: true });
   root.addEventListener("pointerdown", (event) => {
     settle();
-    pressed = event.target.type === "range"; // the list of a select swallows the release
+    pressed = Boolean(event.target.closest('input[type="range"], [role="slider"]')); // the list of a select swallows the release
   });
   for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, release, { signal });
   root.addEventListener("keydown", (event) => {

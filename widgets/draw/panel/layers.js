@@ -1,6 +1,7 @@
-// The layer table. Each layer can be set apart from the global sliders, and given back to them.
+// The layer table. Each layer can be given values of its own, and follow the global sliders again.
 
 import { make, newId, setItems, setShown, setText } from "./elements.js";
+import { giveOwn, takeOwn } from "./overrides.js";
 import { makeRange } from "./range.js";
 import { stopText } from "./sliders.js";
 import { makeWord } from "./tip.js";
@@ -9,7 +10,7 @@ const LAYER_COLUMNS = ["Layer", "Bytes", "Non-zero", "Bits", "Rank", "Encoding",
 
 function createLayerRow(link, catalogue, { name, label }) {
   const kind = make("span", { className: "cwb-muted" });
-  const apart = make("span", { className: "cwb-apart", text: "set apart", hidden: true });
+  const apart = make("span", { className: "cwb-apart", text: "own value", hidden: true });
   const note = make("p");
   const latencyNote = make("p");
   const remark = make("tr", { className: "cwb-layer-note", hidden: true }, make("td", { colspan: LAYER_COLUMNS.length }, note, latencyNote));
@@ -97,8 +98,7 @@ function createOverride(link, slider, name, label) {
   const { axis } = slider;
   const moved = (stop) =>
     link.change((position) => {
-      // A literal: assigning to a layer called __proto__ would change the object itself.
-      position.overrides = { ...position.overrides, [name]: { ...position.overrides[name], [axis]: stop } };
+      giveOwn(position, [name], axis, stop);
     });
   const range = makeRange(slider, slider.label, moved, () => link.reach(axis, name));
   range.input.setAttribute("aria-label", `${slider.label} of layer ${label}`);
@@ -106,9 +106,7 @@ function createOverride(link, slider, name, label) {
     type: "button", className: "cwb-quiet", text: "Clear", "aria-label": `Clear ${slider.label} of layer ${label}`,
     onclick: () =>
       link.change((position) => {
-        const { [axis]: _, ...rest } = position.overrides[name] ?? {};
-        delete position.overrides[name];
-        if (Object.keys(rest).length) position.overrides = { ...position.overrides, [name]: rest };
+        takeOwn(position, [name], axis);
       }),
   });
   const root = make(
@@ -132,7 +130,7 @@ function createOverride(link, slider, name, label) {
 export function createLayers({ link, catalogue }) {
   const body = make("tbody");
   const clear = make("button", {
-    type: "button", text: "Clear all",
+    type: "button", text: "All follow the sliders",
     onclick: () =>
       link.change((position) => {
         position.overrides = {};
@@ -172,7 +170,7 @@ export function createLayers({ link, catalogue }) {
     setText(besideText, state.beside?.summary ?? "");
     setItems(besideList, state.beside?.owners ?? []);
     const apart = Object.keys(position.overrides).length;
-    setText(count, apart ? `${apart} set apart from the sliders` : `${state.layers.length} layers, all following the sliders`);
+    setText(count, apart ? `${apart} with values of their own` : `${state.layers.length} layers, all following the sliders`);
     setShown(clear, apart > 0);
     table.classList.toggle("cwb-timed", state.latency !== null);
     root.dataset.current = String(current);

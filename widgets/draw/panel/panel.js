@@ -18,6 +18,7 @@ import { createSpeed } from "./speed.js";
 import { createStage } from "./stage.js";
 import { createSnapshots } from "./snapshots.js";
 import { createSteps } from "./steps.js";
+import { createStrip } from "./strip.js";
 import { followTheme } from "./theme.js";
 import { createTiles } from "./tiles.js";
 import { createTip } from "./tip.js";
@@ -63,13 +64,14 @@ function compose(page) {
   page.pictures.look(page.stage.current);
   const controls = [piece("sliders", createSliders), piece("steps", createSteps), piece("welcome", createWelcome)].filter(Boolean);
   const tiles = piece("tiles", createTiles);
+  const strip = piece("strip", createStrip);
   const parts = [
     tiles,
     controls.length ? make("div", { className: "cwb-controls" }, ...controls) : null,
-    cards.length ? make("div", { className: "cwb-main" }, page.stage.root) : null,
+    strip || cards.length ? make("div", { className: "cwb-main" }, strip, cards.length ? page.stage.root : null) : null,
   ];
   const body = make("div", { className: "cwb-body" }, ...parts);
-  body.classList.toggle("cwb-columns", Boolean(controls.length) && (Boolean(tiles) || cards.length > 0));
+  body.classList.toggle("cwb-columns", Boolean(controls.length) && Boolean(tiles || strip || cards.length));
   return [
     piece("header", createHeader),
     createError(page),
