@@ -31,8 +31,8 @@ function createRow(id, { go, compare, edit, remove }) {
   const note = make("p", { className: "cwb-help" });
   const from = make("p", { className: "cwb-help" });
   const figures = make("span", { className: "cwb-muted" });
-  const name = make("button", { type: "button", className: "cwb-quiet cwb-small", onclick: () => edit(id) });
-  const forget = make("button", { type: "button", className: "cwb-quiet cwb-small", text: "Delete", onclick: () => remove(id) });
+  const name = make("button", { type: "button", className: "cwb-quiet", onclick: () => edit(id) });
+  const forget = make("button", { type: "button", className: "cwb-quiet", text: "Delete", onclick: () => remove(id) });
   const root = make(
     "li",
     { className: "cwb-place" },
