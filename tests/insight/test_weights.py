@@ -22,6 +22,7 @@ def test_every_weight_is_counted_once(lenet, squeezed):
             assert found.counts.size == BINS == found.edges.size - 1
             assert found.counts.sum() + found.zeros == tensor.size
             assert found.zeros == np.count_nonzero(tensor == 0)
+            assert (found.low, found.high) == (tensor.min(), tensor.max())
 
 
 def test_a_bin_counts_what_lies_between_its_edges():
@@ -89,7 +90,7 @@ def test_a_small_mask_has_a_bit_a_weight_and_a_large_one_a_byte_a_cell(monkeypat
 
 def test_energy_is_the_squared_frobenius_norm_and_a_cut_keeps_the_first_values(lenet, factored):
     layer = lenet.layer("fc1")
-    found = spectrum(layer.weight, factored.stored["fc1"])
+    found = spectrum(layer.form, factored.stored["fc1"])
     assert found.rank == factored.stored["fc1"].rank == 60
     assert (found.before**2).sum() == pytest.approx((layer.weight.astype(np.float64) ** 2).sum(), rel=1e-9)
     assert found.before == pytest.approx(np.linalg.svd(layer.weight.astype(np.float64), compute_uv=False), abs=1e-6)
@@ -102,17 +103,17 @@ def test_energy_is_the_squared_frobenius_norm_and_a_cut_keeps_the_first_values(l
 def test_the_cut_of_a_truncated_svd_leaves_the_energy_that_it_says(lenet):
     form = workbench.compress(lenet, workbench.Recipe.sliders(rank=0.2)).stored["fc1"]
     weight = lenet.layer("fc1").weight.astype(np.float64)
-    found = spectrum(lenet.layer("fc1").weight, form)
+    found = spectrum(lenet.layer("fc1").form, form)
     lost = ((weight - form.compose()) ** 2).sum() / (weight**2).sum()
     assert found.energy[found.rank - 1] == pytest.approx(1 - lost, abs=1e-6)
-    plain = spectrum(lenet.layer("fc1").weight, lenet.layer("fc1").form)
+    plain = spectrum(lenet.layer("fc1").form, lenet.layer("fc1").form)
     assert plain.rank is None and np.array_equal(plain.before, plain.after)
 
 
 def test_a_matrix_too_large_for_a_moment_has_no_spectrum():
     weight = np.zeros((2049, 2050), np.float32)
-    assert spectrum(weight, Form.of(weight)) is None
-    nothing = spectrum(weight[:3], Form.of(weight[:3]))
+    assert spectrum(Form.of(weight), Form.of(weight)) is None
+    nothing = spectrum(Form.of(weight[:3]), Form.of(weight[:3]))
     assert nothing.energy.tolist() == [1, 1, 1] and nothing.holding(0.9) == 1
 
 

@@ -82,6 +82,11 @@ def _glance(row: LayerRow, totals: Mapping[str, float]) -> str:
     return " · ".join(f"{text} ({percent_of_all(row.costs[column], totals[column])})" for column, text in texts.items())
 
 
+def kind(name: str, shape: tuple[int, ...]) -> str:
+    """Such as "convolution 20×1×5×5"."""
+    return f"{_KINDS.get(name, name)} {numbers.TIMES.join(str(side) for side in shape)}"
+
+
 def beside(report: Report) -> dict[str, Any]:
     """The tensors that no layer holds: a line on all of them, and one for each module."""
     owners = by_owner(report.beside)
@@ -101,7 +106,7 @@ def _row(row: LayerRow, original: float, largest: float) -> dict[str, Any]:
     return {
         "name": row.name,
         "label": printable(row.name),
-        "kind": f"{_KINDS.get(row.kind, row.kind)} {numbers.TIMES.join(str(n) for n in row.shape)}",
+        "kind": kind(row.kind, row.shape),
         "nonzeros": f"{row.nonzeros:,} of {row.weights:,}",
         "density": row.nonzeros / row.weights if row.weights else 0.0,
         "density_text": numbers.percent(row.nonzeros / row.weights if row.weights else 0.0, 1),

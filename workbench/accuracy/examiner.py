@@ -300,7 +300,7 @@ def answers_so_far(compressed: EncodedModel) -> Answers:
     truth, task = selected_images(compressed.model).truth, task_of(compressed.model)
     if compressed.from_file:
         return task.unanswered(truth)
-    return _given.get(_key(compressed), lambda: task.unanswered(truth))
+    return _given.get(remembered_by(compressed), lambda: task.unanswered(truth))
 
 
 def _taken_so_far(compressed: EncodedModel) -> Taken | None:
@@ -310,10 +310,11 @@ def _taken_so_far(compressed: EncodedModel) -> Taken | None:
     images = len(selected_images(compressed.model))
     if compressed.from_file:
         return untaken(images)
-    return _taken.get(_key(compressed), lambda: untaken(images))
+    return _taken.get(remembered_by(compressed), lambda: untaken(images))
 
 
-def _key(compressed: EncodedModel) -> Hashable:
+def remembered_by(compressed: EncodedModel) -> Hashable:
+    """What answers are remembered under: network, images and recipe. Of one read from a file it does not tell all."""
     return *_identity(compressed.original), compressed.recipe.digest, compressed.trained_from
 
 

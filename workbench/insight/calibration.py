@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.accuracy.examiner import selected_images, task_of
+from workbench.accuracy.examiner import remembered_by, selected_images, task_of
 from workbench.accuracy.restart import Evaluator
 from workbench.cache import Cache
 from workbench.errors import Stopped
@@ -49,22 +49,28 @@ def reliability(confidence: Shares, right: NDArray[np.bool_], bins: int = BINS) 
 def confidences(network: EncodedModel, cancelled: Callable[[], bool] = lambda: False) -> Shares:
     """[images], in the order in which they are run: how sure the network is of the class that it answers.
 
-    Of a task whose truth is a label. Runs all test images at the first call for a network.
-    Raises ModelError, and Stopped where `cancelled` says so between two batches.
+    Of a task whose truth is a label. Runs all test images at the first call for a network; one that was interrupted is
+    gone on with. Raises ModelError, and Stopped where `cancelled` says so between two batches.
     """
-    return _known.get("confidences", lambda: _run(network, cancelled), network)
-
-
-def _run(network: EncodedModel, cancelled: Callable[[], bool]) -> Shares:
     images = selected_images(network.model)
+    owner = network if network.from_file else None
+    found = _known.get(remembered_by(network), lambda: np.full(len(images), np.nan), owner)
+    if np.isnan(found).any():
+        _fill(found, network, cancelled)
+    return found
+
+
+def _fill(found: Shares, network: EncodedModel, cancelled: Callable[[], bool]) -> None:
+    """With what is not known yet, in place; scores that are no numbers make nothing sure."""
+    images, task = selected_images(network.model), task_of(network.model)
     evaluator = Evaluator(network.model, images.inputs, len(images), budget=0)
     evaluator.load(network.forms)
-    task = task_of(network.model)
-    found: list[Shares] = []
     for batch in range(-(-len(images) // evaluator.batch)):
+        wanted = found[batch * evaluator.batch :][: evaluator.batch]
+        if not np.isnan(wanted).any():
+            continue
         if cancelled():
             raise Stopped
         sure = task.probabilities(evaluator.scores(batch))
-        assert sure is not None
-        found.append(sure.max(1))
-    return np.nan_to_num(np.concatenate(found)[: len(images)])
+        assert sure is not None  # of a label there is one
+        wanted[:] = np.nan_to_num(sure.max(1))[: len(wanted)]

@@ -18,11 +18,14 @@ Counts = NDArray[np.int64]
 class Histogram:
     """How many weights lie where; those that are exactly zero are counted apart.
 
-    edges: float64 [bins + 1], equally far apart. counts: [bins], of the weights that are not zero; a weight on an edge
-    is in the bin above. zeros: how many are. distinct: values that there are, zero left out. levels: these, ascending,
-    and how many weights lie on each, [levels]; both empty where there are more than `MOST_LEVELS`.
+    low, high: the smallest and the largest value. edges: float64 [bins + 1], equally far apart. counts: [bins], of the
+    weights that are not zero; one on an edge is in the bin above. zeros: how many are. distinct: values that there are,
+    zero left out. levels: these, ascending, and how many weights lie on each, [levels]; both empty where there are more
+    than `MOST_LEVELS`.
     """
 
+    low: float
+    high: float
     edges: NDArray[np.float64]
     counts: Counts
     zeros: int
@@ -65,4 +68,5 @@ def _histogram(tensor: Floats, edges: NDArray[np.float64]) -> Histogram:
     if distinct > MOST_LEVELS:
         levels, on_level = levels[:0], on_level[:0]
     zeros = tensor.size - filled.size
-    return Histogram(edges, counts.astype(np.int64), zeros, distinct, levels, on_level.astype(np.int64))
+    ends = float(tensor.min(initial=np.inf)), float(tensor.max(initial=-np.inf))
+    return Histogram(*ends, edges, counts.astype(np.int64), zeros, distinct, levels, on_level.astype(np.int64))

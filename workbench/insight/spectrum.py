@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.cache import Cache
 from workbench.kernels.threads.blas import one_thread
 from workbench.weights.arrays import Floats
 from workbench.weights.form import POINT, Form
 
 LARGEST = 2048  # of the shorter side of a matrix: its decomposition takes a second, and cannot be interrupted
 Values = NDArray[np.float64]
+_known: Cache[Values] = Cache(ceiling=2**22)  # of layers as they came
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +41,15 @@ class Spectrum:
         return min(int(np.searchsorted(self.energy, share - 1e-12)) + 1, max(self.before.size, 1))
 
 
-def spectrum(before: Floats, form: Form) -> Spectrum | None:
-    """Of a layer whose weight was `before` and is `form`; None where its matrix is larger than `LARGEST`."""
+def spectrum(before: Form, form: Form) -> Spectrum | None:
+    """Of a layer that was `before` and is `form` now; None where its matrix is larger than `LARGEST`."""
     rows, columns = before.shape[0], math.prod(before.shape[1:])
     if min(rows, columns) > LARGEST:
         return None
-    found = singular_values(before.reshape(rows, columns))
+    found = _known.get("spectrum", lambda: singular_values(before.compose().reshape(rows, columns)), before)
     two = len(form.factors) == 2 and form.factors[1].passage == POINT
-    return Spectrum(found, singular_values(form.compose().reshape(rows, columns)), form.rank if two else None)
+    after = found if form is before else singular_values(form.compose().reshape(rows, columns))
+    return Spectrum(found, after, form.rank if two else None)
 
 
 @one_thread()

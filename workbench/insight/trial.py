@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,9 +49,20 @@ def _said(network: EncodedModel, owner: object, inputs: NDArray[np.float32]) -> 
     """owner: what the module goes with; the original's forms are made anew each time, of a model that stays."""
     task, module = task_of(network.model), _modules.get("module", network.to_torch, owner)
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), _one_thread():
             outputs = module(network.model.entering(torch.from_numpy(inputs)))
     except Exception as error:  # a user's module may fail in any way
         raise ModelError(f"The network cannot run on this picture: {reason(error)}.") from error
     answer, sure = task.answers(outputs, 1), task.probabilities(outputs)
     return Said(answer, None if sure is None else np.nan_to_num(sure[0]))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One picture is too little to be shared: threads that wait for each other take longer, on a busy machine by far."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
