@@ -59,7 +59,7 @@ def _said(network: EncodedModel, owner: object, inputs: NDArray[np.float32]) -> 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One picture is too little to be shared: threads that wait for each other take longer, on a busy machine by far."""
+    """One picture is too little to be shared: threads that wait for each other take far longer."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
