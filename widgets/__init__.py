@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from widgets.dashboards.dashboard import Dashboard
     from widgets.dashboards.kernel_benchmark import KernelBenchmark
-    from widgets.dashboards.pieces import Graph, Layers, Sliders, Speed, Steps, Strip, Tiles, TradeOff
+    from widgets.dashboards.pieces import (
+        Answers,
+        Graph,
+        Layers,
+        Sliders,
+        Speed,
+        Steps,
+        Strip,
+        Tiles,
+        TradeOff,
+        Trial,
+        Weights,
+    )
     from widgets.dashboards.progress import Progress
     from widgets.dashboards.stakeholders import Stakeholders
     from widgets.documents.heatmap import Heatmap
 
 __all__ = [
+    "Answers",
     "Dashboard",
     "Graph",
     "Heatmap",
@@ -27,6 +40,8 @@ __all__ = [
     "Strip",
     "Tiles",
     "TradeOff",
+    "Trial",
+    "Weights",
 ]
 _HOMES = {
     "Dashboard": "dashboards.dashboard",

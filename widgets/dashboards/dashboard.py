@@ -59,7 +59,7 @@ class Dashboard:
 
     pieces: ClassVar[tuple[str, ...]] = (
         "header", "sliders", "steps", "welcome", "tiles", "strip",
-        "tradeoff", "layers", "graph", "speed", "history", "glossary",
+        "tradeoff", "weights", "answers", "trial", "layers", "graph", "speed", "history", "glossary",
     )  # fmt: skip
 
     def __init__(self, session: Session) -> None:

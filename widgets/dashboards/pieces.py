@@ -35,6 +35,24 @@ class Strip(Dashboard):
     pieces = ("strip",)
 
 
+class Weights(Dashboard):
+    """The weights of one layer: histogram, zeros, bits, spectrum, filters."""
+
+    pieces = ("weights",)
+
+
+class Answers(Dashboard):
+    """Which test images are answered otherwise than before, by class, by pair of classes, and how sure."""
+
+    pieces = ("answers",)
+
+
+class Trial(Dashboard):
+    """A picture of one's own, and what both networks say of it."""
+
+    pieces = ("trial",)
+
+
 class Layers(Dashboard):
     """The layers, each with sliders of its own."""
 

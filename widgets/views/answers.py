@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from widgets.views import numbers
 from widgets.views.axes import marks
-from workbench.accuracy.intervals import matched
-from workbench.insight.behaviour import SIGNIFICANT, Behaviour, ByClass, Flips
+from workbench.accuracy import intervals
+from workbench.insight.behaviour import Behaviour, ByClass, Flips
 from workbench.insight.calibration import Reliability
 from workbench.tasks import Answers, Task
 
+BOXES = "Boxes: white the true one, grey the original's, orange now. Figures: overlap with the true one (IoU)."
 ARROW = "\u2192"
 _LARGEST_MATRIX = 20  # classes of a matrix whose cells can be read
 _CHANGES = 8  # largest ones that are listed
@@ -38,6 +39,19 @@ def answer(given: Answers, names: Sequence[str], labelled: bool) -> str:
     return ", ".join(f"{float(number):.3g}".replace("-", numbers.MINUS) for number in given.reshape(-1)[:4])
 
 
+def flip(truth: str, before: str, after: str) -> dict[str, Any]:
+    """One image whose answer changed."""
+    says = [f"true: {truth}", f"original: {before}", f"now: {after}"]
+    return {"truth": truth, "caption": f"{before} {ARROW} {after}", "says": says}
+
+
+def fit(label: str, before: float, after: float) -> dict[str, Any]:
+    """One image whose box changed: how much of what it and the true box cover both of them share."""
+    was, now = (numbers.percent(share, 0) for share in (before, after))
+    says = [f"of class {label}", f"original: {was} overlap with the true box", f"now: {now}"]
+    return {"truth": label, "caption": f"{was.removesuffix(f'{numbers.NBSP}%')} {ARROW} {now}", "says": says}
+
+
 def groups(flips: Flips, changed: int, task: type[Task]) -> list[dict[str, Any]]:
     """What one may choose among: {"key", "label", "count"}; the worst first, all of them together at the end."""
     yes, no = _WORDS["right" if task.name != "locating" else "found"]
@@ -54,11 +68,11 @@ def verdict(flips: Flips, images: int, score: str) -> str:
     lost, gained = len(flips.lost), len(flips.gained)
     if not lost + gained:
         return f"{score}: no difference, each of {images:,} images is answered as rightly as before."
-    found = matched(images, gained, lost)
+    found = intervals.matched(images, gained, lost)
     p = flips.p_value
     chance = f"p {'= ' + format(p, '.2g') if p >= 0.001 else '< 0.001'}, exact McNemar test"
     change = numbers.points(found.value)
-    if p >= SIGNIFICANT:
+    if p >= intervals.SIGNIFICANT:
         return f"{score}: no difference. {change} on {images:,} images could well be chance ({chance})."
     ends = " to ".join(numbers.points(end).removesuffix(f"{numbers.NBSP}points") for end in (found.low, found.high))
     return f"{score}: {change} on {images:,} images, more than chance ({chance}; 95{numbers.NBSP}% interval {ends})."
@@ -115,10 +129,12 @@ def confusion(change: NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]
         ]
         if classes <= _LARGEST_MATRIX
         else [],
-        "changes": [f"{_signed(count)}: {names[row]} taken for {answers[column]}" for count, row, column in top],
         "says": ["How many images more (+) or fewer (\u2212) of each true class (row) get each answer (column)."]
         if off
         else ["Every true class gets each answer as often as before."],
+        "table": [["mistaken most", "images"], *([f"{names[row]} for {answers[at]}", _signed(n)] for n, row, at in top)]
+        if top
+        else [],
         "label": "Change of the confusion matrix: images of each true class by the answer they get, now minus before.",
     }
 

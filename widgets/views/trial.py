@@ -16,6 +16,15 @@ from workbench.tasks import Task, Truth
 _BEST = 3
 
 
+def located(found: Said, truth: Truth | None, task: type[Task]) -> dict[str, Any]:
+    """A box: how well it fits where the true one is known, else where it is, in shares of the sides."""
+    if truth is not None:
+        share = numbers.percent(float(task.grades(found.answer, truth[None])[0]), 0)
+        return {"answer": f"{share} overlap", "rows": []}
+    left, top, right, bottom = (numbers.percent(float(side), 0) for side in found.answer[0])
+    return {"answer": f"{left} to {right} across, {top} to {bottom} down", "rows": []}
+
+
 def said(found: Said, names: Sequence[str], labelled: bool) -> dict[str, Any]:
     """The answer, and the classes that are most probable, the first one first; no classes where none are asked for."""
     rows: list[dict[str, Any]] = []

@@ -16,7 +16,8 @@ from workbench.insight.mask import Mask
 from workbench.insight.spectrum import LARGEST, Spectrum
 
 _LEVELS_APART = 64  # levels that are drawn one by one; more of them as marks along the axis
-_POINTS = 256  # of a line of singular values
+_MARKS = 200
+_POINTS = 128  # of a line of singular values
 _RUNS = {
     "codes": "codes, one after another",
     "values": "the weights themselves",
@@ -40,7 +41,7 @@ def histogram(before: Histogram | None, after: Histogram, gone: Pruned | None) -
         "before": [] if before is None else _heights(axis, before.counts),
         "after": [] if after.levels.size and apart else _heights(axis, after.counts),
         "stems": [[place(level), _share(axis.at(count))] for level, count in _levels(after)] if apart else [],
-        "ticks": [] if apart else sorted({round(place(level), 3) for level, _ in _levels(after)}),
+        "ticks": [] if apart or after.levels.size > _MARKS else [place(level) for level, _ in _levels(after)],
         "zero": {"at": place(0.0), "height": _share(axis.at(after.zeros)), "text": f"{after.zeros:,} zeros"}
         if after.zeros
         else None,
@@ -55,11 +56,12 @@ def histogram(before: Histogram | None, after: Histogram, gone: Pruned | None) -
 
 def zeros(found: Mask, rows_left: int, columns_left: int, columns: int) -> dict[str, Any]:
     """The picture itself travels as a buffer. columns_left: of the input channels, of which there are `columns`."""
-    weights = found.rows * found.columns
+    weights, fullest = found.rows * found.columns, float(found.left.max(initial=0))
     dot = (
         "Each dot is one weight."
         if found.side == 1
-        else f"Each dot stands for {found.side} {numbers.TIMES} {found.side} weights, the darker the more are left."
+        else f"Each dot stands for {found.side} {numbers.TIMES} {found.side} weights, the darker the more are left: "
+        f"at most {numbers.percent(fullest, 0)}."
     )
     share = numbers.percent(found.zeros / weights, 1)
     if not found.zeros:
@@ -68,6 +70,7 @@ def zeros(found: Mask, rows_left: int, columns_left: int, columns: int) -> dict[
         "down": found.left.shape[0],
         "across": found.left.shape[1],
         "bits": found.side == 1,
+        "fullest": int(np.ceil(255 * fullest)) or 1,
         "says": [dot, "Rows are outputs from the top down, columns are what enters, from the left."],
         "table": [
             ["", "left", "of all"],
@@ -179,17 +182,17 @@ def _plain(value: float) -> str:
 
 
 def _told(after: Histogram, gone: Pruned | None) -> list[str]:
-    says = []
+    says = [] if gone is not None else ["The layer was taken apart: these are one factor's numbers, new ones."]
     if gone is not None and gone.count:
         how = (
             f"every one up to {_plain(gone.threshold)} in size"
             if gone.threshold is not None
-            else "not by size alone, but by where they stand"
+            else "not all of one size: it also counts where they stand"
         )
         says.append(f"{gone.count:,} weights became zero, {how}.")
     weights = int(after.counts.sum())
     if weights and after.distinct <= weights // 2:
-        apart = "" if after.levels.size else ", too close to be drawn one by one"
+        apart = ", too close to be drawn one by one" if after.distinct > _MARKS else ""
         says.append(f"The {weights:,} that are left have {after.distinct:,} different values{apart}.")
     if not says:
         says.append("The weights are as they came.")

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from widgets.controls.settings import LARGEST_NUMBER, shown
 from widgets.dashboards.picture import Picture
 from widgets.views import answers as written
-from widgets.views import numbers
 from workbench.accuracy.reference import original
 from workbench.engine.looking import Moment
 from workbench.errors import DataError, RecipeError
@@ -93,6 +92,7 @@ def _flips(
         "group": question["group"],
         "first": first,
         "total": len(places),
+        "legend": written.BOXES if found.task.name == "locating" else "",
         "shape": [] if drawn is None else list(drawn.shape[1:]),
         "images": [
             {
@@ -109,12 +109,11 @@ def _described(found: Behaviour, place: int, names: list[str]) -> dict[str, Any]
     """Truth and both answers in words; of boxes how well they fit, and all three as left, top, right, bottom."""
     rows = [rows[place] for rows in (found.images.truth, found.before, found.after)]
     if found.task.name != "locating":
-        truth, before, after = (written.answer(row, names, found.task.labelled) for row in rows)
-        return {"truth": truth, "before": before, "after": after}
+        return written.flip(*(written.answer(row, names, found.task.labelled) for row in rows))
     fits = [float(found.task.grades(row[None], rows[0][None])[0]) for row in rows[1:]]
-    before, after = (numbers.percent(fit, 0) for fit in fits)
     boxes = [[round(float(side), 3) for side in row] for row in rows]
-    return {"truth": names[int(found.images.labels[place])], "before": before, "after": after, "boxes": boxes}
+    label = names[int(found.images.labels[place])]
+    return {**written.fit(label, fits[0], fits[1]), "boxes": boxes}
 
 
 def _chosen(group: str, found: Behaviour, changed: Flips) -> NDArray[np.int64]:

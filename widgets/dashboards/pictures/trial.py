@@ -51,14 +51,15 @@ def picture(question: Mapping[str, Any], moment: Moment) -> Picture:
         return Picture(content, buffers)
     before, after = both(moment.compressed, inputs)
     count = 0 if before.probabilities is None else len(before.probabilities)
+    located = task.name == "locating"
     names = answers.class_names(task, data.classes, count)
     content |= {
-        "truth": "" if truth is None else answers.answer(truth, names, task.labelled),
-        "before": written.said(before, names, task.labelled),
-        "after": written.said(after, names, task.labelled),
+        "truth": "" if truth is None or located else answers.answer(truth, names, task.labelled),
+        "before": written.located(before, truth, task) if located else written.said(before, names, task.labelled),
+        "after": written.located(after, truth, task) if located else written.said(after, names, task.labelled),
         **written.compared(before, after, truth, task),
     }
-    if task.name == "locating":
+    if located:
         boxes = [before.answer[0], after.answer[0]]
         content["boxes"] = [
             [round(float(side), 3) for side in box] for box in ([] if truth is None else [truth]) + boxes

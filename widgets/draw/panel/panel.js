@@ -2,6 +2,7 @@
 // make anywidget deaf to the kernel.
 
 import { createAddress } from "./address.js";
+import { createAnswers } from "./answers.js";
 import { followHeight } from "./columns.js";
 import { make, setText } from "./elements.js";
 import { createGlossary } from "./glossary.js";
@@ -22,12 +23,15 @@ import { createStrip } from "./strip.js";
 import { followTheme } from "./theme.js";
 import { createTiles } from "./tiles.js";
 import { createTip } from "./tip.js";
+import { createTrial } from "./trial.js";
 import { createWatch } from "./watch.js";
+import { createWeights } from "./weights.js";
 import { createWelcome } from "./welcome.js";
 
 // What stands on the stage, in the order of its tabs.
 const CARDS = {
-  tradeoff: createPlot, layers: createLayers, graph: createGraph, speed: createSpeed, history: createSnapshots,
+  tradeoff: createPlot, weights: createWeights, answers: createAnswers, trial: createTrial, layers: createLayers,
+  graph: createGraph, speed: createSpeed, history: createSnapshots,
 };
 
 function createSpoken({ link, signal }) {
