@@ -302,10 +302,12 @@ def test_a_network_and_a_data_set_of_ones_own_are_measured_with_weights_and_with
 
 def test_a_metric_of_ones_own_is_an_axis_of_the_plot_and_a_tile(folder: Path):
     program = (
-        "import workbench; from widgets.views.tradeoff import compressed_point, described;"
+        "import workbench; from widgets.views.measures import brief, described;"
+        "from widgets.views.points import compressed_point;"
         "from widgets.views.tiles import tiles; model = workbench.load('lenet-300-100/mnist');"
         "report = workbench.assess(workbench.compress(model, workbench.Recipe.sliders(bits=4)), images=100);"
-        "row = compressed_point(report).to_row(report.device);"
-        "print([axis['label'] for axis in described()], row['texts']['biggest_layer'] == tiles(report)[-1]['value'])"
+        "figure = compressed_point(report).figure('biggest_layer', report.device);"
+        "said = brief(figure.metric, figure.value);"
+        "print([axis['label'] for axis in described()][:-1], said == tiles(report)[-1]['value'])"
     )
     assert python(folder, program).endswith("'Biggest layer'] True\n")

@@ -110,7 +110,8 @@ class PanelPage:
 
     def points(self) -> int:
         """How many points the plot says that it holds."""
-        return int(re.search(r"\d+", self.root.locator(".cwb-points summary").inner_text())[0])
+        found = re.search(r"\d+", self.root.locator(".cwb-points summary").inner_text())
+        return int(found[0]) if found else 1
 
 
 def plain(text: str) -> str:

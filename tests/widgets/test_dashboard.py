@@ -78,7 +78,6 @@ def test_a_move_ends_in_what_assess_says_of_the_same_recipe(page, squeezed):
     assert (state["seq"], state["stage"], state["progress"]) == (1, "exact", 1.0)
     assert page.tile("size")["details"][0] == f"{squeezed.compressed.size.value:,}{NBSP}bytes"
     assert page.tile("accuracy")["value"] == f"{100 * squeezed.compressed.accuracy.value:.2f}{NBSP}%"
-    assert page.panel.points["current"] == squeezed.recipe["digest"]
 
 
 def test_the_costs_come_before_the_accuracy_and_name_no_accuracy_of_another_recipe(page):
@@ -254,21 +253,6 @@ def test_measuring_a_recipe_that_the_controls_cannot_show_keeps_it(page):
     assert page.session.recipe == FOREIGN
 
 
-def test_every_point_visited_is_kept_once(page):
-    for stops in ({"bits": 4}, {"bits": 3}, {"bits": 4}):
-        page.move(slide(**stops))
-        page.settled()
-    assert len(page.panel.points["points"]) == 3  # the untouched network, 4 bits, 3 bits
-
-
-def test_points_visited_long_ago_leave_the_plot(page, monkeypatch):
-    monkeypatch.setattr("widgets.views.tradeoff.MOST", 3)
-    for bits in (5, 4, 3, 2):
-        page.move(slide(bits=bits))
-        page.settled()
-    assert [one["label"] for one in page.panel.points["points"]] == ["no compression", "3 bits", "2 bits"]
-
-
 def test_a_recipe_set_in_python_moves_the_sliders(page):
     page.session.recipe = workbench.Recipe.sliders(sparsity=0.3, bits=2)
     assert page.settled()["position"]["stops"] == {"sparsity": 30, "bits": 2, "rank": 100}
@@ -291,7 +275,6 @@ def test_an_added_step_ends_in_what_assess_says_of_the_same_recipe(page, lenet):
     report = workbench.assess(workbench.compress(lenet, workbench.Recipe((Step(activations),))), images=IMAGES)
     assert state["recipe"] == "Quantisation of activations (bits 4)"
     assert page.tile("accuracy")["value"] == f"{100 * report.compressed.accuracy.value:.2f}{NBSP}%"
-    assert page.panel.points["current"] == report.recipe["digest"]
     page.move(lambda position: position["steps"][-1].update(on=False))
     assert page.settled()["recipe"] == "no compression"
 
@@ -417,7 +400,6 @@ def test_a_users_own_network_is_offered_and_needs_no_images(own):
         state = page.settled()
         assert (state["stage"], state["fresh"]) == ("exact", True)
         assert "No test images" in page.tile("accuracy")["note"]
-        assert page.panel.points["points"] == []
     finally:
         dashboard.close()
         session.close()

@@ -36,14 +36,14 @@ def test_a_page_is_heard_when_it_moves(panel, heard):
 
 def test_a_page_cannot_write_anything_else(panel, heard):
     before = panel.get_state()
-    panel.set_state({"state": {"seq": 99}, "points": {}, "catalogue": {}, "_esm": "alert(1)", "layout": None, "x": 1})
+    panel.set_state({"state": {"seq": 99}, "catalogue": {}, "_esm": "alert(1)", "layout": None, "x": 1})
     assert panel.get_state() == before
     assert heard == []
 
 
 def test_a_page_that_was_drawn_late_is_sent_everything_again(panel, sent):
     panel._handle_custom_msg({"kind": "hello"}, [])
-    assert sent == [["state", "points"]]
+    assert sent == ["state"]
 
 
 def test_plotly_is_sent_to_a_page_that_cannot_fetch_it(panel, sent):
@@ -59,7 +59,7 @@ def test_what_a_page_looks_at_is_handed_on(panel, sent, heard):
     assert heard == [{"kind": "hello"}, {"kind": "reach", "axis": "bits", "layer": None}]
 
 
-@pytest.mark.parametrize("content", [None, 5, [], {}, {"kind": ["hello"]}, {"kind": "shutdown"}, "hello"])
+@pytest.mark.parametrize("content", [None, 5, [], {}, {"kind": ["hello"]}, "hello"])
 def test_other_messages_are_ignored(panel, sent, heard, content):
     panel._handle_custom_msg(content, [])
     assert sent == heard == []

@@ -18,14 +18,15 @@ from widgets.controls.refusals import refusals
 from widgets.controls.settings import LARGEST_NUMBER, shown
 from widgets.dashboards.expecting import Expecting
 from widgets.dashboards.foresight import Foresight
+from widgets.dashboards.goals import Goals
 from widgets.dashboards.history import History
 from widgets.dashboards.part import Hear, Part
 from widgets.dashboards.picture import Pictures
+from widgets.dashboards.plot import Plot
 from widgets.dashboards.recipe_text import RecipeText
 from widgets.dashboards.saved import Saved
 from widgets.dashboards.screen import catalogue, screen
 from widgets.draw.panel import Panel
-from widgets.views.tradeoff import Point, compressed_point, tradeoff, visit
 from widgets.views.training import training
 from workbench.compression.compressed import compress
 from workbench.devices.device import Device
@@ -44,7 +45,6 @@ from workbench.report.report import Report
 _log = logging.getLogger(__name__)
 ASKS = ("cancel", "export", "latency", "train", "stop", "follow")  # what a page may ask for, each by the move that does
 _FIELDS = ("seq", "position", *ASKS)
-_PLOT_EVERY = 0.25  # seconds
 _PROGRESS_EVERY = 0.1  # seconds; drawing every batch would take the processor from the network that is being run
 
 
@@ -77,20 +77,23 @@ class Dashboard:
         self._report: Report | None = None
         self._last = Update(-1, False, "costs", None, 0.0)
         self._refusal = ""
-        self._points: dict[tuple[str, str], Point] = {}
-        self._shown = self._plotted = 0.0
+        self._shown = 0.0
         self._move = 0
         self._position = Position(session.model.name, session.device)
         self._position, self._foreign = self._session_position()
         self.panel = Panel(self._moved, self._said, catalogue=catalogue(self._own, self.pieces), state=self._screen())
         self._foresight = Foresight(session, self.panel.send)
         send = self.panel.send
+        goals = Goals(session, send)
         self._parts: tuple[Part, ...] = (
             Pictures(session, send),
             RecipeText(session, send),
             Expecting(session, send),
             History(session, send, lambda: list(self._names())),
+            goals,
         )
+        if "tradeoff" in self.pieces:
+            self._parts += (Plot(session, send, goals),)
         self._saved = Saved(session)
         self._hears: dict[str, Hear] = {"hello": self._drawn, "reach": self._reached}
         for part in self._parts:
@@ -237,8 +240,6 @@ class Dashboard:
                 self._report = update.report
             if not narrower or time.monotonic() - self._shown > _PROGRESS_EVERY:
                 self._show()
-            if update.stage != "latency":
-                self._plot(update)
             if update.newest and update.stage in ("costs", "exact", "cancelled"):
                 self._foresee(further=update.stage != "costs")
 
@@ -278,16 +279,6 @@ class Dashboard:
             foreign=self._foreign,
             refused=refusals(self._model(self._position.model), self._position),
         )
-
-    def _plot(self, update: Update) -> None:
-        """The points visited of late are kept; the page is sent them no more often than it can draw them."""
-        point = update.report and compressed_point(update.report)
-        if point:
-            visit(self._points, point)
-        settled = update.newest and update.stage in ("exact", "cancelled")
-        if update.report and (settled or time.monotonic() - self._plotted > _PLOT_EVERY):
-            self._plotted = time.monotonic()
-            self.panel.show(points=tradeoff(self._points.values(), update.report))
 
     def _names(self) -> dict[str, None]:
         return dict.fromkeys([*([self._own.name] if self._own else []), *zoo.listed()])

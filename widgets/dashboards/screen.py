@@ -12,11 +12,11 @@ from widgets.views.challenges import challenges
 from widgets.views.glossary import explained, glossary
 from widgets.views.latency import latency
 from widgets.views.layers import GLANCES, beside, layers, whole
+from widgets.views.measures import described
 from widgets.views.recipe import describe
 from widgets.views.remarks import remarks
 from widgets.views.spoken import spoken
 from widgets.views.tiles import tiles
-from widgets.views.tradeoff import described
 from workbench.devices.device import Device
 from workbench.method import AxisName
 from workbench.models import zoo
@@ -41,7 +41,7 @@ def catalogue(own: Model | None, pieces: Sequence[str]) -> dict[str, Any]:
         "methods": steps.describe(),
         "order": list(steps.SLIDERS),
         "most_added": steps.MOST_ADDED,
-        "axes": described(),
+        "measures": described(),
         "glances": [list(glance) for glance in GLANCES],
         "glossary": glossary(),
         "words": explained(),

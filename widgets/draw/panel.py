@@ -17,11 +17,11 @@ _ENTRY = Path(__file__).parent / "panel" / "panel.js"
 
 
 class Panel(anywidget.AnyWidget):
-    """Four values travel, each as one message.
+    """Three values travel, each as one message.
 
     catalogue: what never changes (models, devices, sliders, words), sent once. state: all that the page shows, sent at
-    every update. points: the trade-off plot, sent less often. move: where the visitor put the controls, the only one
-    that the page may write; it goes to `on_move` unchecked.
+    every update. move: where the visitor put the controls, the only one that the page may write; it goes to `on_move`
+    unchecked.
 
     What else a page says comes as messages with a "kind": "hello" when it has been drawn, and what the parts of the
     dashboard hear. Each goes, as unchecked, to `on_say`.
@@ -32,7 +32,6 @@ class Panel(anywidget.AnyWidget):
 
     catalogue = traitlets.Dict().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
-    points = traitlets.Dict().tag(sync=True)
     move = traitlets.Dict().tag(sync=True)
 
     def __init__(self, on_move: Callable[[Any], None], on_say: Callable[[dict[str, Any]], None], **values: Any) -> None:
@@ -42,7 +41,7 @@ class Panel(anywidget.AnyWidget):
         self.on_msg(self._asked)
 
     def show(self, **values: dict[str, Any]) -> None:
-        """Send new values of `state` or `points`, from any thread, in the order of the calls."""
+        """Send a new value of `state`, from any thread, in the order of the calls."""
         with self._sending:
             for name, value in values.items():
                 setattr(self, name, value)
@@ -65,7 +64,7 @@ class Panel(anywidget.AnyWidget):
         kind = content.get("kind") if isinstance(content, dict) else None
         if kind == "hello":
             with self._sending:
-                self.send_state(["state", "points"])
+                self.send_state("state")
         if kind == "plotly":
             self.send({"kind": "plotly"}, [compressed_bundle()])
         elif isinstance(kind, str):

@@ -1,127 +1,140 @@
-"""The trade-off plot: one point for every recipe visited of late, its accuracy over what it costs."""
+"""The trade-off plot: any two measures of every point, the front of the exact ones, its knee, and the goals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from widgets.views import numbers
-from widgets.views.recipe import describe
-from workbench.costs import costs
-from workbench.recipe import Recipe
-from workbench.report.figures import Figure, Figures, Metric
-from workbench.report.report import Report
+from widgets.views.goals import goal
+from widgets.views.measures import ACCURACY, brief, logarithmic, measures, written
+from widgets.views.points import UNTOUCHED, Point
+from workbench.report.figures import Metric
+from workbench.report.front import front, knee
 
-MOST = 500  # points that are kept: more can neither be told apart nor drawn at once
 _LOWEST = -1.0  # a score that falls below is drawn there: one such point would flatten all others
-_UNTOUCHED = Recipe().digest
 
 
 @dataclass(frozen=True)
-class Point:
-    """One recipe on one network. accuracy, low, high: shares, 1 at best; `exact` once all images were run.
+class Axes:
+    """Names of the measures across and up."""
 
-    costs: metric -> figure, of those that an axis shows. on: device -> the same, of the metrics that depend on it, for
-    the devices that it was visited on.
-    """
-
-    model: str
-    digest: str
-    label: str
-    costs: Mapping[str, Figure]
-    on: Mapping[str, Mapping[str, Figure]]
-    accuracy: float
-    low: float
-    high: float
-    exact: bool
+    x: str = "size"
+    y: str = ACCURACY.name
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What makes two visits the same point."""
-        return self.model, self.digest
-
-    def after(self, earlier: Point | None) -> Point:
-        """This visit, with what an earlier one to the same recipe knew of other devices."""
-        return self if earlier is None else replace(self, on={**earlier.on, **self.on})
-
-    def to_row(self, device: str) -> dict[str, Any]:
-        """What the page draws and lists; a figure is None where it is not known, or not on `device`."""
-        figures = {**self.costs, **self.on.get(device, {})}
-        row: dict[str, Any] = {"digest": self.digest, "label": self.label}
-        texts = {}
-        for metric in axes():
-            figure = figures.get(metric.name)
-            unknown = "not on this device yet" if metric.by_device and self.on else "not known"
-            row[metric.name] = figure and figure.value
-            texts[metric.name] = unknown if figure is None else numbers.written(figure.value, metric.unit)
-        return {
-            **row,
-            "accuracy": max(self.accuracy, _LOWEST),
-            "low": max(self.low, _LOWEST),
-            "high": max(self.high, _LOWEST),
-            "exact": self.exact,
-            "texts": {**texts, "accuracy": numbers.percent(self.accuracy)},
-        }
+    def pair(self) -> tuple[Metric, Metric]:
+        return measures()[self.x], measures()[self.y]
 
 
-def axes() -> tuple[Metric, ...]:
-    """The metrics that accuracy can be drawn over."""
-    return tuple(cost.metric for cost in costs() if cost.metric.axis)
+def rows(points: Iterable[Point], original: Point | None, device: str) -> dict[str, dict[str, Any]]:
+    """Digest -> what the page draws and lists of one point; the original first.
 
-
-def described() -> list[dict[str, Any]]:
-    """The axes as the page is told of them."""
-    return [{"key": metric.name, "label": metric.title, "unit": metric.unit} for metric in axes()]
-
-
-def visit(points: dict[tuple[str, str], Point], point: Point, most: int | None = None) -> None:
-    """Add `point` to `points`, the latest visited last, and drop the longest unvisited of more than `most`.
-
-    Untouched networks stay before all others.
+    values: of each measure in the order of `measures`, a share in per cent, None where it is not known, or not on
+    `device`. texts: the same as they are written. bar: the 95 % interval of the score in per cent, None where it is not
+    known. kind: "original", "visited" or "suggested".
     """
-    points[point.key] = point.after(points.pop(point.key, None))
-    if len(points) > (most or MOST):
-        earlier = list(points)[:-1]
-        del points[next((key for key in earlier if key[1] != _UNTOUCHED), earlier[0])]
+    shown = {point.digest: point for point in points}
+    if original is not None:
+        shown = {UNTOUCHED: original} | {digest: one for digest, one in shown.items() if digest != UNTOUCHED}
+    return {digest: _row(point, device, point is original) for digest, point in shown.items()}
 
 
-def compressed_point(report: Report) -> Point | None:
-    """The point of the compressed network, or None while its accuracy is not known."""
-    return _point(report, report.compressed, report.recipe["digest"], describe(report.recipe))
-
-
-def original_point(report: Report) -> Point | None:
-    """The point of the original network, or None where its accuracy is not known."""
-    point = _point(report, report.original, "original", "original")
-    return point and replace(point, exact=True)
-
-
-def tradeoff(points: Iterable[Point], report: Report) -> dict[str, Any]:
-    """{"title", "score", "original", "current" (digest), "points"}: those of `points` of the report's network."""
-    original = original_point(report)
+def _row(point: Point, device: str, original: bool) -> dict[str, Any]:
+    figures = {name: point.figure(name, device) for name in measures()}
+    accuracy = point.accuracy
+    known = accuracy is not None and accuracy.low is not None and accuracy.high is not None
     return {
-        "title": report.model,
-        "score": report.data.get("score", "Accuracy") if report.data else "Accuracy",
-        "original": original and original.to_row(report.device),
-        "current": report.recipe["digest"],
-        "points": [point.to_row(report.device) for point in points if point.model == report.model],
+        "digest": point.digest,
+        "label": point.label,
+        "kind": "original" if original else "suggested" if point.suggested else "visited",
+        "trained": point.trained,
+        "exact": point.exact,
+        "values": [one and drawn(one.metric, one.value) for one in figures.values()],
+        "texts": [
+            brief(one.metric, one.value) if one else _unknown(measures()[name], point) for name, one in figures.items()
+        ],
+        "bar": [drawn(ACCURACY, accuracy.low), drawn(ACCURACY, accuracy.high)] if known else None,  # type: ignore
     }
 
 
-def _point(report: Report, figures: Figures | None, digest: str, label: str) -> Point | None:
-    if figures is None or figures.accuracy is None:
-        return None
-    accuracy = figures.accuracy
-    drawn = {name: figure for name, figure in figures.costs.items() if figure.metric.axis}
-    return Point(
-        model=report.model,
-        digest=digest,
-        label=label,
-        costs={name: figure for name, figure in drawn.items() if not figure.metric.by_device},
-        on={report.device: {name: figure for name, figure in drawn.items() if figure.metric.by_device}},
-        accuracy=accuracy.value,
-        low=accuracy.value if accuracy.low is None else accuracy.low,
-        high=accuracy.value if accuracy.high is None else accuracy.high,
-        exact=accuracy.exact,
-    )
+def drawn(metric: Metric, value: float) -> float:
+    """On the scale of its axis, with as many figures as can be told apart there."""
+    return float(f"{100 * max(value, _LOWEST) if metric.unit == 'share' else value:.7g}")
+
+
+def _unknown(metric: Metric, point: Point) -> str:
+    if metric.name == "latency":
+        return "not measured"
+    return "not on this device yet" if metric.by_device and point.on else "not known"
+
+
+def lines(points: Sequence[Point], axes: Axes, device: str) -> dict[str, Any]:
+    """{"front": digests from the best across to the worst, "knee": one of them, or ""}: of exact points alone.
+
+    The bend is looked for on the axes as they are drawn.
+    """
+    across, up = axes.pair
+    known = [
+        (point, first.value, second.value)
+        for point in points
+        if point.exact
+        and (first := point.figure(axes.x, device)) is not None
+        and (second := point.figure(axes.y, device)) is not None
+    ]
+    found = front([(first, second) for _, first, second in known], (across.less_is_better, up.less_is_better))
+    best = [known[place] for place in found]
+    scaled = [
+        (point.digest, _scaled(across, first), _scaled(up, second))
+        for point, first, second in best
+        if math.isfinite(_scaled(across, first)) and math.isfinite(_scaled(up, second))
+    ]
+    bend = knee([(first, second) for _, first, second in scaled])
+    return {"front": [point.digest for point, _, _ in best], "knee": "" if bend is None else scaled[bend][0]}
+
+
+def _scaled(metric: Metric, value: float) -> float:
+    if not logarithmic(metric):
+        return value
+    return math.log(value) if value > 0 else -math.inf
+
+
+def rails(axes: Axes, limits: Mapping[str, float]) -> dict[str, float | None]:
+    """{"x", "y"}: where the limits lie on the two axes, None without one."""
+    return {
+        place: drawn(metric, limits[metric.name]) if metric.name in limits else None
+        for place, metric in zip("xy", axes.pair, strict=True)
+    }
+
+
+def kept(points: Sequence[Point], limits: Mapping[str, float], axes: Axes, device: str, score: str) -> str:
+    """A sentence on how many exact points keep every limit, and which of them is the best across; "" without limits."""
+    if not limits:
+        return ""
+    exact = [point for point in points if point.exact]
+    within = [point for point in exact if all(_keeps(point, name, limit, device) for name, limit in limits.items())]
+    said = " and ".join(goal(name, limit, score) for name, limit in limits.items())
+    if not within:
+        return f"None of {_counted(len(exact))} has {said}."
+    across, _ = axes.pair
+    verb = "has" if len(within) == 1 else "have"
+    sentence = f"{len(within)} of {_counted(len(exact))} {verb} {said}"
+    measured = [(figure.value, point) for point in within if (figure := point.figure(axes.x, device)) is not None]
+    if axes.x == ACCURACY.name or not measured:
+        return f"{sentence}."
+    value, best = (min if across.less_is_better else max)(measured, key=lambda one: one[0])
+    least = "least" if across.less_is_better else "most"
+    return f"{sentence}; {least} {across.title.lower()}: {best.label}, {written(across, value)}."
+
+
+def _keeps(point: Point, name: str, limit: float, device: str) -> bool:
+    figure = point.figure(name, device)
+    if figure is None:
+        return False
+    return figure.value <= limit if figure.metric.less_is_better else figure.value >= limit
+
+
+def _counted(points: int) -> str:
+    return f"{points:,}{numbers.NBSP}point{'' if points == 1 else 's'}"

@@ -1,238 +1,139 @@
-// The trade-off plot: every recipe visited stays. Plotly draws it, from one script that is fetched once a page.
+// The trade-off: every recipe visited stays as a point, over any two measures. A click goes there, with Shift it compares.
 
-import { make, makeSelect, setText } from "./elements.js";
+import { createComparison } from "./comparison.js";
+import { make, makeSelect, setShown, setText } from "./elements.js";
+import { createGoal, createGoalError } from "./goals.js";
+import { createPoints } from "./points.js";
+import { createScatter } from "./scatter.js";
 
-let plotlyLoading = null;
+// What the marks mean, each with whether it is in the picture.
+const LEGEND = [
+  ["current", "where you are", () => true],
+  ["visited", "visited", (scene) => scene.rows.some((one) => one.kind === "visited" && one.digest !== scene.current)],
+  ["trained", "retrained", (scene) => scene.rows.some((one) => one.trained)],
+  ["suggested", "measured for you, not visited", (scene) => scene.rows.some((one) => one.kind === "suggested")],
+  ["coarse", "estimate so far", (scene) => scene.rows.some((one) => !one.exact)],
+  ["original", "original", (scene) => scene.rows.some((one) => one.kind === "original")],
+  ["pinned", "compared with", (scene) => Boolean(scene.pinned)],
+  ["front", "front: no point is better in both", (scene) => scene.front.length > 1],
+  ["bar", "95\u00a0% interval", (scene) => [scene.x.key, scene.y.key].includes("accuracy")],
+  ["rail", "outside a goal", (scene) => scene.rails.x !== null || scene.rails.y !== null],
+];
 
-// From the server that shows the page where it has the script (see widgets/server), from the kernel where it has not.
-function loadPlotly(model) {
-  plotlyLoading ??= (async () => {
-    if (window.Plotly?.react) return window.Plotly;
-    const config = document.getElementById("jupyter-config-data");
-    const base = config ? JSON.parse(config.textContent).baseUrl ?? "/" : "/";
-    try {
-      await runScript(new URL(`${base}workbench/plotly/${model.get("catalogue").plotly}.js`, location.href).href);
-    } catch {
-      const script = new Response(new Blob([await askForPlotly(model)]).stream().pipeThrough(new DecompressionStream("gzip")));
-      const url = URL.createObjectURL(new Blob([await script.arrayBuffer()], { type: "text/javascript" }));
-      await runScript(url);
-      URL.revokeObjectURL(url);
-    }
-    return window.Plotly;
-  })();
-  return plotlyLoading;
-}
+export function createPlot(page) {
+  const { model, link, catalogue, signal } = page;
+  const { measures } = catalogue;
+  const rows = new Map(); // digest -> row, as the kernel has told them so far
+  let told = null; // the last message
+  let pinned = "";
+  let near = false;
 
-function runScript(src) {
-  return new Promise((resolve, reject) => {
-    const script = make("script", { src, onload: () => resolve(), onerror: () => reject(new Error(src)) });
-    document.head.append(script);
+  const choices = measures.map((one) => [one.key, one.label]);
+  const choose = (axis) => (measure) => model.send({ kind: "axis", axis, measure });
+  const selects = { y: makeSelect("Vertical axis", choices, choose("y")), x: makeSelect("Horizontal axis", choices, choose("x")) };
+  const goals = { y: createGoal(page), x: createGoal(page) };
+  const zoom = makeSelect("Show", [["all", "all points"], ["near", "near the original"]], (value) => {
+    near = value === "near";
+    show();
   });
-}
-
-function askForPlotly(model) {
-  return new Promise((resolve) => {
-    const heard = (message, buffers) => {
-      if (message.kind !== "plotly") return;
-      model.off("msg:custom", heard);
-      resolve(buffers[0]);
-    };
-    model.on("msg:custom", heard);
-    model.send({ kind: "plotly" });
-  });
-}
-
-export function createPlot({ model, link, root, signal }) {
-  const drawing = make("div", { className: "cwb-plot", role: "img" });
-  const body = make("tbody");
-  const axes = model.get("catalogue").axes;
-  const score = make("th", { scope: "col" });
-  const heads = ["Recipe", ...axes.map((one) => one.label)].map((text) => make("th", { scope: "col", text }));
-  const known = make("th", { scope: "col", text: "Known" });
-  const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads, score, known)), body);
-  const count = make("summary");
-  const list = make("details", { className: "cwb-points", ontoggle: () => draw() }, count, make("div", { className: "cwb-scroll" }, table));
-  let axis = "size";
-  const chooser = makeSelect("Across", axes.map((one) => [one.key, one.label]), (key) => {
-    axis = key;
-    draw();
-  });
-  let reach = "all";
-  const reaches = [["all", "all points"], ["near", "near the original"]];
-  const zoom = makeSelect("Show", reaches, (value) => {
-    reach = value;
-    draw();
-  });
-  const card = make(
+  const go = (digest) => model.send({ kind: "goto", digest });
+  const compare = (digest) => {
+    pinned = digest === scene().current ? "" : digest;
+    model.send({ kind: "compare", digest: pinned });
+    if (!pinned) comparison.show(null);
+    show();
+  };
+  const scatter = createScatter(page, scene, (digest, shift) => (shift ? compare(digest) : go(digest)));
+  const comparison = createComparison(() => go(pinned), () => compare(""));
+  const table = createPoints(measures, go, compare);
+  const empty = make("p", { className: "cwb-plot-empty" });
+  const legend = make("ul", { className: "cwb-legend" });
+  const kept = make("p", { className: "cwb-kept", role: "status" });
+  const root = make(
     "section",
     { className: "cwb-tradeoff", "aria-label": "Trade-off plot" },
-    make("div", { className: "cwb-card-head" }, zoom.root, chooser.root),
-    drawing,
-    list,
+    make(
+      "div",
+      { className: "cwb-tradeoff-parts" },
+      make("div", { className: "cwb-axes" }, selects.y.root, goals.y.root, selects.x.root, goals.x.root, zoom.root, createGoalError(page)),
+      make("div", { className: "cwb-plot-frame" }, scatter.root, empty),
+      comparison.root,
+    ),
+    legend,
+    kept,
+    make("p", { className: "cwb-help", text: "Click a point to go there. Shift-click it, or press Compare in the table, to set it beside where you are." }),
+    table.root,
   );
-  let busy = false;
-  let again = false;
 
-  // One drawing at a time, and none for points that newer ones have replaced.
-  async function draw() {
-    if (busy) {
-      again = true;
-      return;
-    }
-    busy = true;
-    try {
-      const plotly = await loadPlotly(model);
-      do {
-        await pause();
-        again = false;
-        const points = model.get("points");
-        if (!points.points || signal.aborted || !drawing.clientWidth) break; // out of view it has no size
-        const about = axes.find((one) => one.key === axis);
-        describe(points, about);
-        await plotly.react(drawing, traces(points), layout(points, about), { displayModeBar: false, responsive: true });
-        await new Promise((resolve) => setTimeout(resolve, 70)); // never more than 15 drawings a second
-      } while (again);
-    } finally {
-      busy = false;
-    }
+  // What is drawn and listed, or null before the kernel has told anything.
+  function scene() {
+    if (!told) return null;
+    const axis = (key) => {
+      const index = measures.findIndex((one) => one.key === key);
+      return { ...measures[index], index, label: key === "accuracy" ? told.score : measures[index].label };
+    };
+    return { ...told, rows: [...rows.values()], x: axis(told.x), y: axis(told.y), pinned, near };
   }
 
-  // A drawing takes as long as two frames, so it waits until nobody moves, though no longer than a second.
-  async function pause() {
-    const due = performance.now() + 1000;
-    while (performance.now() < Math.min(due, link.moved + 150)) await new Promise((resolve) => setTimeout(resolve, 50));
+  function heard(message) {
+    if (message.kind === "comparison") {
+      pinned = message.digest;
+      comparison.show(message.content, message.error);
+      show();
+    }
+    if (message.kind !== "tradeoff") return;
+    if (message.anew) rows.clear();
+    for (const digest of message.gone) rows.delete(digest);
+    for (const row of message.rows) {
+      rows.delete(row.digest); // the latest last
+      rows.set(row.digest, row);
+    }
+    told = message;
+    show();
   }
 
-  function describe(points, about) {
-    const current = points.points.find((one) => one.digest === points.current);
-    const said = points.score.toLowerCase();
-    const now = current ? ` The current one: ${current.label}, ${current.texts[axis]}, ${said} ${current.texts.accuracy}.` : "";
-    setText(score, points.score);
-    drawing.setAttribute("aria-label", `${points.score} over ${about.label.toLowerCase()} of ${points.points.length} recipes visited.${now}`);
-    setText(count, `All ${points.points.length} points as a table`);
-    if (!list.open) return;
-    const all = [...(points.original ? [points.original] : []), ...points.points];
-    body.replaceChildren(
-      ...all.map((one) =>
-        make(
-          "tr",
-          one.digest === points.current ? { "aria-current": "true" } : {},
-          make("th", { scope: "row", text: one.label }),
-          ...[...axes.map((about) => about.key), "accuracy"].map((key) => make("td", { text: one.texts[key] })),
-          make("td", { text: one.exact ? "exact" : "estimate" }),
-        ),
+  function show() {
+    const shown = scene();
+    if (!shown) return;
+    for (const axis of ["x", "y"]) {
+      selects[axis].select.value = shown[axis].key;
+      goals[axis].follow(shown[axis]);
+    }
+    setShown(zoom.root, shown.x.unit === "share" || shown.y.unit === "share");
+    setText(kept, shown.said);
+    legend.replaceChildren(
+      ...LEGEND.filter(([, , present]) => present(shown)).map(([mark, text]) =>
+        make("li", {}, make("span", { className: "cwb-mark", "data-mark": mark, "aria-hidden": "true" }), make("span", { text })),
       ),
     );
+    describe(shown);
+    table.draw(shown);
+    scatter.draw();
   }
 
-  function trace(rows, score, marker, name) {
-    const estimate = (one, bound) => (one.exact ? 0 : Math.abs(one[bound] - one.accuracy) * 100);
-    return {
-      type: "scatter",
-      mode: "markers",
-      name,
-      x: rows.map((one) => one[axis]),
-      y: rows.map((one) => one.accuracy * 100),
-      error_y: {
-        type: "data", symmetric: false, thickness: 1, width: 0, color: marker.color,
-        array: rows.map((one) => estimate(one, "high")), arrayminus: rows.map((one) => estimate(one, "low")),
-      },
-      text: rows.map((one) => `${escapeMarkup(one.label)}<br>${one.texts[axis]}<br>${score.toLowerCase()} ${one.texts.accuracy}`),
-      hovertemplate: "%{text}<extra></extra>",
-      marker: { ...marker, symbol: marker.symbol ?? rows.map((one) => (one.exact ? "circle" : "circle-open")) },
-    };
+  function describe(shown) {
+    const { x, y } = shown;
+    const drawn = shown.rows.filter((one) => one.values[x.index] !== null && one.values[y.index] !== null);
+    const current = drawn.find((one) => one.digest === shown.current);
+    const now = current ? ` The current one: ${current.label}, ${current.texts[x.index]}, ${y.label.toLowerCase()} ${current.texts[y.index]}.` : "";
+    const knee = drawn.find((one) => one.digest === shown.knee);
+    const bend = knee ? ` The front bends most at ${knee.label}, ${knee.texts[x.index]}, ${knee.texts[y.index]}.` : "";
+    const count = `${drawn.length} point${drawn.length === 1 ? "" : "s"}`;
+    scatter.root.setAttribute("aria-label", `${y.label} over ${x.label.toLowerCase()} of ${count}.${now}${bend}`);
+    const unknown = measures.filter((one) => [x.key, y.key].includes(one.key) && shown.rows.every((row) => row.values[measures.indexOf(one)] === null));
+    const sentence = unknown.length
+      ? `${unknown.map((one) => one.label).join(" and ")} of this network is not known yet; choose another axis.`
+      : "Every setting that you try stays here as a point. Move a slider to see the trade-off.";
+    setText(empty, drawn.length > 1 ? "" : sentence);
+    setShown(empty, drawn.length < 2);
   }
 
-  function traces(points) {
-    const color = colors(root);
-    const current = points.points.filter((one) => one.digest === points.current);
-    return [
-      trace(points.points, points.score, { color: color.visited, size: 7, line: { width: 1.5, color: color.visited } }, "visited (hollow: estimate)"),
-      trace(points.original ? [points.original] : [], points.score, { color: color.text, size: 11, symbol: "diamond" }, "original"),
-      trace(current, points.score, { color: color.accent, size: 13, line: { width: 2, color: color.surface } }, "current"),
-    ];
-  }
-
-  function layout(points, about) {
-    const color = colors(root);
-    const all = [...(points.original ? [points.original] : []), ...points.points];
-    const line = { gridcolor: color.grid, linecolor: color.grid, zeroline: false, ticks: "", automargin: true };
-    const font = { family: getComputedStyle(root).fontFamily, size: 12, color: color.muted };
-    return {
-      uirevision: `${points.title} ${axis} ${reach}`,
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
-      font,
-      margin: { l: 8, r: 16, t: 8, b: 8 },
-      hovermode: "closest",
-      hoverlabel: { bgcolor: color.surface, bordercolor: color.grid, font: { ...font, color: color.text } },
-      xaxis: { ...line, ...costScale(all.map((one) => one[axis]), about), title: { text: about.label, standoff: 10 } },
-      yaxis: { ...line, ...accuracyScale(points, all), title: { text: `${points.score}, %`, standoff: 10 } },
-      showlegend: true,
-      legend: { orientation: "h", x: 1, xanchor: "right", y: 1.02, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" },
-    };
-  }
-
-  function accuracyScale(points, all) {
-    if (reach === "near" && points.original) {
-      const top = points.original.accuracy * 100;
-      return { range: [top - 5, Math.min(top + 1, 100.5)] };
-    }
-    if (!all.length) return { range: [0, 100] };
-    const values = all.map((one) => one.accuracy * 100);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    const room = Math.max((high - low) * 0.08, 0.5);
-    return { range: [low - room, Math.min(high + room, 101)] };
-  }
-
-  model.on("change:points", draw);
-  signal.addEventListener("abort", () => {
-    model.off("change:points", draw);
-    window.Plotly?.purge(drawing);
+  // Another network's points are dimmed until this one's come.
+  link.listen(({ position, current }) => {
+    root.setAttribute("aria-busy", String(told !== null && told.model !== position.model));
+    comparison.root.setAttribute("aria-busy", String(!current));
   });
-  return { name: "tradeoff", title: "Trade-off", root: card, shown: draw };
-}
-
-function colors(root) {
-  const style = getComputedStyle(root);
-  const read = (name) => style.getPropertyValue(name).trim();
-  return {
-    text: read("--cwb-plot-text"), muted: read("--cwb-plot-muted"), grid: read("--cwb-plot-grid"),
-    accent: read("--cwb-accent"), visited: read("--cwb-plot-visited"), surface: read("--cwb-plot-surface"),
-  };
-}
-
-// A logarithmic axis with a margin, and a tick at 1, 2 and 5 of every power of ten, written as people say it.
-function costScale(values, about) {
-  const known = values.filter((value) => value > 0);
-  const [low, high] = known.length ? [Math.min(...known) / 1.5, Math.max(...known) * 1.5] : [1, 10];
-  const ticks = [];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
-    for (const step of [1, 2, 5]) {
-      const tick = step * 10 ** power;
-      if (tick >= low && tick <= high) ticks.push(tick);
-    }
-  }
-  const every = Math.ceil(ticks.length / 9);
-  const tickvals = ticks.filter((_, index) => index % every === 0);
-  return {
-    type: "log",
-    range: [Math.log10(low), Math.log10(high)],
-    tickvals,
-    ticktext: tickvals.map((tick) => withPrefix(tick, about.unit)),
-  };
-}
-
-function withPrefix(value, unit) {
-  if (value < 1 && unit !== "J") return String(Number(value.toPrecision(2)));
-  const power = Math.floor(Math.log10(value) / 3 + 1e-9);
-  const prefix = { "-4": "p", "-3": "n", "-2": "µ", "-1": "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T" }[power];
-  if (prefix === undefined) return value.toExponential(0);
-  const short = unit === "bytes" ? (prefix ? "B" : " bytes") : unit === "J" ? "J" : "";
-  return `${Math.round((value / 10 ** (3 * power)) * 10) / 10}\u00a0${prefix}${short}`.trim();
-}
-
-// Plotly reads a few tags in its texts; a layer's or a network's name must not be read so.
-function escapeMarkup(text) {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  model.on("msg:custom", heard);
+  signal.addEventListener("abort", () => model.off("msg:custom", heard));
+  return { name: "tradeoff", title: "Trade-off", root, shown: scatter.draw };
 }
