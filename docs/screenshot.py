@@ -10,6 +10,13 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import servers  # noqa: E402 (the folder above is on the path from here on)
+from benchmarks.browser import chromium  # noqa: E402
+from tests.browser.front_ends import serve  # noqa: E402
+from tests.browser.panel_page import PanelPage  # noqa: E402
+
 PICTURES = ROOT / "docs" / "screenshots"
 # Stops visited before the picture is taken, so that the trade-off plot has something to show.
 VISITED = [(sparsity, bits) for bits in (9, 6, 5, 4, 3) for sparsity in (0, 20, 40, 50, 60, 65)]
@@ -17,11 +24,6 @@ SHOWN = (50, 5)
 
 
 def main() -> None:
-    sys.path.insert(0, str(ROOT))
-    from benchmarks.browser import chromium
-    from tests.browser.front_ends import serve
-    from tests.browser.panel_page import PanelPage
-
     PICTURES.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -45,6 +47,25 @@ def main() -> None:
             page.wait_for_function("(scheme) => document.querySelector('.cwb').dataset.theme === scheme", arg=scheme)
             page.wait_for_timeout(1500)  # the plot is drawn a little after the rest
             page.screenshot(path=PICTURES / f"dashboard-{scheme}.png")
+    stakeholders()
+
+
+def stakeholders() -> None:
+    """The page for people who decide, once its three choices have been measured."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        servers.serving("voila", Path(folder), ["--for", "stakeholders"]) as server,
+        chromium() as browser,
+    ):
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+        page.goto(server.address)
+        page.locator(".cwb").wait_for(timeout=1000 * servers.PATIENCE)
+        page.wait_for_function(
+            "() => document.querySelector('.cwb').dataset.stage === 'exact'"
+            " && !document.querySelector('.cwb-choices').textContent.includes('measured')",
+            timeout=1000 * servers.PATIENCE,
+        )
+        page.screenshot(path=PICTURES / "stakeholders.png")
 
 
 if __name__ == "__main__":

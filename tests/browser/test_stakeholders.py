@@ -143,6 +143,8 @@ def test_nobody_is_shut_out(page: Page, scheme: str) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     try:
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        figures, sliders = (page.locator(part).bounding_box() for part in (".cwb-plain-figures", ".cwb-stops"))
+        assert figures["y"] + figures["height"] <= sliders["y"]
         picture(page, f"stakeholders-390-{scheme}")
     finally:
         page.set_viewport_size({"width": 1280, "height": 800})

@@ -62,6 +62,7 @@ def test_a_kernel_that_died_is_told_within_a_second_and_is_not_begun_again_witho
         ["dashboard", "--kernels", "0"],
         ["dashboard", "--kernels", "²"],
         ["dashboard", "--notebook", "../cinema"],
+        ["dashboard", "--for", "children"],
         ["dashboard", "--notebooks", "/nope"],
         ["dashboard", "/nope"],
         ["dashboard", "--no-such"],

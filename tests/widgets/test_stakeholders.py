@@ -9,6 +9,7 @@ import workbench
 from widgets.controls.sliders import sliders
 from widgets.dashboards.dashboard import ASKS
 from widgets.dashboards.stakeholders import Stakeholders
+from widgets.documents import offline
 from workbench import files
 from workbench.search.choices import RULES, Choice
 
@@ -83,6 +84,17 @@ def test_a_move_is_answered_by_the_report_of_that_recipe(page, session):
     assert page.page.state["figures"][1]["details"] == [f"{int(session.report.compressed.size.value):,}\u00a0bytes"]
 
 
+def test_what_is_set_in_python_moves_the_sliders(page, session):
+    session.recipe = workbench.Recipe.sliders(sparsity=0.3)
+    session.wait(60)
+    assert page.page.state["stops"] == {**OFF, "sparsity": 30}
+    session.recipe = workbench.Recipe.sliders(bits=4, methods={"bits": "quantize.kmeans"})
+    session.wait(60)
+    assert "was set in Python" in page.page.state["error"]
+    assert move(page, 1, stops={**OFF, "bits": 4}) == ""
+    assert session.recipe == workbench.Recipe.sliders(bits=4)
+
+
 def test_assumptions_and_goals_change_what_is_said_and_measure_nothing(page, session):
     stops, before = page.page.state["stops"], page.page.state
     number = session.update()
@@ -150,6 +162,17 @@ def test_the_offline_page_is_measured_in_pieces_and_can_be_stopped(page):
     assert page.page.state["offline"] is None and page.handed == []
 
 
+def test_the_offline_page_is_handed_over_once_every_point_is_measured(page, monkeypatch):
+    few = offline.Stops(sparsity=(0.0, 0.5), bits=(32, 4), rank=(1.0,))
+    monkeypatch.setattr(offline, "Stops", lambda: few)
+    assert say(page, {"kind": "offline"}) == ""
+    until(lambda: page.handed)
+    ((name, media, content),) = page.handed
+    assert (name, media) == ("lenet-300-100-mnist-offline.html", "text/html")
+    assert b'"1,1,0"' in content and b"200 test images" in content
+    until(lambda: page.page.state["offline"] is None)
+
+
 def test_the_notebook_shows_this_page_and_nothing_else():
     text = (Path(__file__).parents[2] / "notebooks" / "stakeholders.ipynb").read_text(encoding="utf-8")
-    assert "Stakeholders(workbench.Session(model))" in text and "Dashboard" not in text
+    assert "Stakeholders(session)" in text and "Dashboard" not in text

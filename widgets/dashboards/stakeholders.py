@@ -13,7 +13,7 @@ from typing import Any
 from widgets.controls import sliders
 from widgets.controls.position import Position
 from widgets.controls.settings import LARGEST_NUMBER, shown
-from widgets.documents import offline, report_html, report_pdf
+from widgets.documents import offline, report_html
 from widgets.documents.content import Circumstances
 from widgets.draw.stakeholders import StakeholdersPage
 from widgets.views import stakeholder
@@ -210,6 +210,8 @@ class Stakeholders:
                 if kind == "html":
                     content, media = report_html.write(report, around).encode(), "text/html"
                 else:
+                    from widgets.documents import report_pdf  # 6 MB in a kernel, of which few are asked for one
+
                     content, media = report_pdf.write(report, around), "application/pdf"
                 self.page.offer(f"{_file_name(report)}.{kind}", media, content)
             except WorkbenchError as error:

@@ -43,10 +43,10 @@ function render(page) {
   for (const [key, circle] of circles) {
     circle.addEventListener("click", () => go(Object.fromEntries(key.split(",").map((stop, index) => [axes[index], Number(stop)]))));
   }
-  const main = make("div", { className: "cwb-plain-main" }, recipe, figures.root, verdict.root);
+  const main = make("div", { className: "cwb-plain-main" }, recipe, figures.root);
   page.getElementById("live").replaceChildren(
     ...(content.choices.length ? [cards.root] : []),
-    make("div", { className: "cwb-plain-body" }, sliders.root, main),
+    make("div", { className: "cwb-plain-body" }, main, sliders.root, verdict.root),
     spoken,
   );
   const { signal } = new AbortController(); // the page ends with its window

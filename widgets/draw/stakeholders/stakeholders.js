@@ -40,7 +40,7 @@ function render({ model, el, signal: given }) {
     ),
     error,
     catalogue.chosen ? cards.root : null,
-    make("div", { className: "cwb-plain-body" }, sliders.root, make("div", { className: "cwb-plain-main" }, recipe, figures.root, verdict.root)),
+    make("div", { className: "cwb-plain-body" }, make("div", { className: "cwb-plain-main" }, recipe, figures.root), sliders.root, verdict.root),
     createAssumptions(talk, catalogue),
     spoken,
   );
