@@ -63,7 +63,7 @@ def test_at_first_sight_there_is_a_front_with_its_knee_and_no_empty_box(panel):
     )
     expect(panel.root.locator(".cwb-plot-empty")).to_be_hidden()
     expect(plot(panel).locator(".annotation-text")).to_have_text("knee")
-    expect(panel.root.locator(".cwb-legend")).to_contain_text("measured for you, not visited")
+    expect(panel.root.locator(".cwb-marks")).to_contain_text("measured for you, not visited")
     assert panel.root.locator(".cwb-recipe").inner_text().lower() == "no compression"  # nobody was taken anywhere
 
 
@@ -148,7 +148,7 @@ def test_estimates_of_a_fast_sweep_are_gone_after_a_rest(panel):
     panel.drag_slider("Sparsity", 0.4)
     panel.settle()
     panel.page.wait_for_function(f"() => ({_POINTS})().every((one) => !one.symbol.endsWith('open'))", timeout=PATIENCE)
-    expect(panel.root.locator(".cwb-legend")).not_to_contain_text("estimate")
+    expect(panel.root.locator(".cwb-marks")).not_to_contain_text("estimate")
     drawn(panel, plain(panel.root.locator(".cwb-recipe").text_content()).lower())
 
 

@@ -47,7 +47,7 @@ export function createPlot(page) {
   const comparison = createComparison(() => go(pinned), () => compare(""));
   const table = createPoints(measures, go, compare);
   const empty = make("p", { className: "cwb-plot-empty" });
-  const legend = make("ul", { className: "cwb-legend" });
+  const legend = make("ul", { className: "cwb-marks" });
   const kept = make("p", { className: "cwb-kept", role: "status" });
   const root = make(
     "section",
@@ -59,8 +59,8 @@ export function createPlot(page) {
       make("div", { className: "cwb-plot-frame" }, scatter.root, empty),
       comparison.root,
     ),
-    legend,
     kept,
+    legend,
     make("p", { className: "cwb-help", text: "Click a point to go there. Shift-click it, or press Compare in the table, to set it beside where you are." }),
     table.root,
   );

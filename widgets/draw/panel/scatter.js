@@ -49,6 +49,8 @@ export function createScatter(page, scene, choose) {
     if (listening) return;
     listening = true;
     drawing.on("plotly_click", ({ points, event }) => choose(points[0].customdata, event.shiftKey));
+    drawing.on("plotly_hover", () => drawing.classList.add("cwb-at-point"));
+    drawing.on("plotly_unhover", () => drawing.classList.remove("cwb-at-point"));
   }
 
   // The column beside it comes and goes; what is not drawn yet has no size to change.
