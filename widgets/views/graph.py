@@ -61,7 +61,7 @@ def graph(diagram: Diagram, report: Report, key: str, upright: bool) -> dict[str
 
     key: of the colour; the first where it has none of that name. upright: whether results go down rather than to the
     right. size: [width, height]. boxes: {place: [x, y, width, height], title, text, share (0..1 or None), layers,
-    said}. lines: paths as SVG writes them. facts: by layer, pairs of a word and what it is.
+    name, said}. lines: paths as SVG writes them. facts: by layer, pairs of a word and what it is.
     """
     choices = colours(report)
     colour = next((one for one in choices if one.key == key), choices[0])
@@ -85,6 +85,7 @@ def graph(diagram: Diagram, report: Report, key: str, upright: bool) -> dict[str
             "text": text,
             "share": None if value is None else value / highest if highest else 0.0,
             "layers": list(node.layers),
+            "name": ", ".join(map(printable, node.layers)),
             "said": words,
         }
         for node, centre, size, title, text, value, words in zip(

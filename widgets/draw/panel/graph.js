@@ -75,7 +75,7 @@ export function createGraph(page) {
   }
 
   function describe(box) {
-    setText(chosenName, box ? box.layers.join(", ") : "");
+    setText(chosenName, box?.name ?? "");
     const pairs = (box?.layers ?? []).flatMap((name) => drawn.facts[name] ?? []);
     facts.replaceChildren(
       ...pairs.map(([word, text]) => make("div", { className: word === "Note" ? "cwb-fact-note" : "" }, make("dt", { text: word }), make("dd", { text }))),
