@@ -90,3 +90,4 @@ def test_lenet_5_holds_its_weights_in_one_place_and_its_operations_in_another():
 def test_depthwise_layers_are_limited_by_memory():
     assert "GU-17" in numbers(assessed("mobilenet"))
     assert "GU-17" not in numbers(assessed("vgg-16"))
+    assert "GU-17" not in numbers(assessed("resnet-8/fashion-mnist"))  # whose first layer sees one channel

@@ -98,7 +98,7 @@ def _depthwise(report: Report) -> Advice | None:
     if report.original is None:
         return None
     by_layer = report.original.costs["arithmetic_intensity"].by_layer
-    rows = [row for row in report.layers if row.name in by_layer]
+    rows = [row for row in report.layers[1:] if row.name in by_layer]  # the first one may see one channel for all
     sides = [
         [by_layer[row.name] for row in rows if (row.kind == "conv2d" and _one_filter_each(row)) == depthwise]
         for depthwise in (True, False)

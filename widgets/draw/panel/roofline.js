@@ -5,6 +5,28 @@ import { makeShape } from "./svg.js";
 
 const MARGIN = { left: 56, right: 14, top: 12, bottom: 40 };
 
+const LETTER = 6.8; // pixels
+
+// Where names have room: beside a layer's mark, on nothing else. The slowest layers come first.
+function namesBeside(marks, x, y, width) {
+  const box = (mark, half) => ({ left: x(mark.x) - half, right: x(mark.x) + half, top: y(mark.y) - half, bottom: y(mark.y) + half });
+  const taken = marks.flatMap(({ dense, packed }) => [dense, packed].filter(Boolean).map((mark) => box(mark, 5)));
+  const found = new Map();
+  for (const { layer, dense, packed } of [...marks].sort((one, other) => (one.packed ?? one.dense).y - (other.packed ?? other.dense).y)) {
+    const mark = packed ?? dense;
+    const long = LETTER * layer.length;
+    const top = y(mark.y) - 7;
+    const place = [x(mark.x) + 9, x(mark.x) - 9 - long]
+      .map((left) => ({ left, right: left + long, top, bottom: top + 14 }))
+      .filter(({ left, right }) => left > MARGIN.left && right < width)
+      .find((own) => taken.every((one) => own.right < one.left || one.right < own.left || own.bottom < one.top || one.bottom < own.top));
+    if (!place) continue;
+    taken.push(place);
+    found.set(layer, place);
+  }
+  return found;
+}
+
 export function createRoofline(signal) {
   const plot = makeShape("svg", { role: "img", class: "cwb-roofline-plot" });
   const key = make(
@@ -32,6 +54,7 @@ export function createRoofline(signal) {
     const x = (share) => MARGIN.left + share * (width - MARGIN.left - MARGIN.right);
     const y = (share) => height - MARGIN.bottom - share * (height - MARGIN.top - MARGIN.bottom);
     const line = (points) => points.map(([across, up]) => `${x(across)},${y(up)}`).join(" ");
+    const names = namesBeside(drawn.marks, x, y, width);
     plot.setAttribute("viewBox", `0 0 ${width} ${height}`);
     plot.replaceChildren(
       makeShape(
@@ -48,13 +71,12 @@ export function createRoofline(signal) {
         makeShape("polyline", { class: place ? "cwb-roof cwb-roof-lower" : "cwb-roof", points: line(points) }, makeShape("title", { text })),
       ),
       ...drawn.marks.flatMap(({ layer, dense, packed }) => {
-        const last = packed ?? dense;
-        const flush = last.x > 0.8 ? { x: x(last.x) - 9, "text-anchor": "end" } : { x: x(last.x) + 9 };
+        const name = names.get(layer);
         return [
           dense && packed ? makeShape("line", { class: "cwb-step", x1: x(dense.x), y1: y(dense.y), x2: x(packed.x), y2: y(packed.y) }) : null,
           dense ? makeShape("circle", { class: "cwb-mark-dense", cx: x(dense.x), cy: y(dense.y), r: 5 }, makeShape("title", { text: dense.said })) : null,
           packed ? makeShape("circle", { class: "cwb-mark-packed", cx: x(packed.x), cy: y(packed.y), r: 5 }, makeShape("title", { text: packed.said })) : null,
-          drawn.marks.length <= 12 ? makeShape("text", { ...flush, y: y(last.y) + 4, class: "cwb-mark-name", text: layer }) : null,
+          name ? makeShape("text", { x: name.left, y: name.top + 11, class: "cwb-mark-name", text: layer }) : null,
         ].filter(Boolean);
       }),
     );
