@@ -54,7 +54,7 @@ def opened(page: Page, name: str) -> None:
 
 
 def choose(page: Page, name: str) -> None:
-    page.get_by_role("radio", name=re.compile(f"^{name}")).check(force=True)
+    page.locator(".cwb-tabpanel:visible").get_by_role("radio", name=re.compile(f"^{name}")).check(force=True)
     settled(page)
 
 
@@ -72,7 +72,7 @@ def test_each_picture_of_the_weights_is_another_one_and_fits_the_view(page: Page
     box = figure.bounding_box()
     assert box["y"] + box["height"] <= 800
     choose(page, "Bits")
-    expect(page.get_by_role("table", name=re.compile("as they lie in the file")).get_by_role("row")).to_have_count(9)
+    expect(page.get_by_role("table", name=re.compile("as they lie in the file")).get_by_role("row")).to_have_count(7)
     picture(page, "weights-bits")
     page.get_by_label("Layer", exact=True).select_option("fc3")
     expect(page.locator(".cwb-weights")).to_have_attribute("data-layer", "fc3", timeout=PATIENCE)

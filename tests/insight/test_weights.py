@@ -52,13 +52,15 @@ def test_the_pruned_band_is_told_where_size_alone_decided(lenet, squeezed):
     cut = workbench.compress(lenet, workbench.Recipe.sliders(sparsity=0.5))
     before, after = lenet.layer("fc1").weight, cut.stored["fc1"].parts[0].values
     found = pruned(before, after)
-    assert found.count == np.count_nonzero(after == 0) - np.count_nonzero(before == 0)
-    assert (np.abs(before[after == 0]) <= found.threshold).all() and (
-        np.abs(before[after != 0]) >= found.threshold
-    ).all()
+    assert found.count == found.within == np.count_nonzero(after == 0) - np.count_nonzero(before == 0)
+    assert (np.abs(before[after == 0]) <= found.threshold).all() and found.threshold == np.abs(before[after != 0]).min()
     rows = before.copy()
     rows[::2] = 0
-    assert pruned(before, rows).threshold is None and pruned(before, before) == pruned(rows, rows)
+    emptied = pruned(before, rows)
+    assert emptied.count == np.count_nonzero(before[::2]) and emptied.within < 0.01 * emptied.count
+    assert pruned(before, before).count == 0
+    nothing = pruned(before, np.zeros_like(before))
+    assert nothing.within == nothing.count and nothing.threshold == np.abs(before).max()
 
 
 def test_zeros_of_the_mask_are_the_reports(lenet, squeezed):

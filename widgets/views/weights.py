@@ -45,7 +45,7 @@ def histogram(before: Histogram | None, after: Histogram, gone: Pruned | None) -
         "zero": {"at": place(0.0), "height": _share(axis.at(after.zeros)), "text": f"{after.zeros:,} zeros"}
         if after.zeros
         else None,
-        "band": None if gone is None or gone.threshold is None else [place(-gone.threshold), place(gone.threshold)],
+        "band": [place(-gone.threshold), place(gone.threshold)] if gone is not None and _by_size(gone) else None,
         "across": marks(float(low), float(high)),
         "up": axis.marks(),
         "says": _told(after, gone),
@@ -184,12 +184,12 @@ def _plain(value: float) -> str:
 def _told(after: Histogram, gone: Pruned | None) -> list[str]:
     says = [] if gone is not None else ["The layer was taken apart: these are one factor's numbers, new ones."]
     if gone is not None and gone.count:
-        how = (
-            f"every one up to {_plain(gone.threshold)} in size"
-            if gone.threshold is not None
-            else "not all of one size: it also counts where they stand"
-        )
-        says.append(f"{gone.count:,} weights became zero, {how}.")
+        how = "most of them not for their size, but for where they stand"
+        if _by_size(gone):
+            more = gone.count - gone.within
+            beside = f", and {more:,} larger ones by rounding or by where they stand" if more else ""
+            how = f"every one up to {_plain(gone.threshold)} in size{beside}"
+        says.append(f"{gone.count:,} weights became zero: {how}.")
     weights = int(after.counts.sum())
     if weights and after.distinct <= weights // 2:
         apart = ", too close to be drawn one by one" if after.distinct > _MARKS else ""
@@ -197,6 +197,11 @@ def _told(after: Histogram, gone: Pruned | None) -> list[str]:
     if not says:
         says.append("The weights are as they came.")
     return says
+
+
+def _by_size(gone: Pruned) -> bool:
+    """Whether size decided about most of what became zero."""
+    return gone.within > 0 and 2 * gone.within >= gone.count
 
 
 def _compared(before: Histogram | None, after: Histogram) -> list[list[str]]:

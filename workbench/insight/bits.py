@@ -14,7 +14,7 @@ from workbench.weights.choice import named
 from workbench.weights.encoding import Encoding
 from workbench.weights.tensor import TensorEncoding
 
-WORDS = 8
+WORDS = 6
 BYTES = 24
 
 

@@ -36,11 +36,12 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Pruned:
-    """Weights that were not zero and are now. threshold: the magnitude up to which all became zero and beyond which
-    none did; None where size alone did not decide, as where whole channels are emptied."""
+    """Weights that were not zero and are now. threshold: the smallest magnitude that a weight which is left had, or the
+    largest of all where none is. within: how many of those that became zero are no larger; all where size decided."""
 
     count: int
-    threshold: float | None
+    threshold: float
+    within: int
 
 
 def histograms(*tensors: Floats) -> tuple[Histogram, ...]:
@@ -55,9 +56,9 @@ def pruned(before: Floats, after: Floats) -> Pruned:
     """What became zero between two tensors of one shape."""
     gone = (after == 0) & (before != 0)
     sizes = np.abs(before)
-    threshold = float(sizes[gone].max(initial=0))
-    by_size = gone.any() and threshold <= float(sizes[after != 0].min(initial=np.inf))
-    return Pruned(int(np.count_nonzero(gone)), threshold if by_size else None)
+    left = after != 0
+    threshold = sizes[left].min() if left.any() else sizes.max(initial=0)
+    return Pruned(int(np.count_nonzero(gone)), float(threshold), int(np.count_nonzero(sizes[gone] <= threshold)))
 
 
 def _histogram(tensor: Floats, edges: NDArray[np.float64]) -> Histogram:

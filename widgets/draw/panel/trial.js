@@ -127,7 +127,7 @@ export function createTrial(page) {
     file.value = "";
     try {
       const picture = await createImageBitmap(from);
-      pen.imageSmoothingQuality = "high";
+      Object.assign(pen, { imageSmoothingEnabled: true, imageSmoothingQuality: "high" });
       const one = new OffscreenCanvas(1, 1);
       one.getContext("2d").drawImage(picture, 0, 0, 1, 1);
       pen.fillStyle = `rgb(${[...one.getContext("2d").getImageData(0, 0, 1, 1).data.slice(0, 3)].join(", ")})`;
@@ -179,7 +179,10 @@ export function createTrial(page) {
       paintPixels(seen, pixels, [height, width, channels]);
       const found = boxElements(content.boxes ?? []);
       boxes.replaceChildren(seen, ...found);
-      if (image !== null) pen.drawImage(seen, 0, 0, pad.width, pad.height);
+      if (image !== null) {
+        pen.imageSmoothingEnabled = false;
+        pen.drawImage(seen, 0, 0, pad.width, pad.height);
+      }
       setText(seenText, content.seen);
       setText(verdict, content.blank ? "Nothing is drawn yet: draw, drop a picture, or take a test image." : `${content.truth ? `True: ${content.truth}. ` : ""}${content.says}`);
       verdict.dataset.same = content.blank ? "" : String(content.same);
