@@ -74,6 +74,9 @@ def test_a_link_opens_the_page_where_it_was_left(panel: PanelPage, page: Page, b
     panel.type_into_slider("Sparsity", *["PageUp"] * 5)
     panel.root.get_by_label("Bits method").select_option("quantize.kmeans")
     panel.type_into_slider("Bits", *["ArrowRight"] * 5)
+    goal = panel.root.get_by_label("Goal: at most, size")
+    goal.fill("150 kB")
+    goal.press("Enter")
     panel.show("Layers")
     panel.settle()
     link = address(page, before)
@@ -84,6 +87,8 @@ def test_a_link_opens_the_page_where_it_was_left(panel: PanelPage, page: Page, b
     heading(other, r"^sparsity 50 %, 4 bits \(K-means weight sharing\)$")
     assert PanelPage(other).details("Size") == size
     expect(other.get_by_role("tab", selected=True)).to_have_text("Layers")
+    PanelPage(other).show("Trade-off")
+    expect(other.get_by_label("Goal: at most, size")).to_have_value(re.compile(r"150\skB"))
     other.close(run_before_unload=True)
     panel.root.get_by_label("Bits method").select_option("quantize.uniform")
     heading(page, "^sparsity 50 %, 4 bits$")  # another recipe, another name
@@ -161,10 +166,8 @@ def test_another_move_after_an_undo_is_a_branch_and_any_two_places_are_seen_side
         row.get_by_role("checkbox").check()
     pair = panel.root.get_by_role("region", name="Two places side by side")
     expect(pair).to_contain_text("4 bits added.")
-    assert [plain(one) for one in pair.locator("thead th").all_inner_texts()] == [
-        "sparsity 80 %",
-        "sparsity 60 %, 4 bits",
-    ]
+    heads = [plain(one) for one in pair.locator("thead th").all_inner_texts()]
+    assert heads == ["sparsity 80 %", "sparsity 60 %, 4 bits", "Change"]
     size = panel.value("Size")
     expect(pair.locator("tr", has_text="Size")).to_contain_text(size.replace(" ", "\u00a0"))
     further.locator(".cwb-place-name").click()

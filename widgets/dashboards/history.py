@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from threading import Lock
+from collections.abc import Callable, Mapping, Sequence
+from threading import RLock
 from typing import Any
 
 from widgets.controls.position import Position
 from widgets.controls.settings import LARGEST_NUMBER
 from widgets.dashboards.part import Hear, Part, Send
-from widgets.views.history import Place, Reading, entry, readings, side_by_side
+from widgets.views.history import Place, entry, side_by_side
+from widgets.views.points import Point, Points, compressed_point, visit
 from workbench.devices.device import Device
+from workbench.engine.refining import exact_reports
 from workbench.engine.session import Session
 from workbench.engine.update import Update
 from workbench.errors import RecipeError, WorkbenchError
+from workbench.recipe import Recipe
+from workbench.report.report import Report
 
 MOST = 200  # places that a page may ask about at once
-_REMEMBERED = 2000  # places whose figures are kept
+_MEASURES = 20.0  # seconds of work on places that were measured before the page was loaded anew
 
 
 class History(Part):
     """Hears {"kind": "history", "number", "places", "pair"} and says {"kind": "history", "number", "places", "pair"}.
 
     places: {"position", "parent": where in the list the one lies that it was reached from, or None}. pair: where two of
-    them lie, or []. Told are an entry for each, or {"error"} with a sentence, and the two side by side, or None.
+    them lie, or []. Told are an entry for each, or {"error"} with a sentence, and the two side by side, or None. Says
+    {"kind": "measured"} when more is known than was told.
 
     A page keeps where the controls stood and nothing else: words and figures come from here, the latter of what was
-    measured exactly in this session.
+    measured exactly in this session. What was not, of the network and device that it is at, is measured while nobody
+    waits for anything.
     """
 
     def __init__(self, session: Session, send: Send, networks: Callable[[], list[str]]) -> None:
         super().__init__(session, send)
         self._networks = networks
-        self._lock = Lock()
-        self._known: dict[tuple[str, str, str], list[Reading]] = {}
+        self._lock = RLock()
+        self._points: Points = {}
         self._forget = session.observe(self._updated)
 
     @property
@@ -42,18 +48,20 @@ class History(Part):
 
     def close(self) -> None:
         self._forget()
+        self._session.drop(f"history {id(self)}")
 
     def _updated(self, update: Update) -> None:
         """On the session's worker."""
-        report = update.report
-        if update.stage != "exact" or report is None:
-            return
+        if update.stage in ("exact", "latency"):
+            self._keep(update.report)
+
+    def _keep(self, report: Report | None) -> bool:
+        point = None if report is None else compressed_point(report)
+        if point is None or not point.exact:
+            return False
         with self._lock:
-            key = report.model, report.device, report.recipe["digest"]
-            self._known.pop(key, None)
-            self._known[key] = readings(report)
-            if len(self._known) > _REMEMBERED:
-                del self._known[next(iter(self._known))]
+            visit(self._points, point)
+        return True
 
     def _asked(self, content: Mapping[str, Any]) -> None:
         number, given, pair = content.get("number"), content.get("places"), content.get("pair")
@@ -68,18 +76,36 @@ class History(Part):
                 entries.append({"error": place})
                 continue
             parent = places[one["parent"]] if _index(one["parent"], len(given) - 1) else None
-            entries.append(entry(place, parent if isinstance(parent, Place) else None, self._figures(place)))
+            entries.append(entry(place, parent if isinstance(parent, Place) else None, self._known(place)))
         self._send({"kind": "history", "number": number, "places": entries, "pair": self._pair(places, pair)}, [])
+        self._measure([place for place in places if isinstance(place, Place) and self._known(place) is None])
 
-    def _pair(self, places: list[Place | str], pair: Any) -> dict[str, Any] | None:
+    def _pair(self, places: Sequence[Place | str], pair: Any) -> dict[str, Any] | None:
         if not isinstance(pair, list) or len(pair) != 2 or not all(_index(one, len(places) - 1) for one in pair):
             return None
-        two = [place for place in (places[pair[0]], places[pair[1]]) if isinstance(place, Place)]
-        return side_by_side(two, [self._figures(place) for place in two]) if len(two) == 2 else None
+        first, second = places[pair[0]], places[pair[1]]
+        if not isinstance(first, Place) or not isinstance(second, Place):
+            return None
+        return side_by_side(first, second, (self._known(first), self._known(second)))
 
-    def _figures(self, place: Place) -> list[Reading]:
+    def _known(self, place: Place) -> Point | None:
         with self._lock:
-            return self._known.get(place.key, [])
+            return self._points.get((place.network, place.recipe["digest"]))
+
+    def _measure(self, places: Sequence[Place]) -> None:
+        session = self._session
+        model, device = session.model, session.device
+        wanted = [place for place in places if place.network == model.name]
+        if not wanted:
+            return
+        recipes = [Recipe.from_object(place.recipe) for place in wanted]
+        reports = exact_reports(model, recipes, device, session.images, _MEASURES, lambda: session.recipe)
+        session.pursue(f"history {id(self)}", reports, self._measured, idle=True)
+
+    def _measured(self, report: Report | None) -> None:
+        """On the session's worker."""
+        if self._keep(report):
+            self._send({"kind": "measured"}, [])
 
     def _read(self, content: Any) -> Place | str:
         """Or why it is none: a network of another day may be gone."""

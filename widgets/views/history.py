@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from widgets.views.comparison import comparison
 from widgets.views.difference import difference
+from widgets.views.measures import brief
+from widgets.views.points import Point
 from widgets.views.recipe import describe
-from widgets.views.tiles import tiles
 from workbench.devices.device import Device
 from workbench.names import printable
-from workbench.report.report import Report
 
 UNKNOWN = "not measured"
+_SHOWN = ("accuracy", "size")  # of a place in the list
 
 
 @dataclass(frozen=True)
@@ -23,25 +25,6 @@ class Place:
     network: str
     device: str
     recipe: Mapping[str, Any]
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """What its figures depend on; the recipe by its digest."""
-        return self.network, self.device, self.recipe["digest"]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One figure of a place as it is shown."""
-
-    label: str
-    value: str
-    change: str
-
-
-def readings(report: Report) -> list[Reading]:
-    """Of every tile that has a value."""
-    return [Reading(tile["label"], tile["value"], tile["change"]) for tile in tiles(report) if tile["value"]]
 
 
 def changes(before: Place, after: Place) -> list[str]:
@@ -55,32 +38,29 @@ def changes(before: Place, after: Place) -> list[str]:
     return said + difference(before.recipe, after.recipe)
 
 
-def entry(place: Place, parent: Place | None, known: Sequence[Reading]) -> dict[str, Any]:
+def entry(place: Place, parent: Place | None, known: Point | None) -> dict[str, Any]:
     """A place in the list: {"recipe", "changes" since the parent, "figures": texts}."""
+    figures = [] if known is None else [known.figure(name, place.device) for name in _SHOWN]
     return {
         "recipe": describe(place.recipe),
         "changes": [printable(place.network)] if parent is None else changes(parent, place) or ["The same recipe."],
-        "figures": [reading.value for reading in known[:2]] or [UNKNOWN],
+        "figures": [brief(figure.metric, figure.value) for figure in figures if figure] or [UNKNOWN],
     }
 
 
-def side_by_side(places: Sequence[Place], known: Sequence[Sequence[Reading]]) -> dict[str, Any]:
-    """Two places: {"titles", "changes" from the first to the second, "rows": {"label", "texts", "notes"}}.
+def side_by_side(first: Place, second: Place, known: tuple[Point | None, Point | None]) -> dict[str, Any]:
+    """Two places: {"titles", "changes" from the first to the second, "rows", "missing": a sentence in their place}.
 
-    notes: how each compares with its network as it was.
+    rows: as of a comparison. known: the point of each. Figures that depend on a device are those on the second's.
     """
-    found = [{reading.label: reading for reading in of} for of in known]
-    nothing = Reading("", UNKNOWN, "")
-    rows = [
-        {
-            "label": label,
-            "texts": [of.get(label, nothing).value for of in found],
-            "notes": [of.get(label, nothing).change for of in found],
-        }
-        for label in dict.fromkeys([*found[0], *found[1]])
-    ]
-    first, second = places
-    titles = [describe(place.recipe) for place in places]
+    titles = [describe(place.recipe) for place in (first, second)]
     if first.network != second.network:
-        titles = [f"{printable(place.network)}: {title}" for place, title in zip(places, titles, strict=True)]
-    return {"titles": titles, "changes": changes(first, second) or ["Nothing."], "rows": rows}
+        titles = [f"{printable(place.network)}: {title}" for place, title in zip((first, second), titles, strict=True)]
+    one, other = known
+    rows = comparison(one, other, second.device)["rows"] if one and other else []
+    return {
+        "titles": titles,
+        "changes": changes(first, second) or ["Nothing."],
+        "rows": rows,
+        "missing": "" if rows else "Figures follow once both are measured; go to one to have it measured now.",
+    }

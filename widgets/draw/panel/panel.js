@@ -46,6 +46,22 @@ function createSpoken({ link, signal }) {
   return region;
 }
 
+function keepGoals({ model, address, signal }) {
+  let limits = {};
+  const heard = (message) => {
+    if (message.kind !== "goals") return;
+    limits = message.limits;
+    address.follow();
+  };
+  model.on("msg:custom", heard);
+  signal.addEventListener("abort", () => model.off("msg:custom", heard));
+  address.keep(
+    "goals",
+    () => (Object.keys(limits).length ? limits : undefined),
+    (given) => model.send({ kind: "goals", limits: given }),
+  );
+}
+
 function saveFile(name, buffer) {
   const url = URL.createObjectURL(new Blob([buffer], { type: "application/octet-stream" }));
   const anchor = make("a", { href: url, download: name, hidden: true });
@@ -109,6 +125,7 @@ function render({ model, el, signal: given }) {
   link.start();
   page.address.keep("tab", () => page.stage.current ?? undefined, page.stage.open);
   page.stage.listen(page.address.follow);
+  keepGoals(page);
   page.address.start();
   model.send({ kind: "hello" });
   requestAnimationFrame(() => {

@@ -102,11 +102,13 @@ function createPair() {
   const heads = [make("th", { scope: "col" }), make("th", { scope: "col" })];
   const body = make("tbody");
   const changes = make("ul", { className: "cwb-changes" });
+  const missing = make("p", { className: "cwb-help" });
+  const table = make("table", {}, make("thead", {}, make("tr", {}, make("td"), ...heads, make("th", { scope: "col", text: "Change" }))), body);
   const root = make(
     "section",
     { className: "cwb-pair", "aria-label": "Two places side by side", hidden: true },
-    make("div", { className: "cwb-scroll", tabindex: 0, role: "region", "aria-label": "Both in figures" },
-      make("table", {}, make("thead", {}, make("tr", {}, make("td"), ...heads)), body)),
+    make("div", { className: "cwb-scroll", tabindex: 0, role: "region", "aria-label": "Both in figures" }, table),
+    missing,
     make("p", { className: "cwb-help", text: "What the second changes:" }),
     changes,
   );
@@ -116,12 +118,18 @@ function createPair() {
       setShown(root, Boolean(pair));
       if (!pair) return;
       pair.titles.forEach((title, index) => setText(heads[index], title));
-      const cell = (text, note) => make("td", {}, make("span", { text }), make("span", { className: "cwb-muted", text: note }));
       body.replaceChildren(
-        ...pair.rows.map(({ label, texts, notes }) =>
-          make("tr", {}, make("th", { scope: "row", text: label }), ...texts.map((text, index) => cell(text, notes[index]))),
+        ...pair.rows.map(({ label, texts, change, better }) =>
+          make(
+            "tr", {},
+            make("th", { scope: "row", text: label }),
+            ...texts.map((text, index) => make("td", { text, className: better === (index ? "second" : "first") ? "cwb-better" : null })),
+            make("td", { text: change }),
+          ),
         ),
       );
+      setText(missing, pair.missing);
+      setShown(missing, Boolean(pair.missing));
       setItems(changes, pair.changes);
     },
   };
@@ -221,6 +229,10 @@ export function createSnapshots(page) {
     reveal();
   });
   const heard = (message) => {
+    if (message.kind === "measured") {
+      asked = "";
+      ask();
+    }
     if (message.kind !== "history" || message.number !== number) return;
     told = new Map(ids.map((id, index) => [id, message.places[index]]));
     pair.show(message.pair);

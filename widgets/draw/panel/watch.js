@@ -58,11 +58,11 @@ export function createWatch({ model, link, root, signal }) {
   const resume = () => ofItsOwn() && !beganAnew() && beginAnew();
 
   async function ask(absent = false) {
-    if (asking || ended || !kernel || signal.aborted) return;
+    if (asking || ended || !kernel || kernel.isDisposed || signal.aborted) return;
     asking = true;
     const standing = await look(kernel);
     asking = false;
-    if (ended || signal.aborted) return;
+    if (ended || kernel.isDisposed || signal.aborted) return; // the page is being left
     if (standing === "ended") return end(absent);
     if (standing === "away") {
       say("away");
@@ -71,8 +71,12 @@ export function createWatch({ model, link, root, signal }) {
     }
     const interrupted = kernel.connectionStatus !== "connected" || standing === "unconnected";
     if (interrupted) {
-      await kernel.reconnect().catch(() => {});
-      model.send({ kind: "hello" }); // what was said meanwhile is lost
+      try {
+        await kernel.reconnect();
+        model.send({ kind: "hello" }); // what was said meanwhile is lost
+      } catch {
+        return; // it is tried again when the connection changes
+      }
     }
     say(late ? "busy" : "here");
   }
