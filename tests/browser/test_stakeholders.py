@@ -1,6 +1,8 @@
 """The page for people who decide under Voila, and the page that needs no kernel from its file, without a network."""
 
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import workbench
 from benchmarks import servers
+from benchmarks.startup import kernels
 from tests.browser.conftest import Traffic, picture
 from tests.browser.front_ends import PATIENCE
 from tests.browser.panel_page import plain
@@ -30,7 +33,9 @@ _SETTLED = """() => {
 
 
 @pytest.fixture(scope="module")
-def opened(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, Traffic]]:
+def opened(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Page, Traffic, servers.Server]]:
     with servers.serving("voila", tmp_path_factory.mktemp("voila"), ["--for", "stakeholders"]) as server:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light", accept_downloads=True)
         page.set_default_timeout(PATIENCE)
@@ -38,13 +43,13 @@ def opened(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         page.goto(server.address)
         page.locator(".cwb").wait_for()
         settle(page)
-        yield page, traffic
+        yield page, traffic, server
         page.close()
 
 
 @pytest.fixture
-def page(opened: tuple[Page, Traffic], request: pytest.FixtureRequest) -> Iterator[Page]:
-    page, traffic = opened
+def page(opened: tuple[Page, Traffic, servers.Server], request: pytest.FixtureRequest) -> Iterator[Page]:
+    page, traffic, _ = opened
     yield page
     picture(page, f"stakeholders-{re.sub(r'[^a-z0-9]+', '-', request.node.name)}")
     assert traffic.left_the_machine() == []
@@ -149,6 +154,20 @@ def test_nobody_is_shut_out(page: Page, scheme: str) -> None:
     finally:
         page.set_viewport_size({"width": 1280, "height": 800})
     assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+def test_a_kernel_that_has_ended_is_said_and_the_page_goes_on_where_it_was(
+    page: Page, opened: tuple[Page, Traffic, servers.Server]
+) -> None:
+    page.get_by_role("slider", name="Sparsity").fill("40")
+    settle(page)
+    os.kill(kernels(opened[2])[0], signal.SIGKILL)
+    expect(page.get_by_role("alert")).to_contain_text("The kernel of this page has ended")
+    page.get_by_role("button", name="Start anew").click()
+    page.wait_for_load_state()
+    page.locator(".cwb").wait_for()
+    settle(page)
+    assert page.get_by_role("slider", name="Sparsity").get_attribute("aria-valuetext") == "40 %"
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from widgets.draw.stakeholders import StakeholdersPage
 from widgets.views import stakeholder
 from widgets.views.glossary import BADGES
 from widgets.views.stakeholder import Goals
+from widgets.views.training import left
 from workbench.deployment.usage import BATTERIES, Usage
 from workbench.engine.session import Session
 from workbench.engine.update import Update
@@ -79,7 +80,7 @@ class Stakeholders:
         self._report: Report | None = None
         self._refusal = ""
         self._offline: float | None = None  # share of the offline page that has been measured, while it is made
-        self._sent = 0.0
+        self._offline_begun = self._sent = 0.0
         recipe = self._first()
         self._position, self._foreign = self._place(recipe)
         self._hears: Mapping[str, Callable[[], None]] = {
@@ -225,7 +226,7 @@ class Stakeholders:
         """Every point of the page is measured on the session's worker, in pieces; a visitor's moves come first."""
         if self._offline is not None:
             return
-        self._offline, self._refusal = 0.0, ""
+        self._offline, self._offline_begun, self._refusal = 0.0, time.monotonic(), ""
         session, around = self.session, Circumstances(self._usage, self._goals)
         points: list[Trial] = []
 
@@ -274,12 +275,17 @@ class Stakeholders:
             "usage": dataclasses.asdict(self._usage),
             "goals": dataclasses.asdict(self._goals),
             "choices": [self._card(choice) for choice in self._choices],
-            "offline": None if self._offline is None else _progress(self._offline),
+            "offline": None if self._offline is None else self._progress(self._offline),
             "said": stakeholder.usage_said(report, self._usage) if report else [],
             "sources": stakeholder.sources(self._usage),
             "error": self._refusal or (answered and self._last.error) or (_FOREIGN if self._foreign else ""),
             **said,
         }
+
+    def _progress(self, share: float) -> dict[str, Any]:
+        spent = time.monotonic() - self._offline_begun
+        ahead = f", {left(spent / share * (1 - share))}" if share > 0 else ""
+        return {"share": share, "text": f"Measuring every point of the offline page, {share:.0%}{ahead}"}
 
     def _card(self, choice: Choice) -> dict[str, Any]:
         report = self._measured.get(choice.recipe.digest)
@@ -341,10 +347,6 @@ def _only(kind: type[Usage] | type[Goals], content: Any) -> dict[str, Any]:
     if not isinstance(content, dict) or set(content) != names:
         raise RecipeError(f"The {kind.__name__.lower()} of a move must hold exactly {', '.join(sorted(names))}.")
     return content
-
-
-def _progress(share: float) -> dict[str, Any]:
-    return {"share": share, "text": f"Measuring every point of the offline page, {share:.0%}"}
 
 
 def _file_name(report: Report, recipe: bool = True) -> str:

@@ -3,14 +3,13 @@
 import { make, setShown, setText } from "../panel/elements.js";
 import { followTheme } from "../panel/theme.js";
 import { createTip } from "../panel/tip.js";
+import { createWatch } from "../panel/watch.js";
 import { createAssumptions, createGoalInputs } from "./assumptions.js";
 import { createChoiceCards } from "./cards.js";
 import { createPapers } from "./papers.js";
 import { createPlainFigures, createVerdict } from "./plain.js";
 import { createStops } from "./stops.js";
 import { createTalk } from "./talk.js";
-
-const SILENT = "The page's program has not answered for ten seconds. If it does not come back, reload the page.";
 
 function render({ model, el, signal: given }) {
   const controller = new AbortController();
@@ -27,7 +26,8 @@ function render({ model, el, signal: given }) {
   const verdict = createVerdict();
   verdict.root.append(createGoalInputs(talk, catalogue.goals));
   const recipe = make("p", { className: "cwb-now" });
-  const error = make("p", { className: "cwb-error", role: "alert", hidden: true });
+  const sentence = make("span");
+  const error = make("p", { className: "cwb-error", role: "alert", hidden: true }, sentence);
   const spoken = make("p", { className: "cwb-spoken", role: "status", "aria-live": "polite" });
   const root = make(
     "div",
@@ -45,12 +45,11 @@ function render({ model, el, signal: given }) {
     spoken,
   );
   let saying = null;
-  talk.listen(({ state, wishes, seq, current, silent }) => {
+  talk.listen(({ state, wishes, seq, current, lost }) => {
     cards.show(state.choices, wishes.stops);
     sliders.show(wishes.stops);
-    const sentence = silent ? SILENT : state.error;
-    setText(error, sentence);
-    setShown(error, Boolean(sentence));
+    setText(sentence, lost || state.error);
+    setShown(error, Boolean(lost || state.error));
     setText(recipe, current ? state.recipe : "Measuring…");
     figures.show(state.figures, current);
     verdict.show(state.verdict, current);
@@ -63,6 +62,7 @@ function render({ model, el, signal: given }) {
   createTip(root, signal);
   el.append(root);
   followTheme(root, signal, () => {});
+  error.append(createWatch({ model, link: talk, root, signal }).way);
   talk.start();
   model.send({ kind: "hello" });
   return () => controller.abort();

@@ -1,49 +1,64 @@
 // The one way to the kernel and back. What a visitor wishes is where the sliders stand, the goals and the usage; a later
-// wish replaces an earlier one unsent.
+// wish replaces an earlier one unsent. A page that is loaded again wishes what it wished before.
+
+import { recall, remember } from "../panel/keeping.js";
+import { ofItsOwn } from "../panel/watch.js";
+
+const WISHES = "cwb-wishes";
 
 export function createTalk(model, signal) {
   const state = () => model.get("state");
   const wished = () => structuredClone({ stops: state().stops, goals: state().goals, usage: state().usage });
   let wishes = wished();
   let seq = state().seq;
-  let waiting = null;
+  let lost = "";
   const listeners = [];
 
-  function tell(silent) {
+  const heard = () => state().seq >= seq;
+
+  function tell() {
     const now = state();
-    const current = now.seq >= seq && now.fresh;
-    for (const listener of listeners) listener({ state: now, seq, wishes, current, silent });
+    for (const listener of listeners) listener({ state: now, seq, wishes, current: heard() && now.fresh, lost });
   }
 
   function received() {
-    const now = state();
-    if (now.seq >= seq) {
-      seq = now.seq;
+    if (heard()) {
+      seq = state().seq;
       wishes = wished();
-      clearTimeout(waiting);
     }
-    tell(false);
+    tell();
+  }
+
+  function change(edit) {
+    edit(wishes);
+    seq += 1;
+    model.set("move", { seq, ...structuredClone(wishes) });
+    model.save_changes();
+    if (ofItsOwn()) remember("sessionStorage", WISHES, JSON.stringify(wishes));
+    tell();
   }
 
   model.on("change:state", received);
-  signal.addEventListener("abort", () => {
-    clearTimeout(waiting);
-    model.off("change:state", received);
-  });
+  signal.addEventListener("abort", () => model.off("change:state", received));
   return {
-    change(edit) {
-      edit(wishes);
-      seq += 1;
-      model.set("move", { seq, ...structuredClone(wishes) });
-      model.save_changes();
-      clearTimeout(waiting);
-      waiting = setTimeout(() => tell(true), 10000);
-      tell(false);
-    },
+    change,
     ask: (kind) => model.send({ kind }),
+    // Whether the kernel has heard the newest wish.
+    get heard() {
+      return heard();
+    },
+    // Why nothing comes from the kernel any more, or "".
+    lose(sentence) {
+      lost = sentence;
+      tell();
+    },
     listen(listener) {
       listeners.push(listener);
     },
-    start: () => tell(false),
+    start() {
+      const kept = ofItsOwn() && recall("sessionStorage", WISHES);
+      if (kept && kept !== JSON.stringify(wishes)) change((wishes) => Object.assign(wishes, JSON.parse(kept)));
+      else tell();
+    },
   };
 }
