@@ -182,6 +182,23 @@ def test_numbers_that_are_to_be_met_have_errors_in_the_place_of_flips():
     assert ask("trial", at, image=2, pixels=None).content["before"]["rows"] == []
 
 
+def test_of_several_labels_an_image_the_names_are_listed():
+    torch.manual_seed(1)
+    inputs = np.random.default_rng(0).normal(size=(60, 3, 6, 6)).astype(np.float32)
+    labels = inputs.mean((2, 3)) > 0
+    data = workbench.Dataset.from_arrays(
+        "own", test=(inputs, labels), classes=("red", "green", "blue"), task="multi-label"
+    )
+    module = nn.Sequential(nn.Flatten(), nn.Linear(108, 3))
+    at = moment(
+        workbench.Model.from_module(module, torch.zeros(1, 3, 6, 6), data, "own"), workbench.Recipe.sliders(bits=1), 60
+    )
+    one = ask("answers", at, view="flips", group="all", first=0).content["flips"]["images"][0]
+    there = [name for name, is_there in zip(("red", "green", "blue"), labels[one["number"]], strict=True) if is_there]
+    assert one["truth"] == (", ".join(there) or "none")
+    assert ask("trial", at, image=one["number"], pixels=None).content["truth"] == one["truth"]
+
+
 def test_marks_stand_at_round_numbers():
     assert [mark["text"] for mark in marks(-0.44, 0.2)] == ["−0.4", "−0.3", "−0.2", "−0.1", "0", "0.1", "0.2"]
     assert [(mark["at"], mark["text"]) for mark in marks(0.0, 10_000.0, 2)] == [(0, "0"), (0.5, "5,000"), (1, "10,000")]

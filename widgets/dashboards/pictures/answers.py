@@ -32,8 +32,10 @@ def picture(question: Mapping[str, Any], moment: Moment) -> Picture:
     _check(question)
     accuracy = moment.report.compressed.accuracy
     model = moment.compressed.model
-    if model.data is None or accuracy is None:
+    if model.data is None:
         raise DataError(f"{model.name} has no test images here, so there are no answers to look at.")
+    if accuracy is None:
+        raise DataError("Counting was cancelled before an image was answered, so there is nothing to look at yet.")
     found = behaviour(moment.compressed, accuracy.images, moment.cancelled)
     if found is None:
         raise DataError("There is no original whose answers these could be compared with.")
@@ -109,7 +111,8 @@ def _described(found: Behaviour, place: int, names: list[str]) -> dict[str, Any]
     """Truth and both answers in words; of boxes how well they fit, and all three as left, top, right, bottom."""
     rows = [rows[place] for rows in (found.images.truth, found.before, found.after)]
     if found.task.name != "locating":
-        return written.flip(*(written.answer(row, names, found.task.labelled) for row in rows))
+        alike = (row.astype(rows[1].dtype) for row in rows)  # of several labels the truth is kept as floats
+        return written.flip(*(written.answer(row, names, found.task.labelled) for row in alike))
     fits = [float(found.task.grades(row[None], rows[0][None])[0]) for row in rows[1:]]
     boxes = [[round(float(side), 3) for side in row] for row in rows]
     label = names[int(found.images.labels[place])]

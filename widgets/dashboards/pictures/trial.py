@@ -54,7 +54,9 @@ def picture(question: Mapping[str, Any], moment: Moment) -> Picture:
     located = task.name == "locating"
     names = answers.class_names(task, data.classes, count)
     content |= {
-        "truth": "" if truth is None or located else answers.answer(truth, names, task.labelled),
+        "truth": ""
+        if truth is None or located
+        else answers.answer(truth.astype(before.answer.dtype), names, task.labelled),
         "before": written.located(before, truth, task) if located else written.said(before, names, task.labelled),
         "after": written.located(after, truth, task) if located else written.said(after, names, task.labelled),
         **written.compared(before, after, truth, task),

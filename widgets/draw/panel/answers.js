@@ -83,6 +83,7 @@ export function createAnswers(page) {
   }
 
   views.show(view);
+  for (const part of [groups, look.root, nothing]) setShown(part, false); // until something is known
   return {
     name: "answers",
     title: "Answers",

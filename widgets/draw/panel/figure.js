@@ -4,7 +4,7 @@ import { make } from "./elements.js";
 
 // paint(pen, {width, height}, ink) draws in CSS pixels.
 export function createFigure(page, className, paint) {
-  const canvas = make("canvas", { className: `cwb-drawing ${className}`, role: "img" });
+  const canvas = make("canvas", { className: `cwb-drawing ${className}`, role: "img", "aria-label": "Not drawn yet" });
   const draw = () => {
     const { clientWidth: width, clientHeight: height } = canvas;
     if (!width || !height) return;
