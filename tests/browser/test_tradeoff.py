@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, expect
 from tests.browser.conftest import picture
 from tests.browser.front_ends import PATIENCE, FrontEnd, serve
 from tests.browser.panel_page import PanelPage, plain
+from tests.browser.test_accessible import grave
 
 # What the points of the drawing are called, and where each is on the page.
 _POINTS = """() => {
@@ -127,6 +128,25 @@ def test_goals_shade_what_is_out_and_say_what_is_left(panel):
         panel.page.keyboard.press("Enter")
     expect(panel.root.locator(".cwb-goal-error")).to_be_empty()
     expect(plot(panel).locator(".shapelayer path")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_core_finds_nothing_serious_with_everything_open(panel, scheme):
+    suggested(panel)
+    panel.page.emulate_media(color_scheme=scheme)
+    expect(panel.root).to_have_attribute("data-theme", scheme)
+    panel.root.get_by_label("Goal: at most, size").fill("small")
+    panel.page.keyboard.press("Enter")
+    expect(panel.root.locator(".cwb-goal-error")).to_contain_text("is no size")
+    panel.root.locator(".cwb-points summary").click()
+    panel.root.get_by_role("button", name=re.compile(r"^Compare with: 8.bits$")).click()
+    expect(panel.root.locator(".cwb-verdict")).to_contain_text("No clear difference", timeout=PATIENCE)
+    assert grave(panel.page, scheme) == []
+    panel.root.get_by_role("region", name="Comparison").get_by_role("button", name="Close").click()
+    panel.root.locator(".cwb-points summary").click()
+    panel.root.get_by_label("Goal: at most, size").fill("")
+    panel.page.keyboard.press("Enter")
+    panel.page.emulate_media(color_scheme="light")
 
 
 def test_any_two_measures_can_be_set_against_each_other(panel):
