@@ -1,5 +1,5 @@
 // The address of a page of its own says where everything stands, so that a link opens it again and a reload keeps it. In
-// a notebook several panels share one address, which is left alone; a link or the recipe can be copied there as well.
+// a notebook several panels share one address, which is left alone; recipes can be copied there as well.
 
 import { placeKey } from "./places.js";
 import { recall, remember } from "./keeping.js";
@@ -104,7 +104,7 @@ export function createAddress({ link, signal }) {
       opened = true;
       link.remark(remark);
     },
-    // The whole link; in a notebook of the page that it is on.
+    // The whole link.
     link: async () => new URL(await text(), location.href).href,
   };
 }

@@ -2,6 +2,7 @@
 
 import { makeAbout } from "./about.js";
 import { make, newId, setShown, setText } from "./elements.js";
+import { ofItsOwn } from "./watch.js";
 
 const COPIED = 2000; // milliseconds that a button says so
 
@@ -56,6 +57,7 @@ export function createRecipe({ model, address, link, signal }) {
   const json = makeText("As JSON", "Copy JSON");
   json.root.open = false; // the menu is as high as a small window
   const copyLink = makeCopy("Copy link", () => address.link());
+  setShown(copyLink, ofItsOwn()); // a notebook's address opens the notebook
   const id = newId("adopt");
   const errorId = newId("error");
   const error = make("p", { id: errorId, className: "cwb-recipe-error", role: "alert", hidden: true });
