@@ -30,6 +30,11 @@ def test_each_rule_takes_the_smallest_that_keeps_it(trials):
     assert sizes == sorted(sizes, reverse=True)
 
 
+def test_a_rule_in_words():
+    assert RULES[1].says(True) == "The smallest file with at most 5 more wrong in 1,000"
+    assert RULES[0].says(False) == "The smallest file that loses at most 0.1 points of its score"
+
+
 def test_a_rule_that_nothing_keeps_has_no_choice(trials):
     worst = max(trials, key=lambda trial: -trial.report.compressed.accuracy.value)
     assert [choice.rule for choice in choose([worst])] == []

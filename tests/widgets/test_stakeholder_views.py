@@ -92,7 +92,7 @@ def test_a_goal_is_met_missed_or_open(squeezed):
 
 def test_all_goals_together(squeezed):
     assert verdict(squeezed)["summary"] == "No goals are set."
-    assert verdict(squeezed, size=1e6, wrong=1000.0)["summary"] == "Meets all 2 goals."
+    assert verdict(squeezed, size=1e6, wrong=1000.0)["summary"] == "Meets both goals."
     assert verdict(squeezed, size=0.1, wrong=1000.0)["summary"] == "Misses 1 of 2 goals."
 
 

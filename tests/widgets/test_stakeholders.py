@@ -69,6 +69,7 @@ def test_it_begins_at_the_choice_in_the_middle_and_measures_it(page, session):
     until(lambda: page.page.state["choices"][0]["lines"])
     (card,) = page.page.state["choices"]
     assert card["stops"] == page.page.state["stops"] and card["title"] == "Balanced"
+    assert card["rule"] == f"{RULES[1].says(True)}."
     expected = workbench.assess(workbench.compress(session.model, RECIPE), images=200)
     assert (
         card["lines"][0].replace("\u00a0", " ")

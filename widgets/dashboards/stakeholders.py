@@ -31,6 +31,7 @@ from workbench.report.report import Report
 from workbench.search.choices import Choice
 from workbench.search.shipped import named
 from workbench.search.sweep import Case, Trial, trials
+from workbench.tasks import TASKS
 
 _log = logging.getLogger(__name__)
 _FIELDS = ("seq", "stops", "usage", "goals")
@@ -73,6 +74,8 @@ class Stakeholders:
         self._lock = RLock()
         self._usage, self._goals = usage or Usage(), goals or Goals()
         self._choices = tuple(named(session.model) if choices is None else choices)
+        data = session.model.data
+        self._shares = data is None or TASKS[data.task].shares
         self._measured: dict[str, Report] = {}  # digest of a choice's recipe -> its report
         self._seq = self._answered = self._move = 0
         self._asked: dict[int, int] = {}  # the session's number of a move -> the page's, until it is answered
@@ -290,9 +293,8 @@ class Stakeholders:
     def _card(self, choice: Choice) -> dict[str, Any]:
         report = self._measured.get(choice.recipe.digest)
         position = Position.of_recipe(choice.recipe, self.session.model.name, self.session.device)
-        card = stakeholder.choice(
-            choice.rule.title, f"{choice.rule.says}.", report, self._usage, choice.recipe.to_object()
-        )
+        rule, recipe = choice.rule, choice.recipe.to_object()
+        card = stakeholder.choice(rule.title, f"{rule.says(self._shares)}.", report, self._usage, recipe)
         return {**card, "stops": dict(position.stops) if position else {}}
 
     def _catalogue(self) -> dict[str, Any]:

@@ -140,7 +140,8 @@ def _slider(axis: AxisName, stops: Sequence[float]) -> dict[str, Any]:
 
 
 def _card(choice: Choice, report: Report, around: Circumstances) -> dict[str, Any]:
-    said = f"{choice.rule.says}."
+    accuracy = report.compressed.accuracy
+    said = f"{choice.rule.says(accuracy is None or accuracy.share)}."
     return stakeholder.choice(choice.rule.title, said, report, around.usage, choice.recipe.to_object())
 
 

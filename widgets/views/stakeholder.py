@@ -233,7 +233,7 @@ def _goals(report: Report, usage: Usage, goals: Goals) -> dict[str, Any]:
     elif count["open"]:
         met, summary = "open", f"Meets {count['meets']} of {len(rows)} goals; {count['open']} cannot be told for sure."
     else:
-        met, summary = "meets", "Meets your goal." if len(rows) == 1 else f"Meets all {len(rows)} goals."
+        met, summary = "meets", f"Meets {('your', 'both', 'all 3')[len(rows) - 1]} goal{'s' if len(rows) > 1 else ''}."
     return {"met": met, "summary": summary, "rows": rows}
 
 

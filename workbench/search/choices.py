@@ -21,11 +21,11 @@ class Rule:
     title: str
     loses: float
 
-    @property
-    def says(self) -> str:
-        """In words."""
-        wrong = round(1000 * self.loses)
-        return f"The smallest file with at most {wrong} more wrong in 1,000"
+    def says(self, shares: bool) -> str:
+        """In words. shares: whether the score is a share of right answers."""
+        if not shares:
+            return f"The smallest file that loses at most {100 * self.loses:g} points of its score"
+        return f"The smallest file with at most {1000 * self.loses:g} more wrong in 1,000"
 
 
 RULES = (Rule("careful", "Careful", 0.001), Rule("balanced", "Balanced", 0.005), Rule("smallest", "Smallest", 0.02))
