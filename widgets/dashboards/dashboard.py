@@ -20,12 +20,14 @@ from widgets.dashboards.expecting import Expecting
 from widgets.dashboards.foresight import Foresight
 from widgets.dashboards.goals import Goals
 from widgets.dashboards.history import History
+from widgets.dashboards.outcome import Outcomes
 from widgets.dashboards.part import Hear, Part
 from widgets.dashboards.picture import Pictures
 from widgets.dashboards.plot import Plot
 from widgets.dashboards.recipe_text import RecipeText
 from widgets.dashboards.saved import Saved
 from widgets.dashboards.screen import catalogue, screen
+from widgets.dashboards.sensitivity import Sensitivities
 from widgets.draw.panel import Panel
 from widgets.views.training import training
 from workbench.compression.compressed import compress
@@ -58,7 +60,7 @@ class Dashboard:
     """
 
     pieces: ClassVar[tuple[str, ...]] = (
-        "header", "sliders", "steps", "welcome", "tiles", "strip",
+        "header", "sliders", "outcome", "steps", "welcome", "tiles", "strip",
         "tradeoff", "weights", "answers", "trial", "layers", "graph", "speed", "history", "glossary",
     )  # fmt: skip
 
@@ -91,6 +93,8 @@ class Dashboard:
             Expecting(session, send),
             History(session, send, lambda: list(self._names())),
             goals,
+            Outcomes(session, send),
+            Sensitivities(session, send),
         )
         if "tradeoff" in self.pieces:
             self._parts += (Plot(session, send, goals),)

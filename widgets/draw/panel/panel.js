@@ -11,6 +11,7 @@ import { createHeader } from "./header.js";
 import { createHistory } from "./history.js";
 import { createLayers } from "./layers.js";
 import { createLink } from "./link.js";
+import { createOutcome } from "./outcome.js";
 import { createPictures } from "./pictures.js";
 import { createPlot } from "./plot.js";
 import { createError } from "./remarks.js";
@@ -82,7 +83,7 @@ function compose(page) {
   page.stage = createStage(cards.map((card) => (card.question ? page.pictures.frame(card) : card)));
   page.stage.listen(page.pictures.look);
   page.pictures.look(page.stage.current);
-  const controls = [piece("sliders", createSliders), piece("steps", createSteps), piece("welcome", createWelcome)].filter(Boolean);
+  const controls = [piece("sliders", createSliders), piece("outcome", createOutcome), piece("steps", createSteps), piece("welcome", createWelcome)].filter(Boolean);
   const tiles = piece("tiles", createTiles);
   const strip = piece("strip", createStrip);
   const parts = [

@@ -1,0 +1,118 @@
+// The outcome as a control: what is wished is set, and the kernel looks for a recipe that has it, beside the live sliders.
+
+import { make, setItems, setShown, setText } from "./elements.js";
+import { makeRange } from "./range.js";
+
+// A slider over the stops that the kernel names for the network, the first of which is no wish at all. keeps: of a stop's
+// value and a wish, whether the one grants the other.
+function makeWish(label, keeps, onwish) {
+  let stops = [];
+  const slider = { low: 0, high: 1, off: 0, direction: 1 };
+  const range = makeRange(slider, label, (stop) => put(stop), () => {});
+  const root = make("div", { className: "cwb-wish" }, make("div", { className: "cwb-slider-head" }, range.label, range.output), range.input);
+
+  function put(stop) {
+    range.show(stop, stops[stop].text);
+    onwish();
+  }
+
+  return {
+    root,
+    value: () => stops[Number(range.input.value)]?.value ?? null,
+    // Another network, other stops: the wish stays, or becomes the nearest that grants it.
+    fill(found) {
+      const kept = stops[Number(range.input.value)]?.value ?? null;
+      stops = found;
+      slider.high = stops.length - 1;
+      range.input.max = slider.high;
+      put(Math.max(kept === null ? 0 : stops.findIndex(({ value }) => value !== null && keeps(value, kept)), 0));
+    },
+  };
+}
+
+export function createOutcome({ model, link, signal }) {
+  let of = null; // the network whose stops there are
+  let running = false;
+  let takes = false;
+  const say = (ask, rest = {}) => model.send({ kind: "outcome", ask, ...rest });
+  const size = makeWish("Size at most", (value, wish) => value <= wish, enable);
+  const accuracy = makeWish("Accuracy at least", (value, wish) => value >= wish, enable);
+  const brief = make("span", { className: "cwb-muted" });
+  const find = make("button", {
+    type: "button", className: "cwb-primary", text: "Find",
+    onclick: () => able() && say("find", { size: size.value(), accuracy: accuracy.value() }),
+  });
+  const cancel = make("button", {
+    type: "button", text: "Cancel", "aria-label": "Cancel the search", title: "The best so far is kept", onclick: () => say("cancel"),
+  });
+  const take = make("button", {
+    type: "button", text: "Put the sliders there", title: "Every control where this recipe has it; Undo goes back", onclick: () => takes && say("take"),
+  });
+  const bar = make("progress", { max: 1, value: 0, "aria-label": "How much has been searched" });
+  const status = make("p", { className: "cwb-muted" });
+  const found = make("p", { className: "cwb-found" });
+  const lines = make("ul", { className: "cwb-outcome-lines" });
+  const spoken = make("div", { role: "status", "aria-live": "polite" }, found, lines);
+  const error = make("p", { className: "cwb-error", hidden: true });
+  const result = make("div", { className: "cwb-outcome-result", hidden: true }, bar, status, spoken, error, take);
+  const help = "Say what you want to end up with. Rank, sparsity and bits of every layer are then searched for on validation images; the figures beside stay those of test images.";
+  const card = make(
+    "details",
+    {},
+    make("summary", {}, make("h3", { text: "Outcome" }), brief),
+    make("p", { className: "cwb-help", text: help }),
+    size.root,
+    accuracy.root,
+    make("div", { className: "cwb-outcome-actions" }, find, cancel),
+    result,
+  );
+
+  function able() {
+    return !running && of === link.position.model && (size.value() !== null || accuracy.value() !== null);
+  }
+
+  function enable() {
+    find.setAttribute("aria-disabled", String(!able()));
+    take.setAttribute("aria-disabled", String(!takes));
+    setShown(cancel, running);
+  }
+
+  function heard(message) {
+    if (message.kind !== "outcome") return;
+    if (message.stops) {
+      of = message.model;
+      size.fill(message.stops.size);
+      accuracy.fill(message.stops.accuracy);
+    } else {
+      running = message.running;
+      takes = message.takes && message.model === link.position.model;
+      setShown(result, true);
+      setShown(bar, running);
+      bar.value = message.progress ?? 0;
+      setText(status, running ? (message.status ?? "Beginning…") : "");
+      setShown(status, running);
+      setText(found, message.found ?? "");
+      setItems(lines, message.lines ?? []);
+      setText(error, message.error);
+      setShown(error, Boolean(message.error));
+      setShown(take, message.takes);
+      spoken.setAttribute("aria-live", running ? "off" : "polite");
+      setText(brief, running ? "searching…" : "");
+      result.dataset.met = String(!running && Boolean(message.met));
+    }
+    enable();
+  }
+
+  link.listen(({ state }) => {
+    if (of !== null && state.position.model !== of && state.position.model === link.position.model) {
+      of = null;
+      takes = false;
+      setShown(result, false);
+      say("stops");
+    }
+    enable();
+  });
+  model.on("msg:custom", heard);
+  signal.addEventListener("abort", () => model.off("msg:custom", heard));
+  return make("section", { className: "cwb-outcome cwb-card", "aria-label": "Outcome" }, card);
+}
