@@ -18,7 +18,7 @@ from workbench.tasks import Answers, Task
 BOXES = "Boxes: white the true one, grey the original's, orange now. Figures: overlap with the true one (IoU)."
 ARROW = "\u2192"
 _LARGEST_MATRIX = 20  # classes of a matrix whose cells can be read
-_CHANGES = 8  # largest ones that are listed
+_CHANGES = 6  # largest ones that are listed
 _WORDS = {"right": ("right", "wrong"), "found": ("found", "missed")}
 
 

@@ -60,7 +60,7 @@ def zeros(found: Mask, rows_left: int, columns_left: int, columns: int) -> dict[
     dot = (
         "Each dot is one weight."
         if found.side == 1
-        else f"Each dot stands for {found.side} {numbers.TIMES} {found.side} weights, the darker the more are left: "
+        else f"Each dot stands for {found.side} {numbers.TIMES} {found.side} weights, the stronger the more are left: "
         f"at most {numbers.percent(fullest, 0)}."
     )
     share = numbers.percent(found.zeros / weights, 1)
@@ -100,7 +100,7 @@ def bits(found: Stored) -> dict[str, Any]:
     split = [1, 8, 23] if found.values == "float32" else [found.width]
     return {
         "words": [_word(word, split, found) for word in found.words],
-        "more": f"and {found.listed - len(found.words):,} more" if found.listed > len(found.words) else "",
+        "head": f"Weight, {len(found.words)} of {found.listed:,}",
         "runs": [_run(run) for run in found.runs],
         "says": says,
         "label": f"The first {len(found.words)} weights as they lie in the file.",
@@ -192,8 +192,7 @@ def _told(after: Histogram, gone: Pruned | None) -> list[str]:
         says.append(f"{gone.count:,} weights became zero: {how}.")
     weights = int(after.counts.sum())
     if weights and after.distinct <= weights // 2:
-        apart = ", too close to be drawn one by one" if after.distinct > _MARKS else ""
-        says.append(f"The {weights:,} that are left have {after.distinct:,} different values{apart}.")
+        says.append(f"The {weights:,} that are left have {after.distinct:,} different values.")
     if not says:
         says.append("The weights are as they came.")
     return says

@@ -226,7 +226,7 @@ function paintFilters(pen, size, ink, { count, height, width }, [, before, after
   }
 }
 
-function bitTables({ words, more, runs, label }) {
+function bitTables({ words, head, runs, label }) {
   const heads = (texts) => make("thead", {}, make("tr", {}, ...texts.map((text) => make("th", { scope: "col", text }))));
   const code = words.some((word) => word.code);
   const wordRows = words.map((word) =>
@@ -249,10 +249,10 @@ function bitTables({ words, more, runs, label }) {
       make("td", { className: "cwb-mono", text: run.bytes + (run.more ? " …" : "") }),
     ),
   );
-  const wordTable = make("table", { "aria-label": label }, heads(["Weight", "Bits", ...(code ? ["Code"] : []), "How it is read", "Value"]), make("tbody", {}, ...wordRows));
+  const wordTable = make("table", { "aria-label": label }, heads([head, "Bits", ...(code ? ["Code"] : []), "How it is read", "Value"]), make("tbody", {}, ...wordRows));
   const runTable = make("table", { "aria-label": "The bytes of the file that hold them" }, heads(["In the file", "From", "First bytes"]), make("tbody", {}, ...runRows));
   return [
-    ...(words.length ? [make("div", { className: "cwb-scroll", tabindex: 0, role: "region", "aria-label": label }, wordTable, make("p", { className: "cwb-muted", text: more }))] : []),
+    ...(words.length ? [make("div", { className: "cwb-scroll", tabindex: 0, role: "region", "aria-label": label }, wordTable)] : []),
     make("div", { className: "cwb-scroll", tabindex: 0, role: "region", "aria-label": "First bytes" }, runTable),
   ];
 }
