@@ -163,15 +163,15 @@ def test_test_images_by_the_keyboard_and_a_picture_from_a_file(page: Page):
     opened(page, "Try it")
     following = page.get_by_role("button", name="Next test image")
     following.focus()
-    page.keyboard.press("Enter")
-    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")  # from what was drawn to the first one
+    page.keyboard.press("ArrowRight")
     expect(page.locator(".cwb-seen .cwb-help")).to_have_text("Test image 2 of 10,000", timeout=PATIENCE)
     expect(page.locator(".cwb-trial-verdict")).to_contain_text("True: ")
     picture(page, "try-image")
     digit = page.locator(".cwb-seen canvas").screenshot()
-    page.locator("input.cwb-file").set_input_files({"name": "digit.png", "mimeType": "image/png", "buffer": digit})
+    page.locator(".cwb-trial input").set_input_files({"name": "digit.png", "mimeType": "image/png", "buffer": digit})
     expect(page.locator(".cwb-trial")).to_have_attribute("data-image", "drawn", timeout=PATIENCE)
-    page.locator("input.cwb-file").set_input_files({"name": "no.png", "mimeType": "image/png", "buffer": b"nothing"})
+    page.locator(".cwb-trial input").set_input_files({"name": "no.png", "mimeType": "image/png", "buffer": b"nothing"})
     expect(page.locator(".cwb-trial").get_by_role("alert")).to_contain_text("no.png is not a picture", timeout=PATIENCE)
 
 

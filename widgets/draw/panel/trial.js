@@ -22,7 +22,7 @@ export function createTrial(page) {
     ondragover: (event) => event.preventDefault(), ondrop: dropped,
   });
   const pen = pad.getContext("2d", { willReadFrequently: true });
-  const file = make("input", { type: "file", accept: "image/*", className: "cwb-file", "aria-label": "A picture from a file", onchange: () => take(file.files[0]) });
+  const file = make("input", { type: "file", accept: "image/*", hidden: true, onchange: () => take(file.files[0]) });
   const chooseFile = make("button", { type: "button", text: "Picture file…", onclick: () => file.click() });
   const clear = make("button", { type: "button", text: "Clear", onclick: wipe });
   const previous = make("button", { type: "button", text: "‹", "aria-label": "Previous test image", onclick: () => tryImage(image === null ? 0 : image - 1) });
@@ -41,7 +41,7 @@ export function createTrial(page) {
       "div",
       { className: "cwb-pad-side" },
       pad,
-      make("div", { className: "cwb-pad-buttons" }, previous, next),
+      make("div", { className: "cwb-pad-buttons", onkeydown: turned }, previous, next),
       make("div", { className: "cwb-pad-buttons" }, clear, chooseFile, file),
     ),
     make("div", { className: "cwb-seen" }, make("h4", { text: "As the networks see it" }), boxes, seenText, refusal),
@@ -75,6 +75,13 @@ export function createTrial(page) {
     images = Math.max(images, number + 1);
     tryImage(number);
   };
+
+  function turned(event) {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    tryImage(image === null ? 0 : image + step);
+  }
 
   function wipe() {
     image = null;
