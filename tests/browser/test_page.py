@@ -109,7 +109,7 @@ def test_all_three_with_another_method_network_and_device(panel):
     panel.root.get_by_label("Bits method").select_option("quantize.uniform")
 
 
-def test_a_layer_is_set_apart_and_given_back(panel, tmp_path):
+def test_a_layer_has_a_value_of_its_own_and_follows_again(panel, tmp_path):
     panel.type_into_slider("Bits", *["ArrowRight"] * 5)
     panel.show("Layers")
     panel.root.get_by_role("button", name="Adjust layer fc1").press("Enter")
@@ -431,7 +431,7 @@ def test_every_control_is_reached_seen_and_named_by_keyboard_alone(panel):
         wanted += [badge, "its figure"]
     for slider in ("Sparsity", "Bits", "Rank"):
         wanted += [f"About {slider.lower()}", slider, f"{slider} method", f"Options and source of {slider.lower()}"]
-    wanted += ["More steps", "Do not show again", "Sparsity", "Below the bars", "fc1: Sparsity"]
+    wanted += ["More steps", "Do not show again", "Sparsity", "Below the bars", "Measure sensitivity", "fc1: Sparsity"]
     wanted += ["Trade-off", "Vertical axis", "Goal: at least, accuracy"]
     wanted += ["Horizontal axis", "Goal: at most, size", "Show", "its points", "What the badges and terms mean"]
     by_count = {r".*: how it came about": "its figure", r"All .* table": "its points"}  # called by what there is

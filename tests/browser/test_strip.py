@@ -12,7 +12,7 @@ import workbench
 from benchmarks import servers
 from tests.browser.conftest import Traffic, picture
 from tests.browser.front_ends import PATIENCE, ROOT
-from tests.browser.panel_page import PanelPage
+from tests.browser.panel_page import PanelPage, plain
 from workbench.report.report import Report
 
 DEEP = """
@@ -209,4 +209,22 @@ def test_below_the_bars_are_shares_of_the_original(lenet: Strip) -> None:
         assert now < was
         heights[shown] = was
     assert heights["Bytes"] == heights["Energy"] > 3 * heights["Operations"]
+    lenet.strip.get_by_label("Below the bars").select_option(label="Bytes")
+
+
+def test_what_each_layer_minds_is_measured_on_request_and_drawn_where_it_is_pulled(lenet: Strip) -> None:
+    lenet.strip.get_by_role("button", name="Measure sensitivity").click()
+    expect(lenet.strip.get_by_role("button", name="Sensitivity measured")).to_be_visible(timeout=PATIENCE)
+    for layer in ("conv1", "conv2", "fc1", "fc2"):
+        assert re.search(r"slider, (loses .* points|no clear change) at \d+ %$", plain(lenet.says(layer)))
+        assert lenet.strip.locator(f'[data-layer="{layer}"] .cwb-strip-marks span').count() == 4
+    assert "loses" in lenet.says("conv1")
+    lenet.page.mouse.move(0, 0)
+    lenet.root.get_by_label("Network").focus()
+    assert re.match(r"Most sensitive: conv1, loses .* validation images$", lenet.line())
+    picture(lenet.page, "voila-strip-sensitivity")
+    lenet.strip.get_by_role("radio", name="Bits").check()  # what was begun is gone on with along another axis
+    expect(lenet.strip.get_by_role("button", name=re.compile("Stop measuring|Sensitivity measured"))).to_be_visible()
+    lenet.strip.get_by_role("radio", name="Sparsity").check()
+    expect(lenet.strip.get_by_role("button", name="Sensitivity measured")).to_be_visible(timeout=PATIENCE)
     lenet.strip.get_by_label("Below the bars").select_option(label="Bytes")

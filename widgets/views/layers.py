@@ -35,8 +35,8 @@ def layers(report: Report) -> list[dict[str, Any]]:
             "glance": _glance(row, totals),
             "glances": {
                 column: {
-                    "now": row.costs[column] / largest[column],
-                    "was": originals[column].get(row.name, 0) / largest[column],
+                    "now": round(row.costs[column] / largest[column], 4),
+                    "was": round(originals[column].get(row.name, 0) / largest[column], 4),
                 }
                 for column in originals
             },

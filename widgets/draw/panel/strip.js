@@ -3,6 +3,7 @@
 import { make, makeSelect, newId, setText } from "./elements.js";
 import { giveOwn, ownStop, takeOwn } from "./overrides.js";
 import { travel } from "./range.js";
+import { createSensitivity } from "./sensitivity.js";
 import { stopText } from "./sliders.js";
 
 const STRAY = 3; // pixels that a press may move before it is a drag
@@ -21,19 +22,22 @@ function shortText(slider, stop) {
 
 function createBar({ name, label }, number) {
   const fill = make("span", { className: "cwb-strip-fill" });
-  const track = make("div", { className: "cwb-strip-track", role: "slider", tabindex: -1, "aria-orientation": "vertical" }, fill);
+  const marks = make("span", { className: "cwb-strip-marks" });
+  const track = make("div", { className: "cwb-strip-track", role: "slider", tabindex: -1, "aria-orientation": "vertical" }, fill, marks);
   const was = make("span");
   const now = make("span");
   const glance = make("div", { className: "cwb-strip-glance", "aria-hidden": "true" }, was, now);
+  const curve = make("div", { className: "cwb-strip-curve", "aria-hidden": "true" });
   const value = make("span");
+  let minded = "";
   const names = make("div", { className: "cwb-strip-name", "aria-hidden": "true" }, make("span", { text: label }), make("span", { text: number }), value);
-  const root = make("div", { className: "cwb-strip-layer", "data-layer": name }, track, glance, names);
+  const root = make("div", { className: "cwb-strip-layer", "data-layer": name }, track, glance, curve, names);
   return {
     name,
     label,
     root,
     track,
-    stand({ slider, stop, own, refusal, selected }) {
+    stand({ slider, stop, own, refusal, selected, minds }) {
       const left = Boolean(refusal) && own === undefined;
       const fixed = Boolean(refusal?.fixed);
       root.classList.toggle("cwb-own", own !== undefined);
@@ -47,7 +51,7 @@ function createBar({ name, label }, number) {
         "aria-valuemin": slider.low,
         "aria-valuemax": slider.high,
         "aria-valuenow": left ? slider.off : stop,
-        "aria-valuetext": [words, selected && "selected"].filter(Boolean).join(", "),
+        "aria-valuetext": [words, selected && "selected", minds].filter(Boolean).join(", "),
         "aria-disabled": fixed,
       };
       for (const [attribute, value] of Object.entries(told)) {
@@ -59,15 +63,28 @@ function createBar({ name, label }, number) {
       root.style.setProperty("--cwb-was", shares?.was ?? 0);
       root.style.setProperty("--cwb-now", shares?.now ?? 0);
     },
+    // How much accuracy falls at a few stops: each a mark at its height, and the same as small bars.
+    mind(slider, cells) {
+      const wanted = JSON.stringify([slider.axis, cells]);
+      if (wanted === minded) return;
+      minded = wanted;
+      const style = (cell) => `--cwb-height: ${travel(slider, cell.stop)}; --cwb-loss: ${cell.share}`;
+      marks.replaceChildren(...cells.filter(Boolean).map((cell) => make("span", { style: style(cell) })));
+      curve.replaceChildren(
+        ...cells.map((cell) => (cell ? make("span", { className: cell.clear ? "" : "cwb-unclear", style: style(cell) }) : make("span", { className: "cwb-unknown" }))),
+      );
+    },
   };
 }
 
-export function createStrip({ link, catalogue, signal }) {
+export function createStrip(page) {
+  const { link, catalogue, signal } = page;
   const { sliders } = catalogue;
   let slider = sliders[0];
   let shown = catalogue.glances[0][0];
   let bars = new Map();
   let names = "";
+  let network = null;
   let standing = null; // the newest position and state
   let hovered = null;
   let focused = null;
@@ -84,11 +101,15 @@ export function createStrip({ link, catalogue, signal }) {
       make("label", {}, make("input", { type: "radio", name: group, value: one.axis, checked: one === slider, onchange: () => turn(one) }), make("span", { text: one.label })),
     ),
   );
-  const glances = makeSelect("Below the bars", catalogue.glances, (value) => {
+  const glances = makeSelect("Below the bars", [...catalogue.glances, ["sensitivity", "Sensitivity"]], (value) => {
     shown = value;
     draw();
   });
   const free = make("button", { type: "button", className: "cwb-quiet", text: "All follow the slider", onclick: () => release([...bars.keys()]) });
+  const sensitivity = createSensitivity(page, () => slider.axis, (asked) => {
+    if (asked) glances.select.value = shown = "sensitivity";
+    draw();
+  });
   const upper = make("span");
   const lower = make("span");
   const level = make("span", { className: "cwb-strip-level" });
@@ -101,13 +122,14 @@ export function createStrip({ link, catalogue, signal }) {
   const root = make(
     "section",
     { className: "cwb-strip cwb-card", "aria-label": "All layers" },
-    make("div", { className: "cwb-strip-head" }, axes, free, glances.root),
+    make("div", { className: "cwb-strip-head" }, axes, free, glances.root, sensitivity.button),
     make("div", { className: "cwb-strip-plot" }, make("div", { className: "cwb-strip-scale", "aria-hidden": "true" }, upper, lower), scroller),
     make("div", { className: "cwb-strip-foot" }, line, whole),
   );
 
   function turn(to) {
     slider = to;
+    sensitivity.turn();
     draw();
   }
 
@@ -257,6 +279,13 @@ export function createStrip({ link, catalogue, signal }) {
     if (extend) pick([...selected, bar.name, next.name]);
   }
 
+  function minding() {
+    const { standing: at } = sensitivity;
+    if (!at) return sensitivity.running ? "" : "How much accuracy falls when one layer alone is compressed: not measured on this axis yet.";
+    const most = at.most && standing.state.layers.find((one) => one.name === at.most);
+    return most ? `Most sensitive: ${most.label}, ${sensitivity.of(most.name).text} · ${at.status}` : at.status;
+  }
+
   // The one line below the bars: of the bar that the pointer or the focus is on, else how the strip is used.
   function tell() {
     const name = hovered ?? focused;
@@ -264,7 +293,10 @@ export function createStrip({ link, catalogue, signal }) {
     const owned = [...bars.keys()].filter((one) => ownStop(standing.position, one, slider.axis) !== undefined);
     if (facts) {
       setText(word, facts.label);
-      setText(detail, ` ${said.get(name)} · ${facts.glance}`);
+      setText(detail, ` ${[said.get(name), sensitivity.of(name)?.text, facts.glance].filter(Boolean).join(" · ")}`);
+    } else if (sensitivity.running || shown === "sensitivity") {
+      setText(word, "");
+      setText(detail, minding());
     } else if (selected.size) {
       setText(word, `${selected.size} selected`);
       setText(detail, ": a move of one moves them all, Escape lets go.");
@@ -289,9 +321,11 @@ export function createStrip({ link, catalogue, signal }) {
     for (const facts of state.layers) {
       const bar = bars.get(facts.name);
       const own = ownStop(position, facts.name, slider.axis);
-      const words = bar.stand({ slider, stop: own ?? stop, own, refusal: refusal(facts.name), selected: selected.has(facts.name) });
+      const minds = sensitivity.of(facts.name);
+      const words = bar.stand({ slider, stop: own ?? stop, own, refusal: refusal(facts.name), selected: selected.has(facts.name), minds: minds?.text });
       said.set(facts.name, words);
       bar.weigh(facts.glances[shown]);
+      bar.mind(slider, minds?.cells ?? []);
     }
     tell();
   }
@@ -307,6 +341,10 @@ export function createStrip({ link, catalogue, signal }) {
       row.replaceChildren(level, ...[...bars.values()].map((bar) => bar.root));
       row.style.setProperty("--cwb-layers", bars.size);
       come(state.layers[0]?.name ?? null);
+    }
+    if (network !== position.model) {
+      network = position.model;
+      sensitivity.turn();
     }
     root.dataset.current = String(current || Boolean(ahead));
     draw();
