@@ -17,14 +17,17 @@ SEEN = """() => {
     const parts = [...root.querySelectorAll(".cwb-tile, .cwb-recipe, .cwb-tabpanel:not([hidden]), .cwb-strip, :popover-open")];
     const drawn = [...root.querySelectorAll(".cwb-main canvas")].map((one) => one.toDataURL());
     const shapes = [...root.querySelectorAll(".cwb-main svg")].map((one) => one.outerHTML);
-    const open = [...root.querySelectorAll("[aria-expanded=true], [aria-selected=true], details[open]")].length;
-    return JSON.stringify([parts.map((one) => one.innerText), drawn, shapes, open]);
+    const open = [...root.querySelectorAll("[aria-expanded=true], details[open]")].length;
+    const fields = [...root.querySelectorAll("input")].filter((one) => one.checkVisibility()).length;
+    const order = [...root.querySelectorAll("[aria-sort]")].map((one) => one.ariaSort);
+    return JSON.stringify([parts.map((one) => one.innerText), drawn, shapes, open, fields, order]);
 }"""
 CHANGED = "([seen, before]) => eval(seen)() !== before"
 CONTROLS = "input:visible, select:visible, button:visible, summary:visible, [role=slider]:visible"
-# What they change lies elsewhere: a file, the clipboard, an empty field, a list that says so itself.
+CHOSEN = "[aria-selected=true], [aria-pressed=true], [aria-checked=true], :checked[type=radio]"
+# What they change lies elsewhere, or is there already: a file, the clipboard, the place where one is, one of two ticks.
 ELSEWHERE = re.compile(
-    r"Export|Copy|Cancel|Undo|Redo|Reset|Do not show again|file|picture|Go there|Delete|Recipe file|Train|Show\b",
+    r"Export|Copy|Cancel|Undo|Redo|Reset|Do not show again|file|Go there|Delete|Train|Show\b|where you are|Compare ",
     re.IGNORECASE,
 )
 
@@ -75,6 +78,8 @@ def lifeless(page: Page, within: str) -> list[str]:
         if not control.count() or not control.is_enabled() or control.get_attribute("aria-disabled") == "true":
             continue
         called = name(control)
+        if control.evaluate("(one, chosen) => one.matches(chosen)", CHOSEN):
+            continue
         if ELSEWHERE.search(called):
             continue
         before = page.evaluate(SEEN)
