@@ -1,4 +1,4 @@
-"""Every control of the page, moved, changes a figure or a picture within two seconds."""
+"""Every control of the page, moved, changes a figure or a picture within a few seconds."""
 
 import re
 from collections.abc import Iterator
@@ -10,11 +10,12 @@ from tests.browser.conftest import Traffic
 from tests.browser.front_ends import serve
 from tests.browser.panel_page import PanelPage
 
-SOON = 2000  # milliseconds
+SOON = 5000  # milliseconds; on an idle machine a tenth of it would do for most
 # What is seen: figures, pictures and what lies over them, without what the controls say of themselves.
 SEEN = """() => {
     const root = document.querySelector(".cwb");
-    const parts = [...root.querySelectorAll(".cwb-tile, .cwb-recipe, .cwb-tabpanel:not([hidden]), .cwb-strip, :popover-open")];
+    const seen = ".cwb-tile, .cwb-recipe, .cwb-tabpanel:not([hidden]), .cwb-strip, :popover-open";
+    const parts = [...root.querySelectorAll(seen)];
     const drawn = [...root.querySelectorAll(".cwb-main canvas")].map((one) => one.toDataURL());
     const shapes = [...root.querySelectorAll(".cwb-main svg")].map((one) => one.outerHTML);
     const open = [...root.querySelectorAll("[aria-expanded=true], details[open]")].length;
@@ -114,4 +115,4 @@ def test_every_card_of_the_stage(page: Page) -> None:
         page.wait_for_function("() => !document.querySelector('.cwb-picture[aria-busy=true]')")
         found[title] = lifeless(page, ".cwb-tabpanel:not([hidden])")
         panel.reset()
-    assert found == dict.fromkeys(found, [])
+    assert found == {title: [] for title in found}

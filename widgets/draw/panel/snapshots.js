@@ -80,6 +80,11 @@ function createEditor(save) {
         save(id, name.value.trim(), note.value.trim());
         close();
       },
+      onkeydown: (event) => {
+        if (event.key !== "Escape") return;
+        event.stopPropagation();
+        close();
+      },
     },
     make("div", { className: "cwb-field" }, make("label", { for: nameId, text: "Name" }), name),
     make("div", { className: "cwb-field" }, make("label", { for: noteId, text: "Note" }), note),
