@@ -132,7 +132,7 @@ def _summary(machine: Machine, fastest: Bandwidth, marks: Iterable[Mark | None])
     if reading == len(known):
         return "Reading limits every layer: fewer bytes make it faster, fewer operations alone do not."
     if reading == 0:
-        return "No layer is limited by reading from the fastest cache."
+        return "Arithmetic limits every layer as long as the fastest cache holds it, not reading."
     return (
         f"Reading limits {reading} of {len(known)} layers: there, fewer bytes help and fewer operations alone do not."
     )
