@@ -14,13 +14,13 @@ from tests.browser.panel_page import PanelPage
 
 @pytest.fixture(scope="module")
 def panel(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanelPage]:
-    """SqueezeNet at 60 % zeros and 4 bits."""
+    """LeNet-5 at 60 % zeros and 4 bits."""
     with serve("voila", tmp_path_factory.mktemp("voila")) as voila:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
         traffic = Traffic(page)
         voila.open(page)
         panel = PanelPage(page)
-        panel.root.get_by_label("Network", exact=True).select_option("squeezenet/fashion-mnist")
+        panel.root.get_by_label("Network", exact=True).select_option("lenet-5/mnist")
         panel.slider("Sparsity").fill("60")
         panel.slider("Bits").fill("4")
         panel.settle()
@@ -37,17 +37,17 @@ def chosen(page: Page) -> str:
 def test_layers_are_chosen_by_pointer_and_keyboard(panel):
     page = panel.page
     panel.show("Graph")
-    expect(page.locator(".cwb-box")).to_have_count(14, timeout=PATIENCE)
-    layer = page.get_by_role("option", name="fire2.squeeze")
+    expect(page.locator(".cwb-box")).to_have_count(4, timeout=PATIENCE)
+    layer = page.get_by_role("option", name="conv1")
     layer.click()
-    expect(page.locator(".cwb-chosen h4")).to_have_text("fire2.squeeze")
+    expect(page.locator(".cwb-chosen h4")).to_have_text("conv1")
     page.keyboard.press("ArrowRight")
-    expect(page.locator(".cwb-chosen h4")).to_have_text("fire2.expand1x1")
+    expect(page.locator(".cwb-chosen h4")).to_have_text("conv2")
     page.keyboard.press("End")
     expect(page.locator(".cwb-chosen h4")).to_have_text(page.locator(".cwb-box").last.get_attribute("data-layer"))
     expect(page.locator(".cwb-box").last).to_be_in_viewport()  # its frame has scrolled there
-    expect(page.locator(".cwb-facts")).to_contain_text("Non-zero")
-    picture(page, "graph-squeezenet")
+    expect(page.locator(".cwb-graph-facts")).to_contain_text("Non-zero")
+    picture(page, "graph-lenet")
 
 
 def test_boxes_are_coloured_by_any_figure_and_listed_in_words(panel):
@@ -56,7 +56,7 @@ def test_boxes_are_coloured_by_any_figure_and_listed_in_words(panel):
     colour = page.get_by_label("Colour", exact=True)
     before = page.locator(".cwb-box text").nth(1).text_content()
     colour.select_option("zeros")
-    expect(page.locator(".cwb-legend")).to_contain_text("100.0")
+    expect(page.locator(".cwb-graph-legend")).to_contain_text("100.0")
     assert page.locator(".cwb-box text").nth(1).text_content() != before
     page.get_by_text("As a list").click()
     items = page.locator(".cwb-graph-list li")
@@ -105,13 +105,13 @@ def test_each_layer_lies_under_the_roof_once_it_is_measured(panel):
     panel.show("Speed")
     expect(page.locator(".cwb-roofline")).to_be_hidden()
     page.get_by_role("button", name="Measure latency").click()
-    expect(page.locator(".cwb-mark-packed")).to_have_count(14, timeout=PATIENCE)
-    expect(page.locator(".cwb-mark-dense")).to_have_count(14)
+    expect(page.locator(".cwb-mark-packed")).to_have_count(4, timeout=PATIENCE)
+    expect(page.locator(".cwb-mark-dense")).to_have_count(4)
     expect(page.locator(".cwb-roof")).to_have_count(2)
     expect(page.locator(".cwb-side-time")).to_have_text([re.compile("[mµ]s$")] * 2)
     page.get_by_text("The layers as a table").click()
-    expect(page.locator(".cwb-roofline tbody tr")).to_have_count(14)
-    picture(page, "speed-squeezenet")
+    expect(page.locator(".cwb-roofline tbody tr")).to_have_count(4)
+    picture(page, "speed-lenet")
     panel.slider("Bits").fill("5")
     panel.settle()
     expect(page.locator(".cwb-roofline")).to_be_hidden()

@@ -15,7 +15,7 @@ export function createGraph(page) {
   const { badge, show: showBadge } = makeBadge(catalogue.words);
   const low = make("span");
   const high = make("span");
-  const legend = make("div", { className: "cwb-legend" }, low, make("span", { className: "cwb-ramp", "aria-hidden": "true" }), high, badge);
+  const legend = make("div", { className: "cwb-graph-legend" }, low, make("span", { className: "cwb-ramp", "aria-hidden": "true" }), high, badge);
   const zooms = [
     ["−", "Smaller", () => zoomTo(zoom / ZOOMS.step)],
     ["+", "Larger", () => zoomTo(zoom * ZOOMS.step)],
@@ -31,7 +31,7 @@ export function createGraph(page) {
   const frame = make("div", { className: "cwb-graph-frame" }, canvas);
   const note = make("p", { className: "cwb-help", hidden: true });
   const chosenName = make("h4");
-  const facts = make("dl", { className: "cwb-facts" });
+  const facts = make("dl", { className: "cwb-graph-facts" });
   const chosen = make("div", { className: "cwb-chosen", "aria-live": "polite" }, chosenName, facts);
   const items = make("ol", { className: "cwb-graph-list" });
   const count = make("summary");
@@ -78,7 +78,7 @@ export function createGraph(page) {
     setText(chosenName, box?.name ?? "");
     const pairs = (box?.layers ?? []).flatMap((name) => drawn.facts[name] ?? []);
     facts.replaceChildren(
-      ...pairs.map(([word, text]) => make("div", { className: word === "Note" ? "cwb-fact-note" : "" }, make("dt", { text: word }), make("dd", { text }))),
+      ...pairs.map(([word, text]) => make("div", { className: word === "Note" ? "cwb-graph-note" : "" }, make("dt", { text: word }), make("dd", { text }))),
     );
   }
 
@@ -139,7 +139,7 @@ export function createGraph(page) {
     shapes = boxes.filter(({ box }) => box.layers.length > 0);
     canvas.setAttribute("viewBox", `0 0 ${content.size.join(" ")}`);
     canvas.replaceChildren(
-      makeShape("g", { class: "cwb-lines", "aria-hidden": "true" }, ...content.lines.map((d) => makeShape("path", { d }))),
+      makeShape("g", { class: "cwb-graph-lines", "aria-hidden": "true" }, ...content.lines.map((d) => makeShape("path", { d }))),
       ...boxes.map(({ shape }) => shape),
     );
     zoomTo(zoom ?? Math.max(fitting(), 1));

@@ -59,7 +59,7 @@ export function createRoofline(signal) {
     plot.replaceChildren(
       makeShape(
         "g",
-        { class: "cwb-grid" },
+        { class: "cwb-roofline-grid" },
         ...drawn.across.ticks.map(([share]) => makeShape("line", { x1: x(share), x2: x(share), y1: y(0), y2: y(1) })),
         ...drawn.up.ticks.map(([share]) => makeShape("line", { x1: x(0), x2: x(1), y1: y(share), y2: y(share) })),
       ),
@@ -73,7 +73,7 @@ export function createRoofline(signal) {
       ...drawn.marks.flatMap(({ layer, dense, packed }) => {
         const name = names.get(layer);
         return [
-          dense && packed ? makeShape("line", { class: "cwb-step", x1: x(dense.x), y1: y(dense.y), x2: x(packed.x), y2: y(packed.y) }) : null,
+          dense && packed ? makeShape("line", { class: "cwb-mark-step", x1: x(dense.x), y1: y(dense.y), x2: x(packed.x), y2: y(packed.y) }) : null,
           dense ? makeShape("circle", { class: "cwb-mark-dense", cx: x(dense.x), cy: y(dense.y), r: 5 }, makeShape("title", { text: dense.said })) : null,
           packed ? makeShape("circle", { class: "cwb-mark-packed", cx: x(packed.x), cy: y(packed.y), r: 5 }, makeShape("title", { text: packed.said })) : null,
           name ? makeShape("text", { x: name.left, y: name.top + 11, class: "cwb-mark-name", text: layer }) : null,
