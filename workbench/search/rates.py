@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.cache import Cache
 from workbench.compression.compressed import CompressedModel, compress
 from workbench.costs import costs
 from workbench.devices.device import Device
@@ -64,6 +65,9 @@ def no_coarser(than: Choice) -> NDArray[np.bool_]:
 
 
 Settings = Mapping[str, Choice]  # by layer
+_Table = tuple[NDArray[np.float64], NDArray[np.float64]]  # damage [choices], and costs [metrics, choices]
+_tables: Cache[_Table] = Cache(ceiling=2**26)
+_NOTHING: _Table = (np.zeros(0), np.zeros((0, 0)))
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ class Rates:
         self._device = Device.load(self.device)
         self._metrics = {cost.name: cost for cost in costs() if cost.name in self.limits}
         count = len(self._metrics)
+        self._limits = np.array([self.limits[name] for name in self._metrics])
         self._scale = {name: np.ones(count) for name in self.layers}  # what coding makes of a layer, as last seen
         self._beside = np.zeros(count)  # what no layer has
 
@@ -125,28 +130,42 @@ class Rates:
         return max(figure.value / self.limits[name] for name, figure in figures.items())
 
     def fill(self) -> Iterator[float]:
-        """Work the table out, a setting between two yields: the share that is done."""
+        """Work the table out, a setting between two yields: the share that is done. It is kept for the next search."""
         for number, name in enumerate(self.layers):
-            form = self.model.layer(name).form
-            before = form.compose()
-            norm = max(float(np.square(before, dtype=np.float64).sum()), np.finfo(np.float64).tiny)
-            damage = np.full(_SHAPE, np.inf)
-            loads = np.zeros((len(self._metrics), *_SHAPE))
-            ranks = self._ranks(name)
-            for done, rank in enumerate(ranks):
-                sparsities, widths = _FACTORED if rank else _WHOLE
-                for sparsity, bits in product(sparsities, widths):
-                    choice = Choice(rank, sparsity, bits)
-                    compressed = compress(self.model, self.chain.recipe({name: choice}, coded=False), keep=False)
-                    change = compressed.forms[name].compose() - before
-                    damage[rank, sparsity, bits] = float(np.square(change, dtype=np.float64).sum()) / norm
-                    loads[:, rank, sparsity, bits] = self._of_layer(self.figures(compressed), name)
-                    yield (number + done / len(ranks)) / len(self.layers)
-                for bits in widths:
-                    for column in (damage[rank, :, bits], *loads[:, rank, :, bits]):
-                        places = np.arange(sparsities[-1] + 1)
-                        column[places] = np.interp(places, sparsities, column[list(sparsities)])
-            self.damage[name], self._loads[name] = damage.ravel(), loads.reshape(len(self._metrics), -1)
+            key = (name, self.chain.quantiser, tuple(self._metrics), self.device)
+            damage, values = _tables.get(key, lambda: _NOTHING, self.model, keep=False)
+            if not damage.size:
+                for done, found in self._worked_out(name):
+                    damage, values = found
+                    yield (number + done) / len(self.layers)
+                kept = (damage, values)
+                _tables.get(key, lambda kept=kept: kept, self.model)  # type: ignore[misc]
+            self.damage[name] = damage
+            self._loads[name] = values / self._limits[:, None]
+
+    def _worked_out(self, name: str) -> Iterator[tuple[float, _Table]]:
+        """The share that is done, and the table of one layer, which is whole with the last one."""
+        form = self.model.layer(name).form
+        before = form.compose()
+        norm = max(float(np.square(before, dtype=np.float64).sum()), np.finfo(np.float64).tiny)
+        damage = np.full(_SHAPE, np.inf)
+        values = np.zeros((len(self._metrics), *_SHAPE))
+        table = damage.reshape(-1), values.reshape(len(self._metrics), -1)
+        ranks = self._ranks(name)
+        for done, rank in enumerate(ranks):
+            sparsities, widths = _FACTORED if rank else _WHOLE
+            for sparsity, bits in product(sparsities, widths):
+                choice = Choice(rank, sparsity, bits)
+                compressed = compress(self.model, self.chain.recipe({name: choice}, coded=False), keep=False)
+                change = compressed.forms[name].compose() - before
+                damage[rank, sparsity, bits] = float(np.square(change, dtype=np.float64).sum()) / norm
+                values[:, rank, sparsity, bits] = self._of_layer(self.figures(compressed), name)
+                yield done / len(ranks), table
+            for bits in widths:
+                for column in (damage[rank, :, bits], *values[:, rank, :, bits]):
+                    places = np.arange(sparsities[-1] + 1)
+                    column[places] = np.interp(places, sparsities, column[list(sparsities)])
+        yield 1.0, table
 
     def _ranks(self, name: str) -> list[int]:
         """Places of the ranks that split the layer into factors of less than half its weights, each of them once."""
@@ -163,7 +182,7 @@ class Rates:
         """Take the exact figures of settings for what lies near them, too: what coding saves is not in the table."""
         self._beside = self._shares(figures)
         for name in self.layers:
-            exact = self._of_layer(figures, name)
+            exact = self._of_layer(figures, name) / self._limits
             self._scale[name] = exact / np.maximum(self._loads[name][:, settings[name].place], 1e-12)
             self._beside = self._beside - exact
 
@@ -177,7 +196,8 @@ class Rates:
         return float((self._beside + np.sum(parts, axis=0)).max())
 
     def _shares(self, figures: Mapping[str, Figure]) -> NDArray[np.float64]:
-        return np.array([figures[name].value / self.limits[name] for name in self._metrics])
+        return np.array([figures[name].value for name in self._metrics]) / self._limits
 
     def _of_layer(self, figures: Mapping[str, Figure], layer: str) -> NDArray[np.float64]:
-        return np.array([figures[name].by_layer.get(layer, 0.0) / self.limits[name] for name in self._metrics])
+        """What a layer has of each metric, in its unit."""
+        return np.array([figures[name].by_layer.get(layer, 0.0) for name in self._metrics])

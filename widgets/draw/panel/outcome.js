@@ -55,7 +55,7 @@ export function createOutcome({ model, link, signal }) {
   const spoken = make("div", { role: "status", "aria-live": "polite" }, found, lines);
   const error = make("p", { className: "cwb-error", hidden: true });
   const result = make("div", { className: "cwb-outcome-result", hidden: true }, bar, status, spoken, error, take);
-  const help = "Say what you want to end up with. Rank, sparsity and bits of every layer are then searched for on validation images; the figures beside stay those of test images.";
+  const help = "Every layer's rank, sparsity and bits are searched for on validation images.";
   const card = make(
     "details",
     {},
@@ -86,7 +86,10 @@ export function createOutcome({ model, link, signal }) {
     } else {
       running = message.running;
       takes = message.takes && message.model === link.position.model;
-      setShown(result, true);
+      if (result.hidden) {
+        setShown(result, true);
+        result.scrollIntoView({ block: "nearest" });
+      }
       setShown(bar, running);
       bar.value = message.progress ?? 0;
       setText(status, running ? (message.status ?? "Beginning…") : "");
