@@ -431,7 +431,8 @@ def test_every_control_is_reached_seen_and_named_by_keyboard_alone(panel):
         wanted += [badge, "its figure"]
     for slider in ("Sparsity", "Bits", "Rank"):
         wanted += [f"About {slider.lower()}", slider, f"{slider} method", f"Options and source of {slider.lower()}"]
-    wanted += ["More steps", "Do not show again", "Sparsity", "Below the bars", "Measure sensitivity", "fc1: Sparsity"]
+    wanted += ["Outcome", "More steps", "Do not show again"]
+    wanted += ["Sparsity", "Below the bars", "Measure sensitivity", "fc1: Sparsity"]
     wanted += ["Trade-off", "Vertical axis", "Goal: at least, accuracy"]
     wanted += ["Horizontal axis", "Goal: at most, size", "Show", "its points", "What the badges and terms mean"]
     by_count = {r".*: how it came about": "its figure", r"All .* table": "its points"}  # called by what there is
