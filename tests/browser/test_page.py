@@ -447,7 +447,7 @@ def test_what_assistive_technology_is_told(panel):
     panel.type_into_slider("Bits", *["ArrowRight"] * 8)
     panel.settle()
     expect(panel.slider("Bits")).to_have_attribute("aria-valuetext", "1 bit")
-    status = panel.root.locator("[role=status]")
+    status = panel.root.locator(".cwb-spoken")
     assert status.get_attribute("aria-live") == "polite"
     expect(status).to_contain_text("1 bit: accuracy", timeout=PATIENCE)
     for tile in ("Accuracy", "Size", "Operations", "Energy"):

@@ -188,6 +188,11 @@ def test_dark_and_narrow_it_is_whole(panel):
     suggested(panel)
     panel.page.emulate_media(color_scheme="dark")
     expect(panel.root).to_have_attribute("data-theme", "dark")
+    panel.page.wait_for_function(
+        """() => document.querySelector(".cwb-plot")._fullLayout.xaxis.gridcolor ===
+                 getComputedStyle(document.querySelector(".cwb")).getPropertyValue("--cwb-plot-grid").trim()""",
+        timeout=PATIENCE,
+    )
     picture(panel.page, "tradeoff-dark")
     panel.page.set_viewport_size({"width": 390, "height": 844})
     expect(plot(panel).locator(".main-svg").first).to_have_js_property(

@@ -2,14 +2,15 @@
 
 import { make, newId, setText } from "./elements.js";
 
-// Returns {root, follow(measure)}: the field is about the measure that it was told last.
-export function createGoal(page) {
+// Returns {root, follow(measure)}: the field is about the measure that it was told last. keptId: of what says how many
+// points keep the goals.
+export function createGoal(page, keptId) {
   const { model, signal } = page;
   const id = newId("goal");
   const examples = { share: "such as 98 %", bytes: "such as 50 kB", J: "such as 2 µJ", s: "such as 30 µs" };
   const label = make("label", { for: id });
   const input = make("input", {
-    id, type: "text", autocomplete: "off", spellcheck: "false", maxlength: 40,
+    id, type: "text", "aria-describedby": keptId, autocomplete: "off", spellcheck: "false", maxlength: 40,
     onchange: () => model.send({ kind: "goal", metric: measure.key, text: input.value }),
   });
   let measure = null;

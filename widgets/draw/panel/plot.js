@@ -1,7 +1,7 @@
 // The trade-off: every recipe visited stays as a point, over any two measures. A click goes there, with Shift it compares.
 
 import { createComparison } from "./comparison.js";
-import { make, makeSelect, setShown, setText } from "./elements.js";
+import { make, makeSelect, newId, setShown, setText } from "./elements.js";
 import { createGoal, createGoalError } from "./goals.js";
 import { createPoints } from "./points.js";
 import { createScatter } from "./scatter.js";
@@ -31,7 +31,8 @@ export function createPlot(page) {
   const choices = measures.map((one) => [one.key, one.label]);
   const choose = (axis) => (measure) => model.send({ kind: "axis", axis, measure });
   const selects = { y: makeSelect("Vertical axis", choices, choose("y")), x: makeSelect("Horizontal axis", choices, choose("x")) };
-  const goals = { y: createGoal(page), x: createGoal(page) };
+  const keptId = newId("kept");
+  const goals = { y: createGoal(page, keptId), x: createGoal(page, keptId) };
   const zoom = makeSelect("Show", [["all", "all points"], ["near", "near the original"]], (value) => {
     near = value === "near";
     show();
@@ -48,7 +49,7 @@ export function createPlot(page) {
   const table = createPoints(measures, go, compare);
   const empty = make("p", { className: "cwb-plot-empty" });
   const legend = make("ul", { className: "cwb-marks" });
-  const kept = make("p", { className: "cwb-kept", role: "status" });
+  const kept = make("p", { id: keptId, className: "cwb-kept" });
   const root = make(
     "section",
     { className: "cwb-tradeoff", "aria-label": "Trade-off plot" },
