@@ -8,6 +8,7 @@ import workbench
 from tests.widgets.plotted import Plotted
 from widgets.controls.goals import read, typed
 from widgets.dashboards.goals import Goals
+from widgets.dashboards.outcome import Outcomes
 from widgets.views.measures import measures
 from widgets.views.numbers import NBSP
 from workbench.errors import RecipeError
@@ -86,3 +87,17 @@ def test_goals_are_kept_told_and_taken_away(session):
     assert goals.limits == {"accuracy": 0.99} and page.last("goals")["error"] == ""
     goals.hears["goal"]({"kind": "goal", "metric": "accuracy", "text": ""})
     assert seen[-1] == {} and len(seen) == 4
+
+
+def test_what_is_searched_for_are_the_goals_from_then_on(session):
+    page = Plotted()
+    goals = Goals(session, page.send)
+    goals.set({"energy": 1e-6, "accuracy": 0.5})
+    outcomes = Outcomes(session, page.send, goals)
+    outcomes.hello()
+    size = page.last("outcome")["stops"]["size"][-1]["value"]
+    outcomes.hears["outcome"]({"kind": "outcome", "ask": "find", "size": size, "accuracy": None})
+    outcomes.hears["outcome"]({"kind": "outcome", "ask": "cancel"})
+    assert goals.limits == {"energy": 1e-6, "size": size}
+    assert page.last("goals")["limits"] == goals.limits
+    outcomes.close()

@@ -93,7 +93,7 @@ class Dashboard:
             Expecting(session, send),
             History(session, send, lambda: list(self._names())),
             goals,
-            Outcomes(session, send),
+            Outcomes(session, send, goals),
             Sensitivities(session, send),
         )
         if "tradeoff" in self.pieces:

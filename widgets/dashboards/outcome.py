@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from widgets.controls.settings import shown
+from widgets.dashboards.goals import Goals
 from widgets.dashboards.part import Hear, Part, Send
 from widgets.views.outcome import stops, told
 from workbench.compression.compressed import compress
@@ -14,7 +15,8 @@ from workbench.engine.session import Session
 from workbench.errors import RecipeError
 from workbench.network.model import Model
 from workbench.recipe import Recipe
-from workbench.search.goals import Goals, Outcome
+from workbench.search.goals import Goals as Wishes
+from workbench.search.goals import Outcome
 from workbench.search.outcome import search
 
 _EVERY = 0.15  # seconds between two messages
@@ -28,11 +30,12 @@ class Outcomes(Part):
 
     Says {"kind": "outcome", "model", "stops"} and {"kind": "outcome", "model", "running", "takes", "error"} with what
     `widgets.views.outcome.told` has to say. A search that reaches its goals puts the controls there at its end, unless
-    they were moved meanwhile.
+    they were moved meanwhile. What is looked for are the goals of the dashboard from then on.
     """
 
-    def __init__(self, session: Session, send: Send) -> None:
+    def __init__(self, session: Session, send: Send, goals: Goals) -> None:
         super().__init__(session, send)
+        self._goals = goals
         self._name = f"outcome {id(self)}"
         self._running: _Running | None = None
 
@@ -71,9 +74,12 @@ class Outcomes(Part):
         for wish, value in (("size", size), ("accuracy", accuracy)):
             if isinstance(value, bool) or value not in [one["value"] for one in known[wish]]:
                 raise RecipeError(f"The {wish} to look for is not one of its slider's stops: {shown(value)}.")
-        goals = Goals({} if size is None else {"size": size}, accuracy)
+        wishes = {"size": size, "accuracy": accuracy}
+        others = {name: limit for name, limit in self._goals.limits.items() if name not in wishes}
+        self._goals.set({**others, **{wish: value for wish, value in wishes.items() if value is not None}})
+        wished = Wishes({} if size is None else {"size": size}, accuracy)
         self._running = _Running(self._session, self._send, model)
-        self._session.pursue(self._name, search(model, goals), self._running.found, self._running.ended)
+        self._session.pursue(self._name, search(model, wished), self._running.found, self._running.ended)
         self._running.say()
 
 
