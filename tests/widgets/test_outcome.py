@@ -35,7 +35,7 @@ def test_what_was_found_names_its_limit_and_the_price_of_more():
 
 def test_what_was_not_found_says_by_how_much_and_what_there_is_instead():
     nearest, least = found(10_900, 0.10), found(38_000, 0.991)
-    met, said = words(goals=Goals({"size": 2_000}, 0.99), best=nearest, least=least)
+    met, said = words(goals=Goals({"size": 2_000}, 0.99), best=nearest, least=least, price=Price(0.01, {"size": 46}))
     assert not met and said == (
         "Not found. The nearest of 12 tried: 10.9 kB and 10.00 % on 5,000 validation images. Size is 8.90 kB above the "
         "limit. Accuracy is 89.00 points below what was asked for. The least found with at least 99 %: 38.0 kB."

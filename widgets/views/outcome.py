@@ -96,8 +96,9 @@ def _binding(outcome: Outcome) -> str:
 
 
 def _price(outcome: Outcome) -> str:
+    """Of a search that reached its goals: else what it misses says more."""
     price = outcome.price
-    if price is None:
+    if price is None or not outcome.met:
         return ""
     more = " and ".join(_written(name, amount) for name, amount in price.costs.items())
     if price.points >= 0.01:
