@@ -38,12 +38,16 @@ export function createWatch({ model, link, root, signal }) {
   let unheard = null; // when the newest move began to wait
   let late = false; // it has waited long
   let ticked = Date.now();
+  root.dataset.kernel = "here";
 
   function say(standing) {
+    if (standing === root.dataset.kernel && standing !== "busy") return; // which a further move has taken away
+    const before = root.dataset.kernel;
     root.dataset.kernel = standing;
-    const sentence = { ended: ofItsOwn() ? SENTENCES.ended : SENTENCES.cell, away: SENTENCES.away, busy: SENTENCES.busy }[standing] ?? "";
     setShown(way, standing === "ended" && ofItsOwn());
-    link.lose(sentence);
+    link.lose({ ended: ofItsOwn() ? SENTENCES.ended : SENTENCES.cell, away: SENTENCES.away }[standing] ?? "");
+    if (standing === "busy") link.remark(SENTENCES.busy); // what is known ahead still holds
+    else if (before === "busy") link.remark("");
   }
 
   // absent: whether nobody has seen the page since, so that it may begin anew without asking.
@@ -112,7 +116,6 @@ export function createWatch({ model, link, root, signal }) {
       if (!ended && root.dataset.kernel === "busy") say("here");
     }
   });
-  root.dataset.kernel = "here";
   return { way };
 }
 
