@@ -74,10 +74,10 @@ class Outcomes(Part):
         for wish, value in (("size", size), ("accuracy", accuracy)):
             if isinstance(value, bool) or value not in [one["value"] for one in known[wish]]:
                 raise RecipeError(f"The {wish} to look for is not one of its slider's stops: {shown(value)}.")
+        wished = Wishes({} if size is None else {"size": size}, accuracy)
         wishes = {"size": size, "accuracy": accuracy}
         others = {name: limit for name, limit in self._goals.limits.items() if name not in wishes}
         self._goals.set({**others, **{wish: value for wish, value in wishes.items() if value is not None}})
-        wished = Wishes({} if size is None else {"size": size}, accuracy)
         self._running = _Running(self._session, self._send, model)
         self._session.pursue(self._name, search(model, wished), self._running.found, self._running.ended)
         self._running.say()

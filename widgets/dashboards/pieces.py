@@ -23,6 +23,12 @@ class Steps(Dashboard):
     pieces = ("steps",)
 
 
+class Outcome(Dashboard):
+    """What is wished for, and the search for a recipe that has it."""
+
+    pieces = ("outcome",)
+
+
 class TradeOff(Dashboard):
     """The plot of the recipes visited."""
 
