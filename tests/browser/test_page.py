@@ -234,11 +234,11 @@ def test_a_choice_that_does_not_exist_is_a_sentence_and_the_session_goes_on(pane
     networks = panel.root.get_by_label("Network")
     networks.evaluate("(select) => select.append(new Option('none', 'no-such/network'))")
     networks.select_option("no-such/network")
-    expect(panel.root.get_by_role("alert").first).to_contain_text("no-such/network", timeout=PATIENCE)
+    expect(panel.root.locator(".cwb-error").first).to_contain_text("no-such/network", timeout=PATIENCE)
     expect(networks).to_have_value(LENET)
     panel.type_into_slider("Bits", *["ArrowRight"] * 5)
     assert_tiles_say(panel, measured(LENET, "--bits", "4"))
-    expect(panel.root.get_by_role("alert").first).to_be_hidden()
+    expect(panel.root.locator(".cwb-error").first).to_be_hidden()
 
 
 @ONE_FRONT_END
