@@ -69,7 +69,8 @@ function traces(shown, color) {
   const order = ["suggested", "visited", "original"];
   const rows = [...shown.rows].sort((one, other) => rank(one) - rank(other));
   const byDigest = new Map(rows.map((one) => [one.digest, one]));
-  const front = shown.front.map((digest) => place(byDigest.get(digest)));
+  // What was told before this page was drawn may be a part only; the whole follows its hello.
+  const front = shown.front.filter((digest) => byDigest.has(digest)).map((digest) => place(byDigest.get(digest)));
   const pinned = byDigest.get(shown.pinned);
   function rank(one) {
     return one.digest === shown.current ? order.length : order.indexOf(one.kind);
