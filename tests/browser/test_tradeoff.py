@@ -110,6 +110,23 @@ def test_a_shift_click_compares_and_so_does_the_table(panel):
     panel.root.locator(".cwb-points summary").click()
 
 
+def test_kmeans_is_seen_beside_uniform_at_four_bits_in_three_actions(panel):
+    panel.slider("Bits").fill("4")
+    panel.settle()
+    panel.root.get_by_label("Bits method").select_option("quantize.kmeans")
+    panel.settle()
+    point = drawn(panel, "4 bits")
+    panel.page.keyboard.down("Shift")
+    panel.page.mouse.click(point["x"], point["y"])
+    panel.page.keyboard.up("Shift")
+    side_by_side = panel.root.get_by_role("region", name="Comparison")
+    expect(side_by_side.locator(".cwb-verdict")).to_contain_text("ccuracy", timeout=PATIENCE)
+    heads = plain(side_by_side.locator("thead").inner_text()).lower()
+    assert "4 bits (k-means weight sharing)" in heads and re.search(r"(^|\s)4 bits(\s|$)", heads)
+    side_by_side.get_by_role("button", name="Close").click()
+    panel.root.get_by_label("Bits method").select_option("quantize.uniform")
+
+
 def test_goals_shade_what_is_out_and_say_what_is_left(panel):
     suggested(panel)
     for name, text in (("Goal: at least, accuracy", "98 %"), ("Goal: at most, size", "150")):
