@@ -107,10 +107,14 @@ def from_scratch(model: Model, sparsity: float, bits: int, layer: str | None = N
     module = copy.deepcopy(model.module)
     targets = {one.name: cast(Any, module.get_submodule(one.name)) for one in model.layers}
     alone = None if layer is None else targets[layer]
-    together = [(one, "weight") for one in targets.values() if one is not alone]
+    together = [(one, "weight") for one in targets.values()]
     amount, width = (sparsity, bits) if layer is None else _BASE
     prune.global_unstructured(together, pruning_method=prune.L1Unstructured, amount=amount)
-    if alone is not None:
+    if alone is not None:  # its own cut in the place of the common one, which stays what it is for the others
+        whole = alone.weight_orig.detach().clone()
+        prune.remove(alone, "weight")
+        with torch.no_grad():
+            alone.weight.copy_(whole)
         prune.l1_unstructured(alone, "weight", amount=sparsity)
     for one in targets.values():
         prune.remove(one, "weight")
