@@ -312,7 +312,7 @@ def test_tensors_that_are_not_finite_or_not_true_or_false(tmp_path: Path) -> Non
 
 def test_a_network_that_is_not_the_files(tmp_path: Path) -> None:
     path = every_encoding().save(tmp_path / "net.cwb")
-    with pytest.raises(FormatError, match=r"the user's own network 'every encoding': hand that over as read"):
+    with pytest.raises(FormatError, match=r"holds a network of your own, 'every encoding', whose module it needs"):
         read(path)
     with pytest.raises(FormatError, match="which the network does not have"):
         read(path, nn.Sequential(nn.Conv2d(1, 6, 3)))
