@@ -16,6 +16,7 @@ from workbench.engine.refining import exact_reports
 from workbench.engine.session import Session
 from workbench.engine.update import Update
 from workbench.errors import RecipeError, WorkbenchError
+from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.report import Report
 
@@ -40,6 +41,7 @@ class History(Part):
         self._networks = networks
         self._lock = RLock()
         self._points: Points = {}
+        self._models: dict[str, Model] = {}  # that they are of
         self._forget = session.observe(self._updated)
 
     @property
@@ -52,6 +54,12 @@ class History(Part):
 
     def _updated(self, update: Update) -> None:
         """On the session's worker."""
+        model = self._session.model
+        if update.newest and self._models.setdefault(model.name, model) is not model:  # another under the same name
+            self._models[model.name] = model
+            self._session.drop(f"history {id(self)}")
+            with self._lock:
+                self._points = {key: one for key, one in self._points.items() if one.model != model.name}
         if update.stage in ("exact", "latency"):
             self._keep(update.report)
 

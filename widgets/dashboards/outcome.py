@@ -12,6 +12,7 @@ from widgets.dashboards.part import Hear, Part, Send
 from widgets.views.outcome import stops, told
 from workbench.compression.compressed import compress
 from workbench.engine.session import Session
+from workbench.engine.update import Update
 from workbench.errors import RecipeError
 from workbench.network.model import Model
 from workbench.recipe import Recipe
@@ -38,6 +39,7 @@ class Outcomes(Part):
         self._goals = goals
         self._name = f"outcome {id(self)}"
         self._running: _Running | None = None
+        self._forget = session.observe(self._updated)
 
     @property
     def hears(self) -> Mapping[str, Hear]:
@@ -49,7 +51,14 @@ class Outcomes(Part):
             self._running.say()
 
     def close(self) -> None:
+        self._forget()
         self._session.drop(self._name)
+
+    def _updated(self, update: Update) -> None:
+        """A search of a network that was left is given up; it would take the time of the one that is shown."""
+        if self._running is not None and update.newest and self._session.model is not self._running.model:
+            self._session.drop(self._name)
+            self._running = None
 
     def _asked(self, content: Mapping[str, Any]) -> None:
         ask = content.get("ask")
@@ -87,7 +96,7 @@ class _Running:
     """One search. recipe: what the controls were at when it began, or were put at last."""
 
     def __init__(self, session: Session, send: Send, model: Model) -> None:
-        self._session, self._send, self._model = session, send, model
+        self._session, self._send, self.model = session, send, model
         self._recipe = session.recipe  # when it began, or what it put the controls at
         self._outcome: Outcome | None = None
         self._over = False
@@ -105,7 +114,7 @@ class _Running:
         """On the session's worker."""
         self._over, self._error = True, failure
         self.say()
-        untouched = self._session.recipe == self._recipe and self._session.model is self._model
+        untouched = self._session.recipe == self._recipe and self._session.model is self.model
         if not failure and untouched and self._outcome is not None and self._outcome.met:
             self.take()
 
@@ -117,7 +126,7 @@ class _Running:
 
     def take(self) -> None:
         """Put the controls at the best so far."""
-        if self._outcome is not None and self._outcome.best is not None and self._session.model is self._model:
+        if self._outcome is not None and self._outcome.best is not None and self._session.model is self.model:
             self._recipe = self._outcome.best.recipe
             self._session.update(recipe=self._recipe)
 
@@ -129,7 +138,7 @@ class _Running:
         self._send(
             {
                 "kind": "outcome",
-                "model": self._model.name,
+                "model": self.model.name,
                 "running": not self._over,
                 "takes": takes,
                 "error": self._error,

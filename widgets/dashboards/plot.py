@@ -84,6 +84,10 @@ class Plot(Part):
 
     def close(self) -> None:
         self._forget()
+        self._drop()
+
+    def _drop(self) -> None:
+        """Give up what is worked out while nobody moves."""
         for name in ("refine", "suggest"):
             self._session.drop(f"{name} {id(self)}")
 
@@ -144,6 +148,7 @@ class Plot(Part):
         if self._models.setdefault(model.name, model) is not model:
             self._models[model.name] = model
             self._points = {key: one for key, one in self._points.items() if one.model != model.name}
+            self._drop()
 
     def _rest(self) -> None:
         """Nobody moves: coarse points are refined, the latest first, and some are suggested for a first look."""

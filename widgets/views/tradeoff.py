@@ -113,7 +113,9 @@ def kept(points: Sequence[Point], limits: Mapping[str, float], axes: Axes, devic
     """A sentence on how many exact points keep every limit, and which of them is the best across; "" without limits."""
     if not limits:
         return ""
-    exact = [point for point in points if point.exact]
+    exact = [point for point in points if point.exact and all(point.figure(name, device) for name in limits)]
+    if not exact:
+        return "Whether a point reaches the goals is not known on this device yet."
     within = [point for point in exact if all(_keeps(point, name, limit, device) for name, limit in limits.items())]
     said = " and ".join(goal(name, limit, score) for name, limit in limits.items())
     if not within:
@@ -131,8 +133,7 @@ def kept(points: Sequence[Point], limits: Mapping[str, float], axes: Axes, devic
 
 def _keeps(point: Point, name: str, limit: float, device: str) -> bool:
     figure = point.figure(name, device)
-    if figure is None:
-        return False
+    assert figure is not None  # of those no point is asked
     return figure.value <= limit if figure.metric.less_is_better else figure.value >= limit
 
 

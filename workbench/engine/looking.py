@@ -57,7 +57,9 @@ class Looking(Duty):
             return
         answered = False
         try:
-            if stands is None or stands.move != move.number or stands.report is None or compressed is None:
+            if stands is None or stands.move != move.number:
+                return  # a move has come in between: it is put to that
+            if stands.report is None or compressed is None:
                 answered = True  # by the sentence on why the move failed
             else:
                 given_up = lambda: interrupted() or self._asked.get(name) is not asked  # noqa: E731

@@ -83,7 +83,7 @@ export function createOutcome({ model, link, signal }) {
       of = message.model;
       size.fill(message.stops.size);
       accuracy.fill(message.stops.accuracy);
-    } else {
+    } else if (message.model === link.position.model) {
       running = message.running;
       takes = message.takes && message.model === link.position.model;
       if (result.hidden) {
@@ -110,6 +110,7 @@ export function createOutcome({ model, link, signal }) {
     if (of !== null && state.position.model !== of && state.position.model === link.position.model) {
       of = null;
       takes = false;
+      running = false; // a search of the network that was left is given up
       setShown(result, false);
       say("stops");
     }

@@ -130,9 +130,10 @@ export function createPlot(page) {
   }
 
   // Another network's points are dimmed until this one's come.
-  link.listen(({ position, current }) => {
+  link.listen(({ state, position, current }) => {
     root.setAttribute("aria-busy", String(told !== null && told.model !== position.model));
-    comparison.root.setAttribute("aria-busy", String(!current));
+    const settled = current && (state.stage === "exact" || state.stage === "cancelled");
+    comparison.root.setAttribute("aria-busy", String(!settled));
   });
   model.on("msg:custom", heard);
   signal.addEventListener("abort", () => model.off("msg:custom", heard));
