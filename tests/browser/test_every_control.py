@@ -28,7 +28,7 @@ CONTROLS = "input:visible, select:visible, button:visible, summary:visible, [rol
 CHOSEN = "[aria-selected=true], [aria-pressed=true], [aria-checked=true], :checked[type=radio]"
 # What they change lies elsewhere, or is there already: a file, the clipboard, the place where one is, one of two ticks.
 ELSEWHERE = re.compile(
-    r"Export|Copy|Cancel|Undo|Redo|Reset|Do not show again|file|Go there|Delete|Train|Show\b|where you are|Compare ",
+    r"Export|Copy|Cancel|Undo|Redo|Reset|Do not show again|file|Go to|Delete|Train|Show\b|where you are|Compare ",
     re.IGNORECASE,
 )
 
@@ -95,6 +95,7 @@ def lifeless(page: Page, within: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_controls_on_the_left_and_in_the_bar(page: Page) -> None:
     panel = PanelPage(page)
     panel.slider("Sparsity").fill("50")
@@ -105,6 +106,7 @@ def test_the_controls_on_the_left_and_in_the_bar(page: Page) -> None:
     panel.reset()
 
 
+@pytest.mark.slow
 def test_every_card_of_the_stage(page: Page) -> None:
     panel, found = PanelPage(page), {}
     for tab in page.get_by_role("tab").all():

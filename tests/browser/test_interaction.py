@@ -20,6 +20,7 @@ pytestmark = pytest.mark.browser
 LENET = "lenet-300-100/mnist"
 
 
+@pytest.mark.slow
 def test_every_move_is_answered_in_order_and_the_last_position_is_shown(browser: Browser) -> None:
     rows, (sweep,) = measure(browser, "voila", [LENET], 2, lambda text: None)
     found = {(row["move"], row["figure"]): row for row in rows}

@@ -69,17 +69,20 @@ def test_sparsity_by_keyboard(panel):
     assert_tiles_say(panel, measured(LENET, "--sparsity", "0.22"))
 
 
+@ONE_FRONT_END
 def test_sparsity_by_pointer(panel):
     said = panel.drag_slider("Sparsity", 0.5)
     assert 45 <= int(said.removesuffix(" %")) <= 55
     assert_tiles_say(panel, measured(LENET, "--sparsity", f"0.{said.removesuffix(' %')}"))
 
 
+@ONE_FRONT_END
 def test_bits_by_keyboard(panel):
     assert panel.type_into_slider("Bits", "ArrowRight", "ArrowRight", "ArrowDown") == "6 bits"
     assert_tiles_say(panel, measured(LENET, "--bits", "6"))
 
 
+@ONE_FRONT_END
 def test_bits_by_pointer(panel):
     assert panel.drag_slider("Bits", 5 / 8) == "4 bits"
     assert_tiles_say(panel, measured(LENET, "--bits", "4"))
@@ -91,6 +94,7 @@ def test_rank_by_keyboard_is_flagged_where_it_costs_more(panel):
     expect(panel.root.locator(".cwb-layer-note").first).to_contain_text("break-even")
 
 
+@ONE_FRONT_END
 def test_rank_by_pointer(panel):
     said = panel.drag_slider("Rank", 0.8)
     assert_tiles_say(panel, measured(LENET, "--rank", f"0.{int(said.removesuffix(' %')):02d}"))
@@ -140,6 +144,7 @@ WATCH = """() => {
 }"""
 
 
+@ONE_FRONT_END
 def test_a_swept_slider_ends_where_it_was_left_and_nothing_stale_is_current(panel):
     panel.page.evaluate(WATCH)
     panel.slider("Sparsity").focus()

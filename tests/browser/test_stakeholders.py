@@ -163,6 +163,7 @@ def test_nobody_is_shut_out(page: Page, scheme: str) -> None:
         page.set_viewport_size({"width": 1280, "height": 800})
 
 
+@pytest.mark.slow
 def test_a_kernel_that_has_ended_is_said_and_the_page_goes_on_where_it_was(
     page: Page, opened: tuple[Page, Traffic, servers.Server]
 ) -> None:

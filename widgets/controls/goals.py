@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,7 +64,7 @@ def _factor(unit: str, metric: Metric, text: str) -> float:
 
 def _checked(name: str, limit: Any) -> float:
     number = isinstance(limit, int | float) and not isinstance(limit, bool)
-    if not number or not math.isfinite(limit) or limit < 0:
+    if not number or not 0 <= limit <= sys.float_info.max:  # a whole number may be larger than any other
         raise RecipeError(f"The limit of {name} must be a number from 0 up, not {shown(limit)}.")
     return float(limit)
 

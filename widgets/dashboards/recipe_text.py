@@ -13,6 +13,7 @@ from workbench.recipe import Recipe
 from workbench.recipe_code import recipe_code
 
 LARGEST = 1_000_000  # characters of a recipe that a page may send
+MOST_STEPS = 100
 
 
 class RecipeText(Part):
@@ -47,4 +48,7 @@ def _read(text: Any) -> Recipe:
         raise RecipeError(f"The text has more than {LARGEST:,} characters, so it is no recipe.")
     if not text.strip():
         raise RecipeError("There is no recipe yet: paste its JSON, or choose a file.")
-    return Recipe.from_json(text)
+    recipe = Recipe.from_json(text)
+    if len(recipe.steps) > MOST_STEPS:
+        raise RecipeError(f"The recipe has {len(recipe.steps):,} steps; a page takes {MOST_STEPS} at most.")
+    return recipe

@@ -72,6 +72,7 @@ class Stakeholders:
         """
         self.session = session
         self._lock = RLock()
+        self._choosing, self._measuring = f"choices {id(self)}", f"offline {id(self)}"  # what is pursued
         self._usage, self._goals = usage or Usage(), goals or Goals()
         self._choices = tuple(named(session.model) if choices is None else choices)
         data = session.model.data
@@ -111,7 +112,7 @@ class Stakeholders:
     def close(self) -> None:
         """Take the page away; the session goes on."""
         self._forget()
-        for work in ("choices", "offline"):
+        for work in (self._choosing, self._measuring):
             self.session.drop(work)
         self.page.close()
 
@@ -199,7 +200,9 @@ class Stakeholders:
                     self._show()
 
         session = self.session
-        self.session.pursue("choices", trials(session.model, cases, session.device, session.images, budget=0), found)
+        self.session.pursue(
+            self._choosing, trials(session.model, cases, session.device, session.images, budget=0), found
+        )
 
     def _write(self, kind: str) -> None:
         """On a thread of its own, in memory: the report of the move that is shown, once it is exact."""
@@ -259,7 +262,7 @@ class Stakeholders:
         session.pursue("offline", steps(), found, ended)
 
     def _stop_offline(self) -> None:
-        self.session.drop("offline")
+        self.session.drop(self._measuring)
         self._offline = None
 
     def _show(self) -> None:

@@ -141,8 +141,8 @@ class Kernels(AsyncMappingKernelManager):
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
         self._alone = {one: since for one, since in self._alone.items() if one in self.list_kernel_ids()}
-        if self.kernel_model(kernel_id)["connections"]:
-            self._alone.pop(kernel_id, None)
+        if self.kernel_model(kernel_id)["connections"] or kernel_id in self._waiting():
+            self._alone.pop(kernel_id, None)  # one that waits for a page has not been left by any
         elif kernel_id in self._alone:
             await super().cull_kernel_if_idle(kernel_id)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -67,7 +66,7 @@ class Usage:
     def __post_init__(self) -> None:
         for field, (owner, unit, low, high) in _RANGES.items():
             value: Any = getattr(self, field)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not low <= value <= high:
                 raise WorkbenchError(f"{owner} must be a number of {unit} from {low:,g} to {high:,g}.")
 

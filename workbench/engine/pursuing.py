@@ -60,7 +60,10 @@ class Pursuing(Duty):
             if standing:
                 del self._begun[name]
         if standing:
-            pursuit.ended(failure)
+            try:
+                pursuit.ended(failure)
+            except Exception:
+                _log.exception("nobody could be told that %s has ended", name)
 
 
 def _piece(name: str, pursuit: Pursuit) -> str | None:
