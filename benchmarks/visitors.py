@@ -29,7 +29,7 @@ from widgets.server.frames import PROTOCOL
 from workbench.errors import WorkbenchError
 
 VISITORS, MOVES = 20, 30
-_PAUSE = (1.0, 3.0)  # seconds between two moves of a visitor
+_PAUSE = (4.0, 12.0)  # seconds between two moves of a visitor, who looks at what the last one did
 _PATIENCE = 120.0
 _REST = 10.0  # seconds without a move after which a kernel counts as idle
 

@@ -105,3 +105,30 @@ def test_it_ends_after_the_piece_that_it_is_at(duties: tuple[Held, Later]) -> No
     assert first.begun.wait(30)
     second.ask(1)
     assert [what for what, _ in first.log] == ["first begins"]
+
+
+class Unasked(Held):
+    name, yields = "unasked", True
+
+
+def test_what_nobody_asked_for_waits_while_the_machine_is_crowded(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = [True]
+    monkeypatch.setattr("workbench.engine.worker.crowded", lambda: crowd[0])
+    monkeypatch.setattr("workbench.engine.worker._CROWDED", 0.01)
+    bulletin = Bulletin(Move(0, Model.from_module(nn.Linear(2, 2), torch.zeros(1, 2)), Recipe(), "horowitz-45nm"))
+    log: list[tuple[str, float]] = []
+    asked, unasked = Held(bulletin, log), Unasked(bulletin, log)
+    worker = Worker(bulletin.changed, (asked, unasked))
+    worker.start()
+    try:
+        asked.go.set()
+        unasked.go.set()
+        unasked.ask(1)
+        asked.ask(1)
+        assert asked.begun.wait(10)
+        time.sleep(0.1)
+        assert not unasked.begun.is_set()
+        crowd[0] = False
+        assert unasked.begun.wait(10)
+    finally:
+        worker.close()

@@ -13,6 +13,7 @@ from workbench.engine.bulletin import Bulletin
 from workbench.engine.duty import Duty
 from workbench.engine.foreseeing import Foreseeing
 from workbench.engine.preparing import Preparing
+from workbench.engine.priority import crowded
 from workbench.engine.update import Move, Stage
 from workbench.errors import Stopped, WorkbenchError
 from workbench.names import sentence
@@ -104,7 +105,7 @@ class Answering(Duty):
                 self._bulletin.send(move, stage, report, standing.share)
             if giving_way or cancelled:
                 return False
-            if perf_counter() - begun > _COUNTS:
+            if perf_counter() - begun > _COUNTS and not crowded():
                 self._foresee(lambda: overtaken() or self._stopped >= move.number)
         self._bulletin.send(move, "exact", report, 1.0)
         return True

@@ -30,9 +30,9 @@ class Pursuit:
 class Pursuing(Duty):
     """Takes a piece of what was begun last, until that is done or dropped. Of one name there is one at a time."""
 
-    def __init__(self, bulletin: Bulletin, rest: float) -> None:
+    def __init__(self, bulletin: Bulletin, rest: float, yields: bool = False) -> None:
         super().__init__(bulletin)
-        self.rest = rest
+        self.rest, self.yields = rest, yields
         self._begun: dict[str, Pursuit] = {}
 
     @property

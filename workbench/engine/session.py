@@ -66,7 +66,7 @@ class Session:
         self._examiner = Examiner(activations)
         self._timing, self._foreseeing = Timing(self._bulletin), Foreseeing(self._bulletin)
         self._looking = Looking(self._bulletin)
-        self._pursuing, self._idling = Pursuing(self._bulletin, _PAUSE), Pursuing(self._bulletin, _IDLE)
+        self._pursuing, self._idling = Pursuing(self._bulletin, _PAUSE), Pursuing(self._bulletin, _IDLE, True)
         self._preparing = Preparing(self._bulletin, self._examiner, images)
         self._answering = Answering(self._bulletin, self._examiner, images, self._foreseeing, self._preparing)
         self._following = Following(self._bulletin, self._take_up)

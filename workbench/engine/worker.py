@@ -8,11 +8,15 @@ from threading import Condition, Thread, current_thread
 from time import perf_counter
 
 from workbench.engine.duty import Duty
-from workbench.engine.priority import give_way
+from workbench.engine.priority import crowded, give_way
+
+_CROWDED = 1.0  # seconds after which it is looked again whether the machine still is
 
 
 class Worker(Thread):
     """Sleeps until `changed` is notified where nothing is wanted, or until what is wanted has rested.
+
+    While the machine is crowded, nothing is done that nobody has asked for.
 
     duties: what comes first stands first. closed: whether it ends after the piece of work that it is at.
     """
@@ -43,11 +47,14 @@ class Worker(Thread):
             while not self.closed:
                 pauses = []
                 for duty in self._duties:
-                    if duty.wanted:
-                        pause = self._rested + duty.rest - perf_counter()
-                        if pause <= 0:
-                            return duty
-                        pauses.append(pause)
+                    if not duty.wanted:
+                        continue
+                    pause = self._rested + duty.rest - perf_counter()
+                    if pause <= 0 and duty.yields and crowded():
+                        pause = _CROWDED
+                    if pause <= 0:
+                        return duty
+                    pauses.append(pause)
                 self._changed.wait(min(pauses, default=None))
         return None
 
