@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 
-_CROWD = 4  # threads for each processor that want it, from which on there is no time for what nobody asked for
+_CROWD = 6  # threads for each processor that want it, from which on there is no time for what nobody asked for
 _LATER = 10  # steps, of which 19 is the last; a thread at 0 is given nine times as much of a processor as one at 10
 
 
