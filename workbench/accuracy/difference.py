@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.accuracy.examiner import answers_so_far, image_count, selected_images, task_of
-from workbench.accuracy.intervals import SIGNIFICANT, matched, mcnemar, mean_difference
+from workbench.accuracy.intervals import SIGNIFICANT, discordant, matched, mcnemar, mean_difference
 from workbench.network.encoded import EncodedModel
 
 
@@ -49,7 +49,7 @@ def difference(first: EncodedModel, second: EncodedModel, images: int | None = N
     if task.missing(one).any() or task.missing(other).any():
         return None
     before, after = task.right(one, judged.truth), task.right(other, judged.truth)
-    gained, lost = int(np.count_nonzero(after & ~before)), int(np.count_nonzero(before & ~after))
+    gained, lost = discordant(before, after)
     if not task.shares:
         scores = (task.scores(answers, judged.truth, judged.split.truth) for answers in (one, other))
         found = mean_difference(*scores)

@@ -17,6 +17,7 @@ from workbench.accuracy.intervals import (
     Interval,
     Z,
     binomial,
+    discordant,
     mcnemar,
     mean,
     mean_difference,
@@ -147,7 +148,7 @@ class Standing:
             p = math.erfc(abs(change.value) / deviation / math.sqrt(2)) if deviation else float(change.value == 0)
             return Paired(None, None, p, p < SIGNIFICANT)
         before, after = self._task.right(known, truth), self._task.right(found, truth)
-        gained, lost = int(np.count_nonzero(after & ~before)), int(np.count_nonzero(before & ~after))
+        gained, lost = discordant(before, after)
         p = mcnemar(gained, lost)
         return Paired(gained, lost, p, p < SIGNIFICANT)
 

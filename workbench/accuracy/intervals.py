@@ -101,6 +101,11 @@ def matched(images: int, gained: int, lost: int) -> Interval:
     return Interval(max(-1.0, min(value, centre - half)), value, min(1.0, max(value, centre + half)))
 
 
+def discordant(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[int, int]:
+    """How many images only the second network, and only the first, answers rightly; each [images], in one order."""
+    return int(np.count_nonzero(after & ~before)), int(np.count_nonzero(before & ~after))
+
+
 def mcnemar(gained: int, lost: int) -> float:
     """How likely chance alone parts two networks at least as far that are right equally often: the p-value.
 

@@ -23,7 +23,7 @@ export function createFigure(page, className, paint) {
 }
 
 // The theme's colours, each written as six hexadecimal digits in elements.css.
-export function inks(root) {
+function inks(root) {
   const style = getComputedStyle(root);
   const read = (name) => style.getPropertyValue(`--cwb-${name}`).trim();
   return {

@@ -23,7 +23,7 @@ const SENTENCES = {
 export const ofItsOwn = () => document.body.dataset.voila === "voila";
 
 // Loads the page again, which has a kernel of its own then, and is put where the address says.
-export function beginAnew() {
+function beginAnew() {
   remember("sessionStorage", BEGAN, String(Date.now()));
   location.reload();
 }
