@@ -13,9 +13,9 @@ ASKED = """
 from workbench.kernels.compiler.features import features, register_file
 held = register_file()
 print(sorted(features()), held.count, held.bytes)
-import numpy as np
-from workbench.kernels.compiler.jit import jit
-@jit
+import numba, numpy as np
+import workbench.kernels.compiler.jit  # which makes Numba obey
+@numba.njit
 def negated(values):
     for i in range(values.size):
         values[i] = -values[i]
