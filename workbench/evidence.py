@@ -106,6 +106,35 @@ class Evidence(ABC):
         """
 
     @abstractmethod
+    def curvatures(self, layer: str) -> Floats:
+        """float64, of the shape of that layer's weight: the second derivative of the loss by each weight.
+
+        The diagonal of the Hessian as Gauss and Newton have it, a mean over images (LeCun, Denker, Solla 1989, section
+        2.1); 0 or more. Of linear layers and convolutions that are called. Raises DataError where there are no class
+        scores.
+        """
+
+    @abstractmethod
+    def responses(self, layer: str) -> Floats:
+        """How each output channel of that layer responds to each image: float64 [images, channels].
+
+        The mean over positions of max(z, 0), where z is the channel's map behind the batch norm that it meets first.
+        """
+
+    @abstractmethod
+    def labels(self) -> NDArray[np.int64]:
+        """[images] the label of each. Raises DataError where images carry no labels of classes."""
+
+    @abstractmethod
+    def propagated(self, layer: str) -> Floats:
+        """How much each output channel of that layer weighs in the answers, by the absolute weights behind it.
+
+        float64 [channels]: the sum over positions of the derivative of the sum of all answers by the channel's map,
+        with every weight replaced by its absolute value and every activation linear (Yu et al. 2018, equation 16).
+        Needs no image. Raises ModelError where the network gives no derivatives.
+        """
+
+    @abstractmethod
     def macs(self, layer: str | None = None) -> int:
         """Dense multiply-accumulates of that layer, or of all, for one image; needs no image."""
 

@@ -59,14 +59,26 @@ class Shelf(Mapping[str, type[T]]):
     def facts(self, name: str) -> dict[str, Any]:
         """What the class says of itself in literals (title, catalogue, paper ...), without importing its file.
 
-        "base" is the name of its first base. Raises KeyError for an unknown name.
+        "base" is the name of its first base; a base that stands in a file of the room beginning with "_" is looked
+        through: what it says holds where the class says nothing itself. Raises KeyError for an unknown name.
         """
         tree = ast.parse(self.files[name].read_text(encoding="utf-8"))
         for node in tree.body:
-            if isinstance(node, ast.ClassDef) and "title" in (facts := _literals(node.body)):
-                base = next((base.id for base in node.bases if isinstance(base, ast.Name)), "")
-                return {"base": base, **facts}
+            if isinstance(node, ast.ClassDef) and "title" in _literals(node.body):
+                return self._facts(tree, node)
         return {}
+
+    def _facts(self, tree: ast.Module, node: ast.ClassDef) -> dict[str, Any]:
+        base = next((base.id for base in node.bases if isinstance(base, ast.Name)), "")
+        for line in tree.body:
+            if isinstance(line, ast.ImportFrom) and any(alias.name == base for alias in line.names):
+                above, file = (line.module or "").rpartition(".")[::2]
+                if file.startswith("_") and f"{above}.".startswith(f"{self.room}."):
+                    folder = self._folders()[0].joinpath(*above.split(".")[self.room.count(".") + 1 :])
+                    shared = ast.parse((folder / f"{file}.py").read_text(encoding="utf-8"))
+                    found = next(one for one in shared.body if isinstance(one, ast.ClassDef) and one.name == base)
+                    return self._facts(shared, found) | _literals(node.body)
+        return {"base": base, **_literals(node.body)}
 
     def __getitem__(self, name: str) -> type[T]:
         if name not in self._found:

@@ -12,8 +12,13 @@ from workbench.compression.compressed import compress
 from workbench.data.datasets import Dataset
 from workbench.engine.training import train
 from workbench.errors import Stopped
+from workbench.methods.prune.activation import Activation
+from workbench.methods.prune.geometric_median import GeometricMedian
 from workbench.methods.prune.l1_filter import L1Filter
 from workbench.methods.prune.magnitude import Magnitude
+from workbench.methods.prune.minimum_weight import MinimumWeight
+from workbench.methods.prune.mutual_information import MutualInformation
+from workbench.methods.prune.propagated import Propagated
 from workbench.methods.prune.retrained_taylor import RetrainedTaylor
 from workbench.methods.prune.taylor_filter import TaylorFilter
 from workbench.network.couplings import couplings
@@ -21,6 +26,8 @@ from workbench.network.model import Model
 from workbench.network.state import State
 from workbench.recipe import Recipe, Step
 from workbench.store import Store
+
+CRITERIA = (TaylorFilter, L1Filter, MinimumWeight, GeometricMedian, Activation, MutualInformation, Propagated)
 
 
 def naive(model: Model, stands: str) -> np.ndarray:
@@ -95,11 +102,12 @@ def test_it_ranks_units_most_like_leaving_each_of_them_out():
     data = Dataset.from_arrays("5,000", test=(images, labels), calibration=(images, labels))
     model = Model.from_module(shipped.module, torch.zeros(1, 1, 28, 28), data)
     oracle = left_out(model, data.split("test").inputs(), data.split("test").targets())
-    taylor = spearman(Calibration(State.of(model), "5,000").importances("fc1"), oracle)
-    magnitudes = spearman(np.abs(model.layers[0].weight).sum(1), oracle)
+    evidence, form = Calibration(State.of(model), "5,000"), model.layers[0].form
+    found = {method: spearman(method().scores("fc1", form, evidence), oracle) for method in CRITERIA}
     random = spearman(np.random.default_rng(0).random(300), oracle)
-    assert taylor >= 0.6
-    assert taylor > magnitudes > random
+    assert found[TaylorFilter] >= 0.6
+    assert found[TaylorFilter] == max(found.values())
+    assert found[TaylorFilter] > found[L1Filter] > random
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,180 @@
+"""Criteria that rank channels: each beside what its paper says of it, on networks that were made for it."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from workbench.calibration.evidence import Calibration
+from workbench.compression.compressed import compress
+from workbench.data.datasets import Dataset
+from workbench.errors import DataError
+from workbench.method import METHODS, Layerwise
+from workbench.methods.prune.activation import Activation
+from workbench.methods.prune.geometric_median import GeometricMedian
+from workbench.methods.prune.group_wise import GroupWise
+from workbench.methods.prune.l1_filter import L1Filter
+from workbench.methods.prune.minimum_weight import MinimumWeight
+from workbench.methods.prune.mutual_information import MutualInformation, information
+from workbench.methods.prune.propagated import Propagated
+from workbench.network.model import Model
+from workbench.network.state import State
+from workbench.recipe import Recipe, Step
+from workbench.weights.form import Form
+
+RNG = np.random.default_rng(0)
+CRITERIA = (L1Filter, MinimumWeight, GeometricMedian, Activation, MutualInformation, Propagated)
+
+
+def scores(method, filters: np.ndarray) -> np.ndarray:
+    return method.scores("layer", Form.of(filters.astype(np.float32)), None)
+
+
+def convolutional(task: str = "classification") -> Model:
+    """Two convolutions with batch norm, one of whose maps is dead, on 80 images of noise in 4 classes."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 4),
+    )  # fmt: skip
+    module[1].running_mean.uniform_(-0.2, 0.2)
+    module[1].running_var.uniform_(0.5, 2)
+    module[1].weight.data.uniform_(-1, 1)
+    module[1].weight.data[2], module[1].bias.data[2] = 0, -1
+    images, labels = RNG.random((80, 1, 8, 8), np.float32), np.arange(80) % 4
+    data = Dataset.from_arrays("noise", test=(images, labels), calibration=(images, labels))
+    return Model.from_module(module.eval(), torch.zeros(1, 1, 8, 8), data)
+
+
+@pytest.mark.parametrize("method", CRITERIA, ids=lambda method: method.name)
+def test_the_lowest_of_every_layer_go_or_those_of_the_network_and_nothing_of_them_is_left(method):
+    model = convolutional()
+    state = State.of(model)
+    evidence = Calibration(state, "original")
+    found = {name: method().scores(name, state.forms[name], evidence) for name in ("0", "4")}
+    for name, count in (("0", 3), ("4", 4)):
+        rows = compress(model, Recipe((Step(method(share=0.5)),))).forms[name].parts[0].alive[0]
+        assert set(np.flatnonzero(~rows)) == set(np.argsort(found[name], kind="stable")[:count])
+    together = [
+        (score / np.linalg.norm(found[name]), name, row) for name in found for row, score in enumerate(found[name])
+    ]
+    expected = {(name, row) for _, name, row in sorted(together)[:7]}
+    compressed = compress(model, Recipe((Step(method(share=0.5, scope="network")),)))
+    gone = {(name, row) for name in found for row in np.flatnonzero(~compressed.forms[name].parts[0].alive[0])}
+    assert gone == expected
+    x = model.data.split("test").inputs()
+    slim = compressed.to_torch(slim=True)
+    assert slim.get_submodule("4").weight.shape[0] == compressed.forms["4"].parts[0].alive[0].sum()
+    torch.testing.assert_close(slim(x), compressed.to_torch()(x), rtol=1e-5, atol=1e-5)
+
+
+def test_copies_of_a_filter_go_before_a_small_one_that_stands_alone():
+    """FPGM, figure 1 and section 3.3: what the others can stand in for goes, not what is small."""
+    filters = RNG.standard_normal((8, 3, 3, 3)) + 3
+    filters[2] = filters[5] = filters[6]
+    filters[1] *= 0.01
+    order = np.argsort(scores(GeometricMedian(), filters))
+    assert set(order[:3]) == {2, 5, 6}
+    assert np.argmin(scores(L1Filter(), filters)) == 1
+    moved = np.argsort(scores(GeometricMedian(), filters + RNG.standard_normal((1, 3, 3, 3))))
+    assert order[3:].tolist() == moved[3:].tolist()
+
+
+def test_minimum_weight_is_the_order_of_norms_and_a_mean_a_weight():
+    filters = RNG.standard_normal((20, 4, 3, 3))
+    found = scores(MinimumWeight(), filters)
+    np.testing.assert_allclose(found, np.linalg.norm(filters.reshape(20, -1), axis=1) ** 2 / 36, rtol=1e-6)
+
+
+@pytest.mark.parametrize("measure", ["mean", "deviation"])
+def test_a_map_that_never_responds_scores_nothing_and_takes_nothing_with_it(measure):
+    model = convolutional()
+    method = Activation(share=0.17, measure=measure)
+    found = method.scores("0", model.layers[0].form, Calibration(State.of(model), "original"))
+    assert found[2] == 0 < found.max()
+    compressed = compress(model, Recipe((Step(method, ("0",)),)))
+    assert np.flatnonzero(~compressed.forms["0"].parts[0].alive[0]).tolist() == [2]
+    x = model.data.split("test").inputs()
+    torch.testing.assert_close(compressed.to_torch()(x), model.module(x), rtol=0, atol=1e-6)
+
+
+def test_responses_are_means_of_what_is_above_zero_behind_the_batch_norm():
+    model = convolutional()
+    x = model.data.split("calibration").inputs()
+    expected = model.module[:3](x).mean((2, 3)).detach().numpy()
+    np.testing.assert_allclose(Calibration(State.of(model), "original").responses("0"), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_what_says_nothing_scores_nothing_and_the_label_itself_all_there_is():
+    labels = RNG.integers(0, 10, 1000)
+    counts = np.bincount(labels) / 1000
+    everything = -(counts * np.log(counts)).sum() + 9 / 2000  # Miller and Madow
+    assert information(labels.astype(float), labels, 16) == pytest.approx(everything, rel=1e-12)
+    assert information(3.0 - 2.0 * labels, labels, 16) == pytest.approx(everything, rel=1e-12)
+    assert information(np.ones(1000), labels, 16) == pytest.approx(0, abs=1e-12)
+    noise = [information(RNG.random(1000), labels, 16) for _ in range(40)]
+    assert abs(np.mean(noise)) < 0.01  # without the correction (16 - 1) · (10 - 1) / 2,000 = 0.07
+
+
+def test_labels_are_asked_for_where_there_are_none():
+    module = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4))
+    points = RNG.random((20, 4)).astype(np.float32)
+    images = RNG.random((20, 6)).astype(np.float32)
+    data = Dataset.from_arrays("places", test=(images, points), calibration=(images, points), task="locating")
+    model = Model.from_module(module, torch.zeros(1, 6), data)
+    with pytest.raises(DataError, match="places has no labels of classes"):
+        compress(model, Recipe((Step(MutualInformation(share=0.5)),)))
+
+
+def test_scores_are_handed_back_through_absolute_weights():
+    """NISP, equation 16, and theorem 1: of a linear network the product of the absolute matrices."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(7, 6), nn.ReLU(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    model = Model.from_module(module, torch.zeros(1, 7))
+    evidence = Calibration(State.of(model), "a perceptron")
+    second, third = (np.abs(module[place].weight.detach().double().numpy()) for place in (2, 4))
+    np.testing.assert_allclose(evidence.propagated("4"), np.ones(3))
+    np.testing.assert_allclose(evidence.propagated("2"), third.sum(0), rtol=1e-12)
+    np.testing.assert_allclose(evidence.propagated("0"), second.T @ third.sum(0), rtol=1e-12)
+
+
+def test_convolutions_batch_norm_and_pooling_hand_scores_on_as_the_matrices_that_they_are():
+    model = convolutional()
+    module = model.module
+    last = np.abs(module[7].weight.detach().double().numpy()).sum(0).reshape(8, 2, 2)
+    expected = last.sum((1, 2))
+    evidence = Calibration(State.of(model), "convolutional")
+    np.testing.assert_allclose(evidence.propagated("4"), expected, rtol=1e-10)
+    kernels = np.abs(module[4].weight.detach().double().numpy())
+    before = np.zeros((6, 4, 4))  # a map of conv 4's input, to which each output hands its score by each weight
+    for out in range(8):
+        for y in range(2):
+            for x in range(2):
+                before[:, y : y + 3, x : x + 3] += kernels[out] * last[out, y, x]
+    np.testing.assert_allclose(evidence.propagated("0"), before.sum((1, 2)), rtol=1e-10)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_columns_of_the_unrolled_image_go_with_the_smallest_groups(groups):
+    """Group-wise brain damage, section 3: the thinner product gives what the masked convolution gives."""
+    weights = RNG.standard_normal((6, 4, 3, 3)).astype(np.float32)
+    after = GroupWise(share=0.4).apply({"layer": Form.of(weights)})["layer"].compose()
+    norms = np.square(weights.reshape(6, 36)).sum(0)
+    kept = np.sort(np.argsort(norms)[round(0.4 * 36) :])
+    assert np.flatnonzero(after.reshape(6, 36).any(0)).tolist() == kept.tolist()
+    assert np.count_nonzero(after) == 6 * kept.size  # multiplications fall by just that share
+    x = torch.from_numpy(RNG.standard_normal((2, 4 * groups, 7, 7)).astype(np.float32))
+    masked = torch.nn.functional.conv2d(x, torch.from_numpy(after), groups=groups)
+    for group in range(groups):
+        unrolled = torch.nn.functional.unfold(x[:, 4 * group : 4 * group + 4], 3)[:, kept]
+        rows = slice(group * 6 // groups, (group + 1) * 6 // groups)
+        thin = torch.from_numpy(weights.reshape(6, 36)[rows][:, kept]) @ unrolled
+        torch.testing.assert_close(masked[:, rows].flatten(2), thin, rtol=1e-5, atol=1e-5)
+
+
+def test_what_a_criterion_inherits_is_known_without_importing_it():
+    for method in CRITERIA:
+        facts = METHODS.facts(method.name)
+        assert (facts["base"], facts["faithful"]) == ("Calibrated", False)
+        assert facts.get("images", True) == method.images
+    assert METHODS.facts("prune.magnitude")["base"] == Layerwise.__name__

@@ -1,0 +1,54 @@
+"""How much each feature map weighs in a network's answers, handed back through absolute weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_leaves
+
+from workbench.calibration.maps import Maps, over_positions
+from workbench.calibration.running import failing
+from workbench.evidence import Channels, Floats
+from workbench.models.exits import passing
+from workbench.network.state import State
+
+_FAINT = 1e-3  # what the largest activation is brought to: there any activation is as good as linear
+
+
+def propagated(state: State, channels: Channels) -> dict[str, Floats]:
+    """Layer -> see `Evidence.propagated`: gradients of a network of absolute weights, near nothing.
+
+    With weights, norms, biases and an image above zero nothing in it is negative, so a ReLU is linear; an activation
+    that bends elsewhere is shown so little that it does not. Raises ModelError where that fails.
+    """
+    maps, module = Maps(state.model, channels), state.module().double()
+    _make_absolute(module, 1.0)
+    seen: list[tuple[str, torch.Tensor, int]] = []
+    found: dict[str, Floats] = {}
+
+    def see(owner: str, z: torch.Tensor, axis: int) -> None:
+        seen.append((owner, z, axis))
+
+    maps.show(module, see)
+    with failing(state.model, "hands no scores back from layer to layer"), passing(module):
+        image = torch.ones(1, *state.model.input_shape, dtype=torch.double, requires_grad=True)
+        module(image)
+        faint = _FAINT / max((float(z.detach().abs().max()) for _, z, _ in seen), default=1.0)
+        seen.clear()
+        _make_absolute(module, faint)
+        answers = [y for y in tree_leaves(module(faint * image)) if isinstance(y, torch.Tensor)]
+        total = sum((y.sum() for y in answers), torch.zeros((), dtype=torch.double))
+        gradients = torch.autograd.grad(total, [z for _, z, _ in seen], materialize_grads=True)
+        for (owner, _, axis), gradient in zip(seen, gradients, strict=True):
+            found[owner] = over_positions(gradient, axis)[0].numpy() + found.get(owner, 0.0)
+    return maps.by_layer(found)
+
+
+def _make_absolute(module: nn.Module, bias: float) -> None:
+    """Take the signs off weights, and let every bias be the same: what is added plays no part in a derivative."""
+    with torch.no_grad():
+        for path, parameter in module.named_parameters():
+            parameter.fill_(bias) if path.rpartition(".")[2] == "bias" else parameter.abs_()
+        for one in module.modules():
+            if isinstance(one, nn.modules.batchnorm._BatchNorm) and one.running_mean is not None:
+                one.running_mean.zero_()
