@@ -7,14 +7,14 @@ layer does. The weights are packed once in either case.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from time import perf_counter
 
 import numba
 import numpy as np
 import torch
 
-from benchmarks.measure import Row, interleaved
+from benchmarks.measure import Case, Row, interleaved
 from workbench.kernels.binary.convolution import conv_binary
 from workbench.kernels.binary.mismatches import NATIVE
 from workbench.kernels.binary.planes import gemm_planes, pack_plane_weights, pack_planes
@@ -26,39 +26,34 @@ Calls = dict[str, Callable[[], object]]
 _SIZE = 1024
 
 
-def rows(threads: int) -> Iterator[Row]:
-    """Every row of the family at `threads` threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield from _products(threads)
-        for bits in ((1, 2), (2, 2)):
-            yield _planes(*bits, threads)
-        for images in (1, 16):
-            yield _convolution(images, threads)
-    finally:
-        torch.set_num_threads(before)
+def cases() -> Iterator[Case]:
+    """Every measurement of the family."""
+    yield Case("gemm_binary", partial(_product, False))
+    yield Case("gemm_binary", partial(_product, True), quick=True)
+    for bits in ((1, 2), (2, 2)):
+        yield Case("gemm_binary", partial(_planes, *bits))
+    for images in (1, 16):
+        yield Case("conv_binary", partial(_convolution, images), quick=images == 1)
 
 
-def _products(threads: int) -> Iterator[Row]:
+def _product(counted: bool, threads: int) -> Iterator[Row]:
+    """counted: whether from float32 activations, which are binarised."""
     random = np.random.default_rng(0)
     x, weights = (random.standard_normal((_SIZE, _SIZE), dtype=np.float32) for _ in range(2))
     packed, rows_of = pack_sign_weights(weights), pack_signs(x)
     out = aligned((_SIZE, _SIZE), np.float32)
     y = np.empty_like(out)
-    opponents = _dense_calls(x, weights)
-    if threads == 1:
-        opponents["naive loop"] = lambda: _naive(x, weights, y)
-    cases: Calls = {
-        f"{_SIZE}³": lambda: gemm_binary(rows_of, packed, threads, out),
-        f"{_SIZE}³, binarisation counted": lambda: gemm_binary(pack_signs(x), packed, threads, out),
+    calls: Calls = {
+        "kernel": lambda: gemm_binary(pack_signs(x) if counted else rows_of, packed, threads, out),
+        **_dense_calls(x, weights),
     }
-    for case, call in cases.items():
-        taken = interleaved({"kernel": call, **opponents})
-        yield _row("gemm_binary", case, threads, taken, _SIZE**3)
+    if threads == 1:
+        calls["naive loop"] = lambda: _naive(x, weights, y)
+    case = f"{_SIZE}³, binarisation counted" if counted else f"{_SIZE}³"
+    yield _row("gemm_binary", case, threads, interleaved(calls), _SIZE**3)
 
 
-def _planes(weight_bits: int, bits: int, threads: int) -> Row:
+def _planes(weight_bits: int, bits: int, threads: int) -> Iterator[Row]:
     random = np.random.default_rng(1)
     x = random.integers(0, 2**bits, (_SIZE, _SIZE), dtype=np.uint8)
     weights = random.integers(0, 2**weight_bits, (_SIZE, _SIZE), dtype=np.uint8)
@@ -71,10 +66,10 @@ def _planes(weight_bits: int, bits: int, threads: int) -> Row:
         "int8 torch._int_mm": lambda: torch._int_mm(left, right),
     }
     case = f"{_SIZE}³, weights of {weight_bits} bit{'s'[: weight_bits - 1]}, activations of {bits}"
-    return _row("gemm_binary", case, threads, interleaved(calls), _SIZE**3 * weight_bits * bits)
+    yield _row("gemm_binary", case, threads, interleaved(calls), _SIZE**3 * weight_bits * bits)
 
 
-def _convolution(images: int, threads: int) -> Row:
+def _convolution(images: int, threads: int) -> Iterator[Row]:
     random = np.random.default_rng(2)
     x = random.standard_normal((images, 256, 14, 14), dtype=np.float32)
     weights = random.standard_normal((256, 256, 3, 3), dtype=np.float32)
@@ -88,7 +83,7 @@ def _convolution(images: int, threads: int) -> Row:
         "conv2d, channels last": lambda: torch.nn.functional.conv2d(*last, padding=1),
     }
     case = f"256→256, 14², 3×3, zero padding, {images} image{'s' if images > 1 else ''}, binarisation counted"
-    return _row("conv_binary", case, threads, interleaved(calls), out.size * 256 * 9)
+    yield _row("conv_binary", case, threads, interleaved(calls), out.size * 256 * 9)
 
 
 def _row(kernel: str, case: str, threads: int, taken: dict[str, float], products: int) -> Row:

@@ -17,22 +17,42 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option("--kernels", "chosen", default="", help="Kernels or families, separated by commas; all by default.")
-@click.option("--most", type=click.IntRange(1), help="End each kernel after so many rows.")
+@click.option("--only", default="", help="Kernels or families, separated by commas; all by default.")
+@click.option("--quick", is_flag=True, help="Only the rows that the README shows, on one thread: under a minute.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--markdown", type=File(), help="Write a Markdown page, too.")
-def kernels(chosen: str, most: int | None, as_json: bool, markdown: Path | None) -> None:
-    """Kernels beside what a user would pick instead."""
-    from benchmarks.kernels import KERNELS, named, page, run
+def kernels(only: str, quick: bool, as_json: bool) -> None:
+    """Kernels beside what a user would pick instead, on this processor or the one that NUMBA_CPU_NAME names."""
+    from benchmarks.opponents import limit_opponents
 
+    limit_opponents()
+    from benchmarks.kernel_page import page, short, title
+    from benchmarks.kernels import KERNELS, QUICK_ROUNDS, machine, named, run
+
+    chosen = named(_separated(only)) or KERNELS
+    click.echo(f"Kernels made for {title({'machine': machine()})}.", err=True)
     result = run(
-        progress=lambda row: click.echo(f"{row.kernel}, threads {row.threads}: {row.case}", err=True),
-        kernels=named(_separated(chosen)) or KERNELS,
-        most=most,
+        (1,) if quick else (1, 2),
+        lambda progress: click.echo(str(progress), err=True),
+        kernels=chosen,
+        quick=quick,
+        rounds=QUICK_ROUNDS if quick else None,
     )
-    if markdown is not None:
-        markdown.write_text(page(result), encoding="utf-8")
-    click.echo(json.dumps(result, indent=2) if as_json else page(result))
+    click.echo(json.dumps(result, indent=2) if as_json else (short if quick else page)([result]), nl=as_json)
+
+
+@bench.command("page")
+@click.argument("files", nargs=-1, required=True, type=File())
+@click.option("--short", "in_short", is_flag=True, help="One table of all rows.")
+@click.option("--markdown", type=File(), help="Write it to a file.")
+def kernel_page(files: tuple[Path, ...], in_short: bool, markdown: Path | None) -> None:
+    """What `bench kernels --json` printed into FILES as one Markdown page, a column for each processor."""
+    from benchmarks.kernel_page import page, read, short
+
+    text = (short if in_short else page)([read(file) for file in files])
+    if markdown is None:
+        click.echo(text, nl=False)
+    else:
+        markdown.write_text(text, encoding="utf-8")
 
 
 @bench.command()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.measure import Row, interleaved
+from benchmarks.measure import Case, Row, interleaved
 from workbench.kernels.compiler.features import wide
 from workbench.kernels.lowbit import products as lowbit
 from workbench.kernels.vector.registers import fma, lane_sum, load
@@ -21,18 +21,13 @@ _SIZE = 4096
 _BATCHES = (8, 64, 256)
 
 
-def rows(threads: int) -> Iterator[Row]:
-    """Every row of the family at `threads` threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        for bits in (2, 3, 4, 8):
-            yield from _with_one_vector(bits, threads)
-        for bits in (2, 3, 4, 8):
-            for batch in _BATCHES if bits == 4 else (64,):
-                yield from _with_a_batch(bits, batch, threads)
-    finally:
-        torch.set_num_threads(before)
+def cases() -> Iterator[Case]:
+    """Every measurement of the family."""
+    for bits in (2, 3, 4, 8):
+        yield Case("gemv_lowbit", partial(_with_one_vector, bits), quick=bits == 4)
+    for bits in (2, 3, 4, 8):
+        for batch in _BATCHES if bits == 4 else (64,):
+            yield Case("gemm_lowbit", partial(_with_a_batch, bits, batch), quick=bits == 4)
 
 
 def _weights(bits: int) -> tuple[dict[str, lowbit.LowBit], NDArray[np.float32]]:

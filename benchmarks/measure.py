@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from time import perf_counter, sleep
 from typing import Any
 
 LEAST_TIMED = 2e-3  # seconds; shorter calls are repeated inside one timing until they take this long
+SLOW = 0.1  # seconds
 PAUSE = 0.01  # seconds in which the threads of the candidate before, which wait for work by spinning, fall asleep
 ROUNDS = 25
 _most_rounds: ContextVar[int | None] = ContextVar("most_rounds", default=None)
@@ -43,6 +44,33 @@ class Row:
         }
 
 
+@dataclass(frozen=True)
+class Case:
+    """One measurement of the benchmark, of a kernel and its opponents at once.
+
+    measure: its rows at a number of threads, most often one. quick: whether `workbench bench kernels --quick` makes it,
+    and the README shows it. shared: whether its work can be shared out among threads; else it is timed on one alone.
+    """
+
+    kernel: str
+    measure: Callable[[int], Iterable[Row]]
+    quick: bool = False
+    shared: bool = True
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Inside the block torch computes on so many threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @contextmanager
 def at_most(rounds: int | None) -> Iterator[None]:
     """Inside the block nothing is timed in more rounds than this, quicker and scattered more; None: no limit."""
@@ -59,9 +87,10 @@ def interleaved(
     """Median seconds of one call of each candidate.
 
     Every round times every candidate once, in turn, after a pause and a call that is not timed: so none pays for the
-    caches and the threads of the one before it. Slow candidates get fewer rounds: a round is skipped for one that
-    has used its share of `budget` seconds, but each is timed three times at least. `at_most` limits the rounds of all.
-    Garbage collection waits meanwhile.
+    caches and the threads of the one before it, which a call of more than `SLOW` seconds would not feel. Slow
+    candidates get fewer rounds: a round is skipped for one that has used its share of `budget`
+    seconds, but each is timed three times at least. `at_most` limits the rounds of all. Garbage collection waits
+    meanwhile.
     """
     rounds = min(rounds, _most_rounds.get() or rounds)
     calls = {name: _calls(one) for name, one in candidates.items()}
@@ -75,7 +104,8 @@ def interleaved(
                 if round_ >= 3 and spent[name] > budget / len(candidates):
                     continue
                 sleep(PAUSE)
-                one()
+                if not times[name] or times[name][-1] < SLOW:
+                    one()
                 taken = _timed(one, calls[name])
                 times[name].append(taken / calls[name])
                 spent[name] += taken
@@ -88,7 +118,9 @@ def interleaved(
 def _calls(one: Callable[[], object]) -> int:
     """How many calls make a timing long enough; the first calls also warm caches and compile."""
     one()
-    single = min(_timed(one, 1) for _ in range(2))
+    single = _timed(one, 1)
+    if single < LEAST_TIMED:
+        single = min(single, _timed(one, 1))
     return max(1, round(LEAST_TIMED / max(single, 1e-9)))
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.measure import Row, interleaved
+from benchmarks.measure import Case, Row, interleaved, torch_threads
 from workbench.kernels.lanes.images import LANES, Images, enter
 from workbench.kernels.lanes.stencil import Stencil
 from workbench.kernels.sparse.block import BlockSparse
@@ -29,27 +29,23 @@ Kernel = tuple[str, Callable[[], object]]  # how the weights are stored, and the
 _STEPS = 7  # of a bisection: to within 1 % of all weights
 
 
-def rows(threads: int) -> Iterator[Row]:
-    """Every row of the family at `threads` threads."""
-    with _torch_threads(threads):
-        for zeros in (0.5, 0.7, 0.8, 0.9, 0.95, 0.99):
-            yield _product("spmm_stream", _stored, random_weights((1024, 1024), zeros), 64, zeros, threads)
-        for zeros in (0.8, 0.9, 0.95):
-            yield _product("spmm_stream", _stored, random_weights((4096, 4096), zeros), 1, zeros, threads)
-        for zeros in (0.5, 0.8, 0.9, 0.95):
-            weights = random_weights((1024, 1024), zeros, height=8)
-            yield _product("spmm_block", _blocks(8), weights, 64, zeros, threads)
-        for zeros in (0.8, 0.9):
-            weights = random_weights((4096, 4096), zeros, height=16)
-            yield _product("spmm_block", _blocks(16), weights, 1, zeros, threads)
-        for size, columns in ((1024, 64), (4096, 1)):
-            weights = two_of_four((size, size))
-            yield _product("spmm_nm", _two_of_four, weights, columns, 0.5, threads)
-        for zeros in (0.8, 0.9):
-            yield _convolution(zeros, threads)
-        for channels, size in ((64, 7), (32, 14)):
-            for zeros in (0.0, 0.5, 0.75, 0.9):
-                yield _stencil(channels, size, zeros, threads)
+def cases() -> Iterator[Case]:
+    """Every measurement of the family."""
+    for zeros in (0.5, 0.7, 0.8, 0.9, 0.95, 0.99):
+        yield Case("spmm_stream", partial(_unstructured, 1024, 64, zeros), quick=zeros == 0.9)
+    for zeros in (0.8, 0.9, 0.95):
+        yield Case("spmm_stream", partial(_unstructured, 4096, 1, zeros), quick=zeros == 0.9)
+    for zeros in (0.5, 0.8, 0.9, 0.95):
+        yield Case("spmm_block", partial(_in_blocks, 8, 1024, 64, zeros), quick=zeros == 0.9)
+    for zeros in (0.8, 0.9):
+        yield Case("spmm_block", partial(_in_blocks, 16, 4096, 1, zeros))
+    for size, columns in ((1024, 64), (4096, 1)):
+        yield Case("spmm_nm", partial(_two_in_four, size, columns), quick=columns == 1)
+    for zeros in (0.8, 0.9):
+        yield Case("spmm_stream", partial(_convolution, zeros))
+    for channels, size in ((64, 7), (32, 14)):
+        for zeros in (0.0, 0.5, 0.75, 0.9):
+            yield Case("spmm_stream", partial(_stencil, channels, size, zeros), quick=channels == 64 and zeros != 0.75)
 
 
 def breakeven(shape: tuple[int, int], columns: int, threads: int = 1) -> dict[str, float | None]:
@@ -58,7 +54,7 @@ def breakeven(shape: tuple[int, int], columns: int, threads: int = 1) -> dict[st
     shape: [outputs, inputs] of the layer; columns: batch. 0.0 where it wins with no zeros at all, None where it does
     not win at 99 %. Found by bisection, to within 1 %, with float32 weights in the smaller of gaps and a bitmap.
     """
-    with _torch_threads(threads):
+    with torch_threads(threads):
         found: dict[str, float | None] = {}
         ratios: dict[float, Mapping[str, float]] = {}
 
@@ -127,6 +123,19 @@ def _operand(inputs: int, columns: int) -> Floats:
     return x
 
 
+def _unstructured(size: int, columns: int, zeros: float, threads: int) -> Iterator[Row]:
+    yield _product("spmm_stream", _stored, random_weights((size, size), zeros), columns, zeros, threads)
+
+
+def _in_blocks(height: int, size: int, columns: int, zeros: float, threads: int) -> Iterator[Row]:
+    weights = random_weights((size, size), zeros, height)
+    yield _product("spmm_block", _blocks(height), weights, columns, zeros, threads)
+
+
+def _two_in_four(size: int, columns: int, threads: int) -> Iterator[Row]:
+    yield _product("spmm_nm", _two_of_four, two_of_four((size, size)), columns, 0.5, threads)
+
+
 def _product(
     kernel: str,
     layout: Callable[[Survivors, Floats, int], Kernel],
@@ -165,7 +174,7 @@ def _sparse_calls(weights: Floats, x: Floats) -> Calls:
     return calls | {"scipy CSR": lambda: compressed @ x}
 
 
-def _convolution(zeros: float, threads: int) -> Row:
+def _convolution(zeros: float, threads: int) -> Iterator[Row]:
     shape = (256, 256, 3, 3)
     weights = random_weights((256, 2304), zeros)
     stream = SparseStream.of_survivors(Survivors.from_dense(weights))
@@ -178,10 +187,10 @@ def _convolution(zeros: float, threads: int) -> Row:
     }
     taken = interleaved(calls)
     case = f"convolution 3×3, 256→256 at 14×14, {zeros:.0%} zeros"
-    return Row("spmm_stream", case, threads, taken.pop("kernel"), taken)
+    yield Row("spmm_stream", case, threads, taken.pop("kernel"), taken)
 
 
-def _stencil(channels: int, size: int, zeros: float, threads: int, images: int = 112) -> Row:
+def _stencil(channels: int, size: int, zeros: float, threads: int, images: int = 112) -> Iterator[Row]:
     """Images lie in memory as each candidate likes it."""
     weights = random_weights((channels, channels * 9), zeros).reshape(channels, channels, 3, 3)
     layer = Stencil.of(weights, None, (size, size), 1, padding=(1, 1))
@@ -195,14 +204,4 @@ def _stencil(channels: int, size: int, zeros: float, threads: int, images: int =
     }
     taken = interleaved(calls)
     case = f"stencil 3×3, {channels}→{channels} at {size}×{size}, {images} images, {zeros:.0%} zeros"
-    return Row("spmm_stream", case, threads, taken.pop("kernel"), taken)
-
-
-@contextmanager
-def _torch_threads(threads: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    yield Row("spmm_stream", case, threads, taken.pop("kernel"), taken)

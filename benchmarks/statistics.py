@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.measure import Row, interleaved
+from benchmarks.measure import Case, Row, interleaved
 from workbench.kernels.statistics.fake_quantize import fake_quantize
 from workbench.kernels.statistics.magnitudes import ascending, smallest_of_all
 from workbench.kernels.vector.aligned import aligned
@@ -20,22 +20,24 @@ _LAYERS = 54
 _SPARSITY = 0.7
 
 
-def rows(threads: int) -> Iterator[Row]:
-    """Every row of the family at `threads` threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        weights = aligned((_ROWS, _COLUMNS), np.float32)
-        np.random.default_rng(0).standard_normal(out=weights, dtype=np.float32)
-        if threads == 1:  # the library sorts each tensor when it is first pruned, and a move is too short to share out
-            yield _moves(weights)
-            yield _preparation(weights)
-        yield _quantisation(weights, threads)
-    finally:
-        torch.set_num_threads(before)
+def cases() -> Iterator[Case]:
+    """Every measurement of the family.
+
+    The library sorts each tensor when it is first pruned, and a move is too short to share out.
+    """
+    yield Case("threshold", _moves, quick=True, shared=False)
+    yield Case("threshold", _preparation, shared=False)
+    yield Case("fake_quantize", _quantisation, quick=True)
 
 
-def _moves(weights: Floats) -> Row:
+def _weights() -> Floats:
+    weights = aligned((_ROWS, _COLUMNS), np.float32)
+    np.random.default_rng(0).standard_normal(out=weights, dtype=np.float32)
+    return weights
+
+
+def _moves(threads: int) -> Iterator[Row]:
+    weights = _weights()
     count = round(_SPARSITY * weights.size)
     magnitude = torch.from_numpy(weights.reshape(-1)).abs()
 
@@ -50,10 +52,11 @@ def _moves(weights: Floats) -> Row:
     }
     taken = interleaved(calls)
     case = f"25 M weights sorted before: how many of each of {_LAYERS} tensors one threshold takes"
-    return Row("threshold", case, 1, taken.pop("kernel"), taken)
+    yield Row("threshold", case, threads, taken.pop("kernel"), taken)
 
 
-def _preparation(weights: Floats) -> Row:
+def _preparation(threads: int) -> Iterator[Row]:
+    weights = _weights()
     layers = np.array_split(weights, _LAYERS)
     dense = torch.from_numpy(weights.reshape(-1))
     calls: Calls = {
@@ -61,10 +64,11 @@ def _preparation(weights: Floats) -> Row:
         "torch sort": lambda: dense.abs().sort(),
     }
     taken = interleaved(calls, rounds=5)
-    return Row("threshold", f"25 M weights in {_LAYERS} tensors: the sort, once", 1, taken.pop("kernel"), taken)
+    yield Row("threshold", f"25 M weights in {_LAYERS} tensors: the sort, once", threads, taken.pop("kernel"), taken)
 
 
-def _quantisation(weights: Floats, threads: int) -> Row:
+def _quantisation(threads: int) -> Iterator[Row]:
+    weights = _weights()
     out, copy = aligned(weights.shape, np.float32), aligned(weights.shape, np.float32)
     scale = np.abs(weights).max(axis=1) / np.float32(7)
     zero_point = np.full(_ROWS, 7, np.float32)
@@ -80,4 +84,4 @@ def _quantisation(weights: Floats, threads: int) -> Row:
     seconds = taken.pop("kernel")
     # What bounds it is memory: as many bytes come and go as in a copy, which runs on one thread.
     share = taken["memcpy"] / seconds if threads == 1 else None
-    return Row("fake_quantize", "25 M weights, 4 bits per channel", threads, seconds, taken, share)
+    yield Row("fake_quantize", "25 M weights, 4 bits per channel", threads, seconds, taken, share)

@@ -135,7 +135,7 @@ def test_a_file_that_holds_no_benchmark_is_refused(tmp_path, text):
 
 
 def test_a_measurement_that_is_stopped_keeps_the_rows_it_has():
-    measured = KernelBenchmark.measure(["pack"])
+    measured = KernelBenchmark.measure(["pack"], quick=True)
     measured._picture._handle_custom_msg({"kind": "stop"}, [])
     measured.wait()
     (row,) = measured.result["rows"]
@@ -150,8 +150,6 @@ def test_a_measurement_that_is_stopped_keeps_the_rows_it_has():
 def test_only_kernels_that_there_are_can_be_measured():
     with pytest.raises(WorkbenchError, match="There is no kernel 'gemm'"):
         KernelBenchmark.measure(["gemm"])
-    with pytest.raises(WorkbenchError, match="At least 1 row"):
-        KernelBenchmark.measure(["pack"], most=0)
     with pytest.raises(WorkbenchError, match="at least 1 round"):
         KernelBenchmark.measure(["pack"], rounds=0)
 

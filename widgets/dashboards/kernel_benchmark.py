@@ -9,7 +9,6 @@ from threading import Event, Thread
 from typing import Any
 
 from benchmarks import kernels as bench
-from benchmarks.measure import Row
 from widgets.draw.benchmark import BenchmarkPicture
 from widgets.views.benchmark import benchmark
 from workbench.errors import FormatError
@@ -33,21 +32,21 @@ class KernelBenchmark:
     def measure(
         cls,
         kernels: Sequence[str] = bench.KERNELS,
-        most: int | None = None,
+        quick: bool = False,
         threads: Sequence[int] = (1,),
         rounds: int | None = None,
     ) -> KernelBenchmark:
         """Start to time `kernels` on a thread of its own; the picture grows with every case.
 
-        most: how many cases of each kernel, at each number of threads; all of them take minutes. rounds: how often each
+        quick: only the cases that the README shows; all of them take minutes. rounds: how often each
         case is timed at most; with fewer than the benchmark's own the figures scatter more. Raises WorkbenchError for a
         kernel that there is not.
         """
-        bench.check(kernels, most, rounds)
+        bench.check(kernels, rounds)
         started = cls({"machine": bench.machine(), "rows": []})
         started._worker = Thread(
             target=started._measure,
-            args=(tuple(kernels), most, tuple(threads), rounds),
+            args=(tuple(kernels), quick, tuple(threads), rounds),
             name="workbench-bench",
             daemon=True,
         )
@@ -93,23 +92,20 @@ class KernelBenchmark:
     def _repr_mimebundle_(self, **given: Any) -> Any:
         return self._picture._repr_mimebundle_(**given)
 
-    def _measure(
-        self, kernels: tuple[str, ...], most: int | None, threads: tuple[int, ...], rounds: int | None
-    ) -> None:
+    def _measure(self, kernels: tuple[str, ...], quick: bool, threads: tuple[int, ...], rounds: int | None) -> None:
         try:
             self.result = bench.run(
-                threads, self._measured, kernels=kernels, most=most, rounds=rounds, cancelled=self._stopped.is_set
+                threads, self._measured, kernels=kernels, quick=quick, rounds=rounds, cancelled=self._stopped.is_set
             )
         except Exception as error:  # on a thread of its own, where nobody else would hear of it
             self._error = sentence(f"The benchmark ended early: {type(error).__name__}: {error}")
         self._status = ""
         self._show()
 
-    def _measured(self, row: Row) -> None:
-        rows = [*self.result["rows"], row.to_dict()]
-        self.result = {**self.result, "rows": rows}
+    def _measured(self, progress: bench.Progress) -> None:
+        self.result = {**self.result, "rows": [*self.result["rows"], progress.row.to_dict()]}
         if not self._stopped.is_set():
-            self._status = f"{len(rows)} measured, the last one {row.kernel}: {row.case}"
+            self._status = str(progress)
         self._show()
 
     def _show(self) -> None:
