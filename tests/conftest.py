@@ -1,6 +1,7 @@
-"""No test sees, or writes to, the results that a user keeps."""
+"""No test sees, or writes to, the results that a user keeps, and none depends on how fast its machine is just then."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 
@@ -11,4 +12,19 @@ from workbench.store import VARIABLE
 def _store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("results")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _every_kernel_is_fast() -> Iterator[None]:
+    """In this process; verdicts that are kept are neither asked nor written."""
+    if find_spec("torch") is None:
+        yield
+        return
+    from workbench.network import verdicts
+
+    none_kept = verdicts.Verdicts(None, "a machine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verdicts, "here", lambda: none_kept)
+        patch.setattr(verdicts, "timed", lambda kernel, dense: verdicts.Verdict(1e-6, 2e-6))
         yield

@@ -15,8 +15,10 @@ from workbench.errors import Stopped
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.prune.n_m import NofM
 from workbench.methods.quantize.uniform import Uniform
+from workbench.network import verdicts
 from workbench.network.model import Model
 from workbench.network.packed import PackedConv2d, PackedLinear
+from workbench.network.verdicts import Verdict, Verdicts
 from workbench.recipe import Recipe, Step
 from workbench.report.figures import Latency
 from workbench.weights.encoding import Kernel
@@ -72,13 +74,13 @@ def test_it_can_be_cancelled() -> None:
 
 def test_a_layer_that_gains_or_was_not_compressed_needs_no_reason() -> None:
     form, layer = packed_layer(Recipe.sliders(bits=4))
-    assert _note(form, layer, 1, around(2e-3), around(1e-3)) == ""
-    assert _note(*packed_layer(Recipe()), 1, around(1e-3), around(2e-3)) == ""
+    assert _note(form, layer, (), 1, around(2e-3), around(1e-3)) == ""
+    assert _note(*packed_layer(Recipe()), (), 1, around(1e-3), around(2e-3)) == ""
 
 
 @pytest.mark.parametrize("kind", _SMALLEST, ids=lambda kind: kind.__name__)
-def test_a_call_of_every_kernel_of_a_packed_network_is_timed(kind: type) -> None:
-    assert 0 < _call(_SMALLEST[kind]()) < 1e-2
+def test_a_call_of_every_kernel_of_a_packed_network_is_timed(kind: type[Kernel]) -> None:
+    assert 0 < _call(kind) < 1e-2
     assert {type(kernel) for kernel in kernels_of_every_kind()} == set(_SMALLEST)
 
 
@@ -102,26 +104,42 @@ def kernels_of_every_kind() -> tuple[Kernel, ...]:
     return tuple(found)
 
 
+def test_a_kernel_that_is_slower_here_is_not_used_and_the_note_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    none_kept = Verdicts(None, "a machine")
+    monkeypatch.setattr(verdicts, "here", lambda: none_kept)
+    monkeypatch.setattr(verdicts, "timed", lambda kernel, dense: Verdict(6e-2, 1e-2))
+    compressed = compress(model(), Recipe((Step(NofM()),)))
+    row = compressed.forms["2"].parts[0]
+    found = measure(compressed, budget=0.01).by_layer["2"]
+    assert found.runs_dense is not None and found.runs_dense.times == 6.0
+    assert found.runs_dense.macs == row.size
+    assert found.runs_dense.intensity == row.size / (4 * (row.size + 64 + 144 + 64))  # with bias, inputs and outputs
+    assert found.note == (
+        "Runs dense: its kernel for 2:4 takes 6 times as long here. "
+        "50% zeros are below this machine's break-even of about 92% for this shape."
+    )
+
+
 def test_each_reason_names_what_is_behind_it() -> None:
     form, layer = packed_layer(Recipe.sliders(bits=4))
     assert isinstance(layer, PackedLinear) and isinstance(layer.kernel, PackedMatrix)
-    call = _call(layer.kernel)
+    call = _call(PackedMatrix)
     assert 0 < call < 1e-2
-    assert "Too small to gain: the call itself takes" in _note(form, layer, 1, around(call / 2), around(2 * call))
-    assert "beyond the spread" in _note(form, layer, 1, around(1e-2), around(1.01e-2))
-    assert "4 bits save memory traffic and no arithmetic" in _note(form, layer, 1, around(0.5), around(1.0))
+    assert "Too small to gain: the call itself takes" in _note(form, layer, (), 1, around(call / 2), around(2 * call))
+    assert "beyond the spread" in _note(form, layer, (), 1, around(1e-2), around(1.01e-2))
+    assert "4 bits save memory traffic and no arithmetic" in _note(form, layer, (), 1, around(0.5), around(1.0))
     pruned = packed_layer(Recipe.sliders(sparsity=0.6))
     zeros = 1 - pruned[0].parts[0].nonzeros / pruned[0].parts[0].values.size
     needed = 1 - (1 - zeros) / 2  # half the survivors take half the time
     assert f"{zeros:.0%} zeros are below this machine's break-even of about {needed:.0%}" in _note(
-        *pruned, 1, around(0.5), around(1.0)
+        *pruned, (), 1, around(0.5), around(1.0)
     )
     assert "rank 32 is above this machine's break-even of about 16" in _note(
-        *packed_layer(Recipe.sliders(rank=0.5)), 1, around(0.5), around(1.0)
+        *packed_layer(Recipe.sliders(rank=0.5)), (), 1, around(0.5), around(1.0)
     )
     bits = compress(model(), Recipe((Step(Uniform(bits=1)),)))
     signs = {"2": bits.forms["2"].with_entering(Signs())}
     of_signs = signs["2"], bits.with_forms(signs).packed().get_submodule("2")
-    assert "laying out the bits of the inputs" in _note(*of_signs, 1, around(0.5), around(1.0))
+    assert "laying out the bits of the inputs" in _note(*of_signs, (), 1, around(0.5), around(1.0))
     few = packed_layer(Recipe.sliders(sparsity=0.01))
-    assert "zeros are too few for a smaller encoding" in _note(*few, 1, around(1e-3), around(1e-3))
+    assert "zeros are too few for a smaller encoding" in _note(*few, (), 1, around(1e-3), around(1e-3))

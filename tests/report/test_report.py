@@ -11,7 +11,7 @@ from workbench.costs.energy import Energy
 from workbench.costs.macs import Macs
 from workbench.costs.size import Size
 from workbench.report.figures import Accuracy, Figures, Latency
-from workbench.report.layers import LayerRow
+from workbench.report.layers import LayerRow, RunsDense
 from workbench.report.report import Report
 
 SPLIT = {"arithmetic": 2e-6, "on_chip": 3e-6, "dram": 5e-6}
@@ -92,7 +92,7 @@ def test_the_json_has_the_fields_that_scripts_rely_on() -> None:
     assert content["layers"][0]["shape"] == [500, 800]
     assert list(content["layers"][0]) == [
         "name", "kind", "shape", "weights", "nonzeros", "bits", "input_bits", "rank", "break_even_rank", "encoding",
-        "bytes", "macs", "effective_macs", "energy", "note", "dense_latency", "latency", "latency_note",
+        "bytes", "macs", "effective_macs", "energy", "note", "dense_latency", "latency", "latency_note", "runs_dense",
     ]  # fmt: skip
 
 
@@ -116,6 +116,10 @@ def test_layers_show_both_latencies_and_why_nothing_was_gained() -> None:
     assert rows(timed)["fc1"].endswith("1 uJ 18 us 23 us")
     assert "- fc1: Too small to gain." in timed.table()
     assert json.loads(json.dumps(timed.to_dict()))["layers"][0]["latency"]["median"] == 23e-6
+    assert "layers run dense" not in timed.table()
+    run_dense = replace(timed, layers=(replace(row, runs_dense=RunsDense(6.0, 400_000, 0.25)),))
+    assert rows(run_dense)["layers"] == "layers run dense 1 of 1"
+    assert run_dense.to_dict()["layers"][0]["runs_dense"] == {"times": 6.0, "macs": 400_000, "intensity": 0.25}
 
 
 def test_the_table_sets_original_and_compressed_side_by_side() -> None:

@@ -10,6 +10,7 @@ import workbench
 from tests.zoo import loaded
 from workbench.kernels.memory.reading import read
 from workbench.report.figures import Latency
+from workbench.report.layers import RunsDense
 from workbench.roofline.machine import Bandwidth, Machine, machine
 from workbench.roofline.marks import marks
 from workbench.store import Store
@@ -55,6 +56,15 @@ def test_marks_are_operations_over_seconds(report):
         )
         assert mark.packed.rate * row.latency.median == pytest.approx(row.effective_macs)
         assert mark.packed.intensity == row.arithmetic_intensity
+
+
+def test_a_layer_that_runs_dense_does_every_operation_on_its_float32_weights(report):
+    dense = RunsDense(times=2.0, macs=400_000, intensity=0.25)
+    rows = tuple(replace(row, runs_dense=dense) for row in report.layers)
+    for before, mark in zip(marks(report), marks(replace(report, layers=rows)), strict=True):
+        assert (mark.runs_dense, before.runs_dense, mark.dense) == (True, False, before.dense)
+        assert mark.packed.seconds == before.packed.seconds
+        assert (mark.packed.intensity, mark.packed.rate) == (0.25, pytest.approx(400_000 / mark.packed.seconds))
 
 
 def test_what_was_not_measured_has_no_mark(report):

@@ -9,6 +9,7 @@ from widgets.views.layers import layers
 from widgets.views.numbers import NBSP, second_range, seconds
 from widgets.views.spoken import spoken
 from workbench.report.figures import Latency
+from workbench.report.layers import RunsDense
 from workbench.report.report import Report
 
 
@@ -42,6 +43,19 @@ def test_both_sides_stand_on_one_scale_with_their_spread(squeezed):
     assert (dense["share"], dense["high"]) == (pytest.approx(1 / 1.1), 1.0)
     assert packed["spread"] == f"middle half 90.0 to 120{NBSP}µs"
     assert found["conditions"] == "Median time of one input at batch size 1 on 2 threads of this machine."
+
+
+def test_layers_that_run_dense_are_named(squeezed):
+    report = timed(squeezed, around(300e-6), around(100e-6))
+    first, *others = report.layers
+    one = replace(report, layers=(replace(first, runs_dense=RunsDense(2.0, 1, 1.0)), *others))
+    assert latency(one)["conditions"].endswith(
+        f" 1 of {len(report.layers)} layers runs dense, since its kernel is slower here: {first.name}."
+    )
+    rows = tuple(replace(first, name=f"fc{place}", runs_dense=RunsDense(2.0, 1, 1.0)) for place in range(5))
+    assert latency(replace(report, layers=rows))["conditions"].endswith(
+        " 5 of 5 layers run dense, since their kernels are slower here: fc0, fc1, fc2 and others."
+    )
 
 
 def test_slower_says_so_and_what_overlaps_is_no_difference(squeezed):

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from widgets.views import numbers
+from workbench.names import printable
 from workbench.report.figures import Latency
 from workbench.report.layers import LayerRow
 from workbench.report.report import Report
+
+_NAMED = 3  # layers that are told by name
 
 
 def latency(report: Report) -> dict[str, Any] | None:
@@ -26,7 +29,7 @@ def latency(report: Report) -> dict[str, Any] | None:
         "value": numbers.seconds(now.median),
         "change": _change(was, now) if was else "",
         "badge": now.badge,
-        "conditions": _conditions(now),
+        "conditions": " ".join(filter(None, (_conditions(now), _run_dense(report)))),
         "sides": [_side(label, one, longest) for label, one in sides],
     }
 
@@ -59,6 +62,15 @@ def _side(label: str, one: Latency, longest: float) -> dict[str, Any]:
         "low": min(low / longest, 1.0),
         "high": min(high / longest, 1.0),
     }
+
+
+def _run_dense(report: Report) -> str:
+    names = [printable(row.name) for row in report.layers if row.runs_dense]
+    if not names:
+        return ""
+    listed = ", ".join(names[:_NAMED]) + (" and others" if len(names) > _NAMED else "")
+    runs, whose = ("runs", "its kernel is") if len(names) == 1 else ("run", "their kernels are")
+    return f"{len(names)} of {len(report.layers)} layers {runs} dense, since {whose} slower here: {listed}."
 
 
 def _conditions(one: Latency) -> str:

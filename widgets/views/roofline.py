@@ -37,7 +37,7 @@ def roofline(machine: Machine, layers: Iterable[LayerMarks]) -> dict[str, Any]:
             {
                 "layer": printable(one.name),
                 "dense": _place(one.name, "dense", one.dense, across, up),
-                "packed": _place(one.name, "packed", one.packed, across, up),
+                "packed": _place(one.name, _PACKED[one.runs_dense], one.packed, across, up),
             }
             for one in layers
         ],
@@ -48,6 +48,7 @@ def roofline(machine: Machine, layers: Iterable[LayerMarks]) -> dict[str, Any]:
     }
 
 
+_PACKED = {False: "packed", True: "compressed, run dense"}
 Axis = tuple[float, float]  # logarithms of its ends
 
 

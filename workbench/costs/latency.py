@@ -1,14 +1,14 @@
 """Seconds of one inference, measured here and now: packed kernels beside dense torch (catalogue ME-08).
 
 Batch size 1, both sides in turn in one process, on as many threads as torch uses. What is compiled is compiled before
-the clock starts.
+the clock starts. A kernel that is slower here than dense torch is not used (`network/verdicts.py`); the layer's note
+says so, and why.
 """
 
 from __future__ import annotations
 
 import copy
-import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, repeat
@@ -30,8 +30,13 @@ from workbench.kernels.sparse.convolution import SparseConvolution
 from workbench.kernels.sparse.stream import SparseStream
 from workbench.kernels.sparse.survivors import Survivors
 from workbench.models.exits import passing
+from workbench.network import verdicts
+from workbench.network.declined import Declined
+from workbench.network.geometry import Use
 from workbench.network.packed import PackedConv2d, PackedLinear
+from workbench.network.turns import turns
 from workbench.report.figures import Figure, Latency
+from workbench.report.layers import RunsDense
 from workbench.weights.encoding import Convolution, Kernel
 from workbench.weights.form import Form
 from workbench.weights.products import PackedMatrix, PatternedMatrix
@@ -66,12 +71,14 @@ class InferenceLatency(Cost):
 class LayerLatency:
     """All calls of one layer in one inference; None of a weight that is multiplied in no call of its own.
 
-    note: how much smaller it runs, why its kernel brings nothing; or "".
+    note: how much smaller it runs, why its kernel brings nothing; or "". runs_dense: where no kernel of its encoding is
+    used, since they are slower.
     """
 
     dense: Latency | None
     packed: Latency | None
     note: str
+    runs_dense: RunsDense | None = None
 
 
 @dataclass(frozen=True)
@@ -89,10 +96,12 @@ def measure(
 ) -> Latencies:
     """Latency of a compressed network and of its layers. budget: seconds, shared out evenly; slow layers may exceed it.
 
-    Raises Stopped as soon as `cancelled` says so between two layers.
+    Beside them, kernels that have no verdict yet take some milliseconds each. Raises Stopped as soon as `cancelled`
+    says so between two layers.
     """
     model = compressed.model
-    dense, running = copy.deepcopy(model.module), compressed.running()
+    dense = copy.deepcopy(model.module)
+    running = compressed.running(judge=partial(verdicts.measured, cancelled=cancelled))
     packed, image = running.module, _image(compressed)
     with torch.inference_mode():
         inputs = []  # of a layer in the network as it came, and where dead channels are left out
@@ -118,8 +127,10 @@ def measure(
             form = compressed.forms[name]
             if name in running.crossings:
                 form = running.crossings[name].form(form) or form
-            gain = _note(form, module, len(inputs[0][name]), was, now)
-            by_layer[name] = LayerLatency(was, now, " ".join(filter(None, (running.said_of(name), gain))))
+            declined = running.dense.get(name, ())
+            gain = _note(form, module, declined, len(inputs[0][name]), was, now)
+            note = " ".join(filter(None, (running.said_of(name), gain)))
+            by_layer[name] = LayerLatency(was, now, note, _runs_dense(module, declined, compressed.uses[name]))
     known = compressed.original_name == compressed.original.name
     return Latencies(was_whole if known else None, now_whole, by_layer)
 
@@ -163,33 +174,47 @@ def _run(module: nn.Module, calls: list[torch.Tensor]) -> None:
 
 
 def _interleaved(candidates: tuple[Callable[[], Any], ...], seconds: float) -> tuple[Latency, ...]:
-    """Median and quartiles of each candidate, which take turns so that drift hits all alike."""
-    for one in candidates:
-        one(), one()  # compiles, and fills caches
-    times: list[list[float]] = [[] for _ in candidates]
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    """Median and quartiles of each candidate."""
+    times: list[tuple[float, ...]] = []
+    with turns(candidates) as take:
         end = perf_counter() + seconds
-        while len(times[0]) < _FEWEST or perf_counter() < end:
-            for one, taken in zip(candidates, times, strict=True):
-                start = perf_counter()
-                one()
-                taken.append(perf_counter() - start)
-    finally:
-        if collecting:
-            gc.enable()
+        while len(times) < _FEWEST or perf_counter() < end:
+            times.append(take())
     threads = torch.get_num_threads()
-    quartiles = (np.percentile(taken, (25, 50, 75)).tolist() for taken in times)
+    quartiles = np.percentile(times, (25, 50, 75), axis=0).T.tolist()
     return tuple(Latency(median, low=low, high=high, threads=threads) for low, median, high in quartiles)
 
 
-def _note(form: Form, module: nn.Module, calls: int, dense: Latency, packed: Latency) -> str:
-    """Why a compressed layer is no faster than dense torch; "" where it is, or where nothing was compressed."""
+def _runs_dense(module: nn.Module, declined: Sequence[Declined], uses: Sequence[Use]) -> RunsDense | None:
+    """None where a kernel is used, or where there is none for what the encoding stores."""
+    if not declined or _kernels(module):
+        return None
+    macs = sum([use.macs for use in uses])
+    moved = sum([one.nbytes for one in module.parameters()]) + 4 * sum([use.inputs + use.outputs for use in uses])
+    kernel, dense = (sum([getattr(one.verdict, side) for one in declined]) for side in ("kernel", "dense"))
+    return RunsDense(kernel / dense, macs, macs / max(moved, 1))
+
+
+def _kernels(module: nn.Module) -> list[Kernel]:
+    """Those that what stands in a layer's place multiplies with."""
     tensors = list(module) if isinstance(module, nn.Sequential) else [module]
-    kernels = [one.kernel for one in tensors if isinstance(one, PackedLinear | PackedConv2d)]
+    return [one.kernel for one in tensors if isinstance(one, PackedLinear | PackedConv2d)]
+
+
+def _note(
+    form: Form, module: nn.Module, declined: Sequence[Declined], calls: int, dense: Latency, packed: Latency
+) -> str:
+    """Why a compressed layer is no faster than dense torch; "" where it is, or where nothing was compressed.
+
+    Where a kernel is not used, why that one is slower.
+    """
+    kernels = [type(one) for one in _kernels(module)]
     weights = sum(part.values.size for part in form.parts)
     zeros = 1 - sum(part.nonzeros for part in form.parts) / weights if weights else 0.0
+    if declined and not form.factored:
+        (one,) = declined
+        said = _reason(form, zeros, [one.kind], 1, one.verdict.dense, one.verdict.kernel)
+        return said[:1].upper() + said[1:]
     if not kernels and not form.factored:
         if not zeros:
             return ""
@@ -198,41 +223,39 @@ def _note(form: Form, module: nn.Module, calls: int, dense: Latency, packed: Lat
         return ""
     if packed.low is not None and dense.high is not None and packed.low <= dense.high:
         return "No difference to dense torch beyond the spread of the measurements."
-    alone = calls * sum(_call(kernel) for kernel in kernels)
-    if alone >= dense.median or alone > packed.median / 2:
-        return f"Too small to gain: the call itself takes {_micro(alone)}, dense torch in all {_micro(dense.median)}."
-    share = (dense.median - alone) / (packed.median - alone)  # of the work that would take as long as dense torch
+    said = _reason(form, zeros, kernels, calls, dense.median, packed.median)
+    return said if said.startswith("Too small") else f"Dense torch is faster here: {said}"
+
+
+def _reason(form: Form, zeros: float, kernels: Sequence[type[Kernel]], calls: int, dense: float, packed: float) -> str:
+    """Why a call of such kernels takes `packed` seconds, and of dense torch only `dense`."""
+    alone = calls * sum(_call(kind) for kind in kernels)
+    if alone >= dense or alone > packed / 2:
+        return f"Too small to gain: the call itself takes {_micro(alone)}, dense torch in all {_micro(dense)}."
+    share = (dense - alone) / (packed - alone)  # of the work that would take as long as dense torch
     if form.rank is not None:
-        return (
-            f"Dense torch is faster here: rank {form.rank} is above this machine's break-even "
-            f"of about {int(form.rank * share)} for this shape."
-        )
-    if isinstance(kernels[0], _SKIP_ZEROS):
+        return f"rank {form.rank} is above this machine's break-even of about {int(form.rank * share)} for this shape."
+    if issubclass(kernels[0], _SKIP_ZEROS):
         needed = 1 - (1 - zeros) * share
         if needed > 0.99:
-            return f"Dense torch is faster here: {zeros:.0%} zeros gain too little on this shape, as would any number."
-        return (
-            f"Dense torch is faster here: {zeros:.0%} zeros are below this machine's break-even "
-            f"of about {needed:.0%} for this shape."
-        )
-    if isinstance(kernels[0], _LAY_OUT_BITS):
-        return "Dense torch is faster here: laying out the bits of the inputs takes longer than their products save."
-    return (
-        f"Dense torch is faster here: {max(part.bits for part in form.parts)} bits save memory traffic and no "
-        f"arithmetic, and the layer has {weights * 4 / 1000:,.0f} kB of float32 weights only."
-    )
+            return f"{zeros:.0%} zeros gain too little on this shape, as would any number."
+        return f"{zeros:.0%} zeros are below this machine's break-even of about {needed:.0%} for this shape."
+    if issubclass(kernels[0], _LAY_OUT_BITS):
+        return "laying out the bits of the inputs takes longer than their products save."
+    bits, weights = max(part.bits for part in form.parts), sum(part.size for part in form.parts)
+    saved = f"{bits} bit{' saves' if bits == 1 else 's save'} memory traffic and no arithmetic"
+    return f"{saved}, and the layer has {weights * 4 / 1000:,.0f} kB of float32 weights only."
 
 
 def _micro(seconds: float) -> str:
     return f"{1e6 * seconds:,.0f} µs"
 
 
-_calls: dict[type, float] = {}
+_calls: dict[type[Kernel], float] = {}
 
 
-def _call(kernel: Kernel) -> float:
+def _call(kind: type[Kernel]) -> float:
     """Seconds that a call of such a kernel takes with next to nothing to do."""
-    kind = type(kernel)
     if kind not in _calls:
         smallest = _SMALLEST[kind]()
         x = np.zeros((1, 1, 1, 1) if kind in _OF_IMAGES else (1, 1), np.float32)
@@ -256,7 +279,7 @@ def _two_planes(*shape: int) -> GridWeights:
 _OF_IMAGES = (LowBitConvolution, SparseConvolution, SignConvolution, GridConvolution)
 _ONCE = Convolution()
 _SIGN = np.ones((1, 1), np.float32)
-_SMALLEST: dict[type, Callable[[], Kernel]] = {
+_SMALLEST: dict[type[Kernel], Callable[[], Kernel]] = {
     PackedMatrix: lambda: PackedMatrix(_one_code()),
     SparseStream: _one_survivor,
     LowBitConvolution: lambda: LowBitConvolution(

@@ -99,7 +99,7 @@ def with_latency(report: Report, found: latencies.Latencies) -> Report:
     """`report` with what was measured of both networks and of every layer."""
     before = None if report.original is None else replace(report.original, latency=found.dense)
     rows = tuple(
-        replace(row, dense_latency=one.dense, latency=one.packed, latency_note=one.note)
+        replace(row, dense_latency=one.dense, latency=one.packed, latency_note=one.note, runs_dense=one.runs_dense)
         for row in report.layers
         for one in (found.by_layer[row.name],)
     )

@@ -9,6 +9,7 @@ from threading import Event, Thread
 import torch
 
 from workbench.errors import Stopped
+from workbench.network import verdicts
 from workbench.network.encoded import EncodedModel
 
 _LOOK_UP = 0.1  # seconds between two looks at how far the compiler is
@@ -32,7 +33,7 @@ def rehearse(compressed: EncodedModel, cancelled: Callable[[], bool], progress: 
 
     def run() -> None:
         try:
-            packed = compressed.packed()
+            packed = compressed.packed(judge=verdicts.known)  # measured once they are compiled, when nothing else runs
             for name in layers:
                 packed.get_submodule(name).register_forward_pre_hook(lambda *_, name=name: begin(name))
             with torch.inference_mode():

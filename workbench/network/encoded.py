@@ -13,9 +13,10 @@ from workbench.models import zoo
 from workbench.network.calling import Calling
 from workbench.network.geometry import Use, uses
 from workbench.network.model import Model, load
-from workbench.network.packed import packed
-from workbench.network.slimming import Slimmed, simulated_slim
+from workbench.network.packed import Packed, packed
+from workbench.network.slimming import simulated_slim
 from workbench.network.state import Forms, State
+from workbench.network.verdicts import Judge
 from workbench.recipe import Recipe
 from workbench.weights.choice import cheapest, held, named, planned
 from workbench.weights.encoding import Encoding, Plan
@@ -157,17 +158,20 @@ class EncodedModel(State):
             return Calling.plain(self.module())
         return Calling.plain(simulated_slim(self.model, self.forms).module)
 
-    def packed(self, threads: int | None = None) -> nn.Module:
+    def packed(self, threads: int | None = None, judge: Judge | None = None) -> nn.Module:
         """A torch module whose layers multiply with the encoded weights, in eval mode and without gradients.
 
         threads: of each kernel, by default as many as torch uses now. A layer stored as plain float32 values is torch's
-        own. Dead channels are left out where the graph allows it. Raises ModelError for less than one thread.
+        own, as is one whose kernel is slower here than dense torch for one input. That is measured when a network first
+        needs it, in milliseconds once the kernel is compiled. judge: another way to tell; `verdicts.unjudged` uses
+        every kernel, so that no layer takes more memory than its stored bytes. Dead channels are left out where the
+        graph allows it. Raises ModelError for less than one thread.
         """
-        return Calling.plain(self.running(threads).module)
+        return Calling.plain(self.running(threads, judge).module)
 
-    def running(self, threads: int | None = None) -> Slimmed:
-        """The packed network, which layers of it became smaller, and why others run with their dead channels."""
-        return packed(self.model, self.forms, self.encodings, threads)
+    def running(self, threads: int | None = None, judge: Judge | None = None) -> Packed:
+        """The packed network, which layers of it became smaller or run dense, and why others keep dead channels."""
+        return packed(self.model, self.forms, self.encodings, threads, judge)
 
 
 @cache

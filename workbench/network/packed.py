@@ -1,13 +1,14 @@
 """The compressed network on its compressed bytes: layers multiply through the kernels of their encodings.
 
-For inference on the processor, in float32. A layer stored as plain float32 values stays torch's own.
+For inference on the processor, in float32. A layer stored as plain float32 values stays torch's own, and so does one
+whose kernel is slower here than dense torch (`network/verdicts.py`): it then holds its decoded weights.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from torch import nn
 from torch.nn import functional
 
 from workbench.errors import ModelError
+from workbench.network import verdicts
+from workbench.network.declined import Declined, Rounding, declined, shapes
 from workbench.network.layer import Layer
 from workbench.network.model import Model
 from workbench.network.simulated import Rows, of_rows, replace, rounding, simulated
@@ -24,6 +27,7 @@ from workbench.network.smaller import Narrowable
 from workbench.weights.choice import named
 from workbench.weights.encoding import Convolution, Encoding, Kernel
 from workbench.weights.form import Form
+from workbench.weights.levels import Levels
 from workbench.weights.places import PLACES
 from workbench.weights.places.bitmap import Bitmap
 from workbench.weights.places.channels import Channels
@@ -86,9 +90,34 @@ class PackedConv2d(_Packed):
         return y if x.ndim == 4 else y[0]
 
 
+@dataclass(frozen=True)
+class Packed(Slimmed):
+    """dense: of each layer of which a tensor runs dense, or all do, whose kernels these would be."""
+
+    dense: Mapping[str, tuple[Declined, ...]] = field(default_factory=dict)
+
+    def said_of(self, layer: str) -> str:
+        return " ".join(filter(None, (super().said_of(layer), *self._runs_dense(layer))))
+
+    def _runs_dense(self, layer: str) -> list[str]:
+        if layer not in self.dense:
+            return []
+        target = self.module.get_submodule(layer)
+        parts = len(target) if isinstance(target, nn.Sequential) else 1
+        return [
+            f"{f'Factor {one.factor} of {parts} runs' if parts > 1 else 'Runs'} dense: "
+            f"its kernel for {one.what} takes {one.verdict.times:.2g} times as long here."
+            for one in self.dense[layer]
+        ]
+
+
 def packed(
-    model: Model, forms: Mapping[str, Form], encodings: Mapping[str, Encoding], threads: int | None = None
-) -> Slimmed:
+    model: Model,
+    forms: Mapping[str, Form],
+    encodings: Mapping[str, Encoding],
+    threads: int | None = None,
+    judge: verdicts.Judge | None = None,
+) -> Packed:
     """The model's network without dead channels, whose layers multiply with what `encodings` store.
 
     See `CompressedModel.packed`.
@@ -96,47 +125,107 @@ def packed(
     threads = torch.get_num_threads() if threads is None else threads
     if threads < 1:
         raise ModelError(f"The packed network runs on 1 thread or more, not {threads}.")
+    judge = judge or verdicts.measured
     whole = simulated(model, {name: form.with_entering(None) for name, form in forms.items()})
     slim, smaller = _slim(model, forms, encodings, whole)
     module = slim.module
     called = {path for path, _ in module.named_modules(remove_duplicate=False)}
-    for layer in model.layers:
-        entering, encoding = forms[layer.name].entering, smaller.get(layer.name, encodings[layer.name])
-        rounding_kernels: dict[Convolution | None, Kernel | None] = {}  # once where weights are shared
-        kernels: dict[tuple[Convolution | None, ...], tuple[Kernel | None, ...]] = {}
-        targets = {module.get_submodule(name): name for name in called.intersection(layer.paths)}
-        for target, name in targets.items():  # one under two names is exchanged under both
-            if layer.special:
-                if entering is not None:
-                    rounding(target, model.module.get_submodule(name), entering)
-                continue
-            if isinstance(target, nn.Conv1d):
-                target = _as_rows(module, target)
-            tensors = list(target) if isinstance(target, nn.Sequential) else [target]
-            uses = tuple(_use(tensor) for tensor in tensors)
-            if entering is not None and _rounds_first(tensors):
-                (use,) = uses
-                if use not in rounding_kernels:
-                    rounding_kernels[use] = encoding.rounding_kernel(entering, use)
-                rounds = rounding_kernels[use]
-                if rounds is not None:
-                    replace(module, tensors[0], _packed_layer(tensors[0], rounds, threads))
-                    continue
-            if uses not in kernels:
-                kernels[uses] = encoding.kernels(uses)
-                if layer.name in smaller and kernels[uses] == (None,) and _called_at_a_price(tensors[0], layer):
-                    kernels[uses] = named(Bitmap.name, encoding.decode()).kernels(uses)
-            for tensor, kernel in zip(tensors, kernels[uses], strict=True):
-                if kernel is not None:
-                    replace(module, tensor, _packed_layer(tensor, kernel, threads))
-            if entering is not None:
-                rounding(module.get_submodule(name), model.module.get_submodule(name), entering)
+    dense = {}
+    try:
+        for layer in model.layers:
+            encoding = smaller.get(layer.name, encodings[layer.name])
+            exchange = _Exchange(module, layer, encoding, forms[layer.name].entering, threads, judge)
+            targets = {module.get_submodule(name): name for name in called.intersection(layer.paths)}
+            for target, name in targets.items():  # one under two names is exchanged under both
+                exchange.at(target, name, model.module.get_submodule(name), smaller=layer.name in smaller)
+            if exchange.declined:
+                dense[layer.name] = exchange.declined
+    finally:
+        verdicts.here().save()
     own = {
         layer.name: f"runs as the module that came, on the decoded weights: it {layer.special}"
         for layer in model.layers
         if layer.special
     }
-    return dataclasses.replace(slim, notes={**slim.notes, **own})
+    return Packed(module, slim.crossings, {**slim.notes, **own}, dense)
+
+
+class _Exchange:
+    """Puts packed layers in the places of a layer, whose weight is packed once for all of them.
+
+    declined: kernels that dense torch stands in for.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        layer: Layer,
+        encoding: Encoding,
+        entering: Levels | None,
+        threads: int,
+        judge: verdicts.Judge,
+    ) -> None:
+        self._module, self._layer, self._encoding, self._entering = module, layer, encoding, entering
+        self._threads, self._judge = threads, judge
+        self._rounding_kernels: dict[Convolution | None, Kernel | None] = {}
+        self._kernels: dict[tuple[Convolution | None, ...], tuple[Kernel | None, ...]] = {}
+        self.declined: tuple[Declined, ...] = ()
+
+    def at(self, target: Any, name: str, original: nn.Module, smaller: bool) -> None:
+        """Exchange `target`, which stands under `name` where `original` stood in the model; smaller: than that one."""
+        if not self._layer.special:
+            rows = _as_rows(self._module, target) if isinstance(target, nn.Conv1d) else target
+            tensors = list(rows) if isinstance(rows, nn.Sequential) else [rows]
+            before = None if self._entering is None else Rounding(self._entering, original)
+            if before is not None and _rounds_first(tensors) and self._rounds(tensors[0], before):
+                return
+            exchanged = self._multiply(tensors, smaller)
+            if rows is not target and not exchanged:
+                replace(self._module, rows, target)
+        if self._entering is not None:
+            rounding(self._module.get_submodule(name), original, self._entering)
+
+    def _rounds(self, tensor: Any, before: Rounding) -> bool:
+        """Whether a kernel rounds what enters and multiplies it, all in one."""
+        use = _use(tensor)
+        if use not in self._rounding_kernels:
+            self._rounding_kernels[use] = self._encoding.rounding_kernel(before.levels, use)
+        kernel = self._rounding_kernels[use]
+        if kernel is None:
+            return False
+        packed = _packed_layer(tensor, kernel, self._threads)
+        shape = self._layer.calls[0].input_shape
+        slower = declined(self._judge, packed, tensor, self._encoding.tensors[0], shape, rounds=before)
+        if slower is None:
+            replace(self._module, tensor, packed)
+        else:
+            self.declined = (slower,)
+        return slower is None
+
+    def _multiply(self, tensors: list[Any], smaller: bool) -> bool:
+        """Whether kernels multiply with any of `tensors`."""
+        uses = tuple(_use(tensor) for tensor in tensors)
+        if uses not in self._kernels:
+            self._kernels[uses] = self._encoding.kernels(uses)
+            if smaller and self._kernels[uses] == (None,) and _called_at_a_price(tensors[0], self._layer):
+                self._encoding = named(Bitmap.name, self._encoding.decode())
+                self._kernels[uses] = self._encoding.kernels(uses)
+        found: list[Declined] = []
+        exchanged = False
+        entering = shapes(tensors, self._layer.calls[0].input_shape)
+        for place, (tensor, kernel) in enumerate(zip(tensors, self._kernels[uses], strict=True)):
+            if kernel is None:
+                continue
+            packed, encoding = _packed_layer(tensor, kernel, self._threads), self._encoding.tensors[place]
+            slower = declined(self._judge, packed, tensor, encoding, entering[place], place + 1)
+            if slower is None:
+                replace(self._module, tensor, packed)
+                exchanged = True
+            else:
+                found.append(slower)
+        if found or exchanged:
+            self.declined = tuple(found)
+        return exchanged
 
 
 def _slim(
@@ -191,7 +280,7 @@ def _called_at_a_price(tensor: nn.Module, layer: Layer) -> bool:
     return math.prod(tensor.kernel_size) >= _LARGE_FILTER and products < _LARGE
 
 
-def _packed_layer(original: Any, kernel: Kernel, threads: int) -> nn.Module:
+def _packed_layer(original: Any, kernel: Kernel, threads: int) -> PackedLinear | PackedConv2d:
     layer = PackedLinear if isinstance(original, nn.Linear) else PackedConv2d
     return layer(kernel, original, threads).train(original.training)
 

@@ -10,6 +10,19 @@ from workbench.report.figures import Latency
 
 
 @dataclass(frozen=True)
+class RunsDense:
+    """Of a layer that torch multiplies, decoded, since its kernel is slower on this machine.
+
+    times: how many times as long as dense torch the kernel takes. macs: that dense torch does in one inference, those
+    with zeros, too. intensity: of these for each byte.
+    """
+
+    times: float
+    macs: int
+    intensity: float
+
+
+@dataclass(frozen=True)
 class LayerRow:
     """One compressed layer.
 
@@ -18,8 +31,8 @@ class LayerRow:
     inner dimension, None without factors. break_even_rank: the largest rank at which factors hold no more weights than
     the layer, None for a layer that cannot be factored. costs: by the metrics' columns ("bytes" in the packed file,
     bias included, "macs", "energy" in joules per inference ...), which can be asked for as attributes, too. note: a
-    sentence on this layer, or "". dense_latency, latency: of the layer as it came in torch, and on its packed kernel;
-    None where not measured. latency_note: why the kernel brings nothing, or "".
+    sentence on this layer, or "". dense_latency, latency: of the layer as it came in torch, and as it runs compressed;
+    None where not measured. latency_note: why the kernel brings nothing, or "". runs_dense: where none is used.
     """
 
     name: str
@@ -37,6 +50,7 @@ class LayerRow:
     dense_latency: Latency | None = None
     latency: Latency | None = None
     latency_note: str = ""
+    runs_dense: RunsDense | None = None
 
     def __getattr__(self, name: str) -> Any:
         costs = self.__dict__.get("costs", {})

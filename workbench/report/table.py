@@ -36,6 +36,8 @@ def table(
     remarks += notes
     remarks += [f"{_title(figure.metric)}: {figure.note}" for figure in compressed.costs.values() if figure.note]
     figures = [("", "original", "compressed", "change", "badge"), *_figures(original, compressed)]
+    if dense := sum(layer.runs_dense is not None for layer in layers):
+        figures.append(("  layers run dense", "", f"{dense} of {len(layers)}", "", ""))
     others = [
         (printable(owner.name) or "-", owner.held, f"{owner.bytes:,}", f"{100 * owner.share:.1f}") for owner in beside
     ]

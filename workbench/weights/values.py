@@ -37,6 +37,11 @@ class Values(ABC):
     def kind(self) -> str:
         """What a file calls them: "float32" or the kind of the levels."""
 
+    @property
+    @abstractmethod
+    def bits(self) -> int:
+        """Width of one weight, 32 for float32."""
+
     @abstractmethod
     def part(self, shape: tuple[int, ...], positions: Positions | None) -> Part:
         """The tensor again; zero wherever `positions` does not name it."""
@@ -75,6 +80,7 @@ class FloatValues(Values):
     """values: float32, one an entry. Levels are not kept."""
 
     kind: ClassVar[str] = FLOAT32
+    bits: ClassVar[int] = 32
     values: Floats  # without negative zeros
 
     @classmethod
@@ -122,6 +128,10 @@ class CodedValues(Values):
     @property
     def kind(self) -> str:
         return self.levels.kind
+
+    @property
+    def bits(self) -> int:
+        return self.levels.bits
 
     @classmethod
     def of(cls, part: Part, positions: Positions | None, levels: Levels) -> CodedValues:

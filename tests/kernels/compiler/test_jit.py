@@ -89,9 +89,9 @@ def test_a_link_or_a_file_is_not_a_private_folder(tmp_path: Path) -> None:
 def test_an_edited_callee_makes_its_callers_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "callee.py").write_text("one")
     monkeypatch.setattr(compiling, "_HERE", tmp_path)
-    before = compiling._sources.__wrapped__()
+    before = compiling.sources_digest.__wrapped__()
     (tmp_path / "callee.py").write_text("two")
-    assert compiling._sources.__wrapped__() != before
+    assert compiling.sources_digest.__wrapped__() != before
 
 
 def test_numbas_own_settings_are_left_as_they_were() -> None:

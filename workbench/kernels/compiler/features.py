@@ -54,6 +54,11 @@ def obey_processor_name() -> None:
         _settings.CPU_FEATURES = ""
 
 
+def named_processor() -> str:
+    """The processor that kernels are made for in the place of this one; "" where none is named."""
+    return _settings.CPU_NAME or ""
+
+
 @cache
 def features() -> frozenset[str]:
     """Names of the processor's features."""

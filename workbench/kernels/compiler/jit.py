@@ -45,7 +45,7 @@ def jit(function: Callable[..., Any] | None = None, *, fast_math: bool = False) 
         return lambda one: jit(one, fast_math=fast_math)
     options: dict[str, Any] = {"nogil": True, "fastmath": set(FAST_MATH) if fast_math else False}
     options["no_cfunc_wrapper"] = True  # no C code calls a kernel; an entry for it takes a tenth of the time to compile
-    if private_folder(_folder()) is None:
+    if private_folder(kernel_folder()) is None:
         return numba.njit(function, **options)
     with _lock:  # Numba takes the list of locators from its settings (NUMBA_CACHE_LOCATOR_CLASSES) and no other way
         before = _settings.CACHE_LOCATOR_CLASSES
@@ -84,12 +84,13 @@ def _kept(folder: Path) -> bool:
 
 
 @cache
-def _folder() -> Path:
+def kernel_folder() -> Path:
+    """Where this user's compiled code, and what was measured of it, is kept."""
     return user_cache_path("compression-workbench-kernels", appauthor=False)
 
 
 @cache
-def _sources() -> str:
+def sources_digest() -> str:
     """Digest of every kernel's source and of the compiler: an edited kernel makes those that call it stale, too."""
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
     for path in sorted(_HERE.rglob("*.py")):
@@ -106,7 +107,7 @@ class _KernelCache(FunctionCache):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         locator = self._impl.locator
-        self._cache_file = KeptCode(_folder(), self._impl.filename_base, locator.get_source_stamp())
+        self._cache_file = KeptCode(kernel_folder(), self._impl.filename_base, locator.get_source_stamp())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         _name_runtime()
@@ -139,10 +140,10 @@ class _KernelFolder(_CacheLocator):
         return cls(py_func, py_file) if _HERE in Path(py_file).resolve().parents else None
 
     def get_cache_path(self) -> str:
-        return str(_folder())
+        return str(kernel_folder())
 
     def get_source_stamp(self) -> str:
-        return _sources()
+        return sources_digest()
 
     def get_disambiguator(self) -> str:
         return f"{hashlib.sha256(self._py_file.encode()).hexdigest()[:8]}-{self._line}"

@@ -55,6 +55,11 @@ class Places(ABC):
 
     name: ClassVar[str]
 
+    @property
+    def pattern(self) -> str:
+        """What people call the pattern that the zeros keep to; "" where they keep to none."""
+        return ""
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.name = cls.__module__.rpartition(".")[2].replace("_", "-")

@@ -39,6 +39,10 @@ class Block(Places):
     height: int
     blocks: NDArray[np.uint8]
 
+    @property
+    def pattern(self) -> str:
+        return f"blocks of {self.height} × 1"
+
     @classmethod
     def placings(cls, part: Part, below: float = math.inf) -> Iterable[Placing]:
         return _placings(part, below)

@@ -45,6 +45,10 @@ class NofM(Places):
     m: int
     choices: NDArray[np.uint8]
 
+    @property
+    def pattern(self) -> str:
+        return f"{self.n}:{self.m}"
+
     @classmethod
     def placings(cls, part: Part, below: float = math.inf) -> Iterable[Placing]:
         return _placings(part, below)
