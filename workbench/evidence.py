@@ -115,6 +115,18 @@ class Evidence(ABC):
         """
 
     @abstractmethod
+    def moments(self, layer: str) -> Floats:
+        """float64 [groups, columns, columns]: E[x xᵀ] of what each output of that layer is a sum over.
+
+        x is the layer's input unrolled, in the order of its weight [out, columns]; a mean over images and positions.
+        Only for layers that have moments (`no_moments`).
+        """
+
+    @abstractmethod
+    def no_moments(self, layer: str) -> str | None:
+        """Why that layer has no `moments`, as the end of a sentence; None where it has. Needs no image."""
+
+    @abstractmethod
     def responses(self, layer: str) -> Floats:
         """How each output channel of that layer responds to each image: float64 [images, channels].
 

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from workbench.calibration.running import asked, batches, failing
+from workbench.calibration.unrolled import can_unroll, outputs, unrolled
 from workbench.data.split import Split
 from workbench.errors import DataError
 from workbench.evidence import Floats
@@ -17,7 +18,6 @@ from workbench.models.exits import passing
 from workbench.network.layer import Layer
 from workbench.network.state import State
 
-KINDS = ("linear", "conv1d", "conv2d")
 _AT_ONCE = 2**24  # gradients held together, one for each image and weight
 
 
@@ -37,7 +37,7 @@ def curvatures(state: State, images: Split, cancelled: Callable[[], bool]) -> di
         return z.clone()  # what follows may work in place
 
     for layer in state.model.layers:
-        if has_curvature(layer.kind, layer.called, layer.special) and not state.forms[layer.name].factored:
+        if can_unroll(layer.kind, layer.called, layer.special) and not state.forms[layer.name].factored:
             for path in layer.paths:
                 module.get_submodule(path).register_forward_hook(
                     lambda one, inputs, z, layer=layer: keep(layer, one, inputs, z)
@@ -66,11 +66,6 @@ def curvatures(state: State, images: Split, cancelled: Callable[[], bool]) -> di
     }
 
 
-def has_curvature(kind: str, called: bool, special: str) -> bool:
-    """Whether such a layer's weights are multiplied in a way that is followed here."""
-    return called and not special and kind in KINDS
-
-
 def _squared(
     calls: list[tuple[Layer, nn.Module, torch.Tensor, torch.Tensor]], signals: tuple[torch.Tensor, ...]
 ) -> dict[str, torch.Tensor]:
@@ -78,26 +73,8 @@ def _squared(
     products: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = defaultdict(list)
     layers = {layer.name: layer for layer, *_ in calls}
     for (layer, one, x, _), signal in zip(calls, signals, strict=True):
-        products[layer.name].append(_unrolled(one, x, signal))
+        products[layer.name].append((unrolled(one, x), outputs(one, signal)))
     return {name: _of_layer(layers[name], sides) for name, sides in products.items()}
-
-
-def _unrolled(one: nn.Module, x: torch.Tensor, signal: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What enters and what comes back, [images, groups, columns or rows, positions]: factors of the derivative."""
-    if not isinstance(one, nn.Conv1d | nn.Conv2d):
-        x, signal = (side.reshape(len(side), 1, -1, side.shape[-1]).transpose(2, 3) for side in (x, signal))
-        return x, signal
-    mode = "constant" if one.padding_mode == "zeros" else one.padding_mode
-    x = functional.pad(x, one._reversed_padding_repeated_twice, mode=mode)
-    kernel, stride, dilation = one.kernel_size, one.stride, one.dilation
-    if isinstance(one, nn.Conv1d):
-        x, signal = x.unsqueeze(2), signal.unsqueeze(2)
-        kernel, stride, dilation = (1, *kernel), (1, *stride), (1, *dilation)
-    columns = functional.unfold(x, kernel, dilation, 0, stride)
-    return (
-        columns.reshape(len(x), one.groups, -1, columns.shape[-1]),
-        signal.reshape(len(x), one.groups, -1, columns.shape[-1]),
-    )
 
 
 def _of_layer(layer: Layer, sides: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:

@@ -13,6 +13,7 @@ from workbench.cache import Cache
 from workbench.calibration.curvatures import curvatures
 from workbench.calibration.importances import first_order
 from workbench.calibration.inputs import measured_inputs
+from workbench.calibration.moments import moments, no_moments
 from workbench.calibration.propagation import propagated
 from workbench.calibration.responses import responses
 from workbench.data.split import Split
@@ -45,6 +46,15 @@ class Calibration(Evidence):
 
     def curvatures(self, layer: str) -> Floats:
         return self._known("curvatures", lambda: curvatures(self._state, self._split, self._cancelled))[layer]
+
+    def moments(self, layer: str) -> Floats:
+        def work_out() -> Mapping[str, Floats]:
+            return {layer: moments(self._state, self._state.model.layer(layer), self._split, self._cancelled)}
+
+        return self._known(f"moments of {layer}", work_out)[layer]
+
+    def no_moments(self, layer: str) -> str | None:
+        return no_moments(self._state.model.layer(layer))
 
     def responses(self, layer: str) -> Floats:
         return self._known("responses", lambda: responses(self._state, self.channels(), self._split, self._cancelled))[

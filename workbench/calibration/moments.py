@@ -1,0 +1,52 @@
+"""Second moments of what a layer is multiplied with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from workbench.calibration.running import asked, batches, failing
+from workbench.calibration.unrolled import can_unroll, unrolled
+from workbench.data.split import Split
+from workbench.evidence import Floats
+from workbench.models.exits import passing
+from workbench.network.layer import Layer
+from workbench.network.state import State
+
+WIDEST = 4608  # columns, whose moments take 170 MB
+
+
+def no_moments(layer: Layer) -> str | None:
+    """See `Evidence.no_moments`."""
+    if not can_unroll(layer.kind, layer.called, layer.special):
+        return "is neither a linear layer nor a convolution that a module of its own computes"
+    columns = math.prod(layer.shape[1:])
+    if columns <= WIDEST:
+        return None
+    return f"sums {columns:,} products for an output, and more than {WIDEST:,} are too many"
+
+
+def moments(state: State, layer: Layer, images: Split, cancelled: Callable[[], bool]) -> Floats:
+    """See `Evidence.moments`; one pass forward.
+
+    Raises ModelError where the network does not run on the images, and Stopped between two batches.
+    """
+    columns = math.prod(layer.shape[1:])
+    module, found = state.module(), torch.zeros(layer.groups, columns, columns, dtype=torch.double)
+    seen = 0
+
+    def see(one: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        nonlocal seen
+        rows = unrolled(one, inputs[0]).transpose(0, 1).transpose(2, 3).reshape(layer.groups, -1, columns).double()
+        found.add_(rows.mT @ rows)
+        seen += rows.shape[1]
+
+    for path in layer.paths:
+        module.get_submodule(path).register_forward_pre_hook(see)
+    with failing(state.model, "does not run on its calibration images"), torch.inference_mode(), passing(module):
+        for batch in batches(state, images):
+            asked(cancelled)
+            module(batch)
+    return (found / max(seen, 1)).numpy()
