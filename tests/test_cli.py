@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from workbench import cli
 from workbench.cli import main
 from workbench.compression.compressed import compress
 from workbench.data.datasets import Dataset
 from workbench.engine.assessment import assess
+from workbench.kernels.compiler import watch
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.uniform import Uniform
 from workbench.network.model import Model
@@ -27,6 +29,20 @@ CHOICES = ["--sparsity", "0.9", "--bits", "4"]
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_nothing_is_compiled_silently(terminal, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
+    with cli._compiling_said():
+        for module in ("sparse.stream", "lowbit.bitpack"):
+            watch.begun(f"workbench.kernels.{module}")
+            watch.ended()
+    said = capsys.readouterr().err
+    if terminal:
+        assert "once on this machine" in said and "now lowbit bitpack" in said and said.endswith("\r\x1b[K")
+    else:
+        assert said == "Compiling kernels, once on this machine.\n"
 
 
 def loaded(*arguments: str) -> Any:

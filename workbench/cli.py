@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from threading import Event
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from workbench.devices.device import Device
 from workbench.errors import ModelError, RecipeError, WorkbenchError, reason
+from workbench.kernels.compiler.watch import Compiling, observe
 from workbench.method import AXES, METHODS, mode_of
 from workbench.models import zoo
 from workbench.names import sentence
@@ -49,7 +51,8 @@ class _Sentences(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            with _compiling_said():
+                return super().invoke(context)
         except click.UsageError as error:
             error.message = sentence(error.message)  # type: ignore[misc]  # what stands in it may be long
             raise
@@ -60,6 +63,32 @@ class _Sentences(click.Group):
         except OSError as error:
             named = "" if error.filename is None else f": {error.filename}"
             raise click.UsageError(sentence(f"{error.strerror}{named}")) from error
+
+
+@contextmanager
+def _compiling_said() -> Iterator[None]:
+    """Inside the block, kernels are compiled with a word: one line that rewrites itself, in a file the first alone."""
+    terminal, begun, said = sys.stderr.isatty(), perf_counter(), False
+
+    def say(compiling: Compiling) -> None:
+        nonlocal said
+        if not terminal:
+            if not said:
+                click.echo("Compiling kernels, once on this machine.", err=True)
+        elif compiling.kernel is None:
+            click.echo("\r\x1b[K", nl=False, err=True)
+        else:
+            ready = f"{compiling.ready} ready after {perf_counter() - begun:.0f} s"
+            click.echo(
+                f"\rCompiling kernels, once on this machine: {ready}, now {compiling.kernel} …", nl=False, err=True
+            )
+        said = True
+
+    end = observe(say)
+    try:
+        yield
+    finally:
+        end()
 
 
 class File(click.Path):

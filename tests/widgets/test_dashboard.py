@@ -12,6 +12,7 @@ from tests.widgets.reports import IMAGES
 from widgets import Dashboard
 from widgets.dashboards.dashboard import ASKS
 from widgets.views.numbers import NBSP
+from workbench.kernels.compiler import watch
 from workbench.method import METHODS
 from workbench.recipe import Step
 
@@ -213,6 +214,20 @@ def test_the_exported_file_is_as_long_as_the_tile_says(page):
     assert name.startswith("lenet-300-100-mnist-")
     assert name.endswith(".cwb")
     assert page.tile("size")["details"][0] == f"{len(content):,}{NBSP}bytes"
+
+
+def test_that_kernels_are_compiled_is_said(page):
+    seen = []
+    page.panel.observe(lambda change: seen.append(change.new["preparing"]), "state")
+    watch.begun("workbench.kernels.sparse.stream")
+    ready = watch._ready
+    deadline = time.monotonic() + 60
+    while not any(seen) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    watch.ended()
+    while (not seen or seen[-1]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert f"Preparing kernels, once on this machine: {ready} ready" in seen and seen[-1] == ""
 
 
 def test_latency_is_measured_when_asked_and_goes_with_its_recipe(page):

@@ -37,6 +37,7 @@ from workbench.engine.running import Follower
 from workbench.engine.session import Session
 from workbench.engine.update import Update
 from workbench.errors import RecipeError, WorkbenchError
+from workbench.kernels.compiler.watch import Compiling, observe
 from workbench.method import AXES
 from workbench.models import zoo
 from workbench.names import sentence
@@ -78,7 +79,7 @@ class Dashboard:
         self._ending = False  # whether it was cancelled
         self._report: Report | None = None
         self._last = Update(-1, False, "costs", None, 0.0)
-        self._refusal = ""
+        self._refusal = self._preparing = ""
         self._shown = 0.0
         self._move = 0
         self._position = Position(session.model.name, session.device)
@@ -104,6 +105,7 @@ class Dashboard:
             self._hears |= part.hears
         with self._lock:
             self._forget = session.observe(self._updated)
+            self._unwatch = observe(self._compiling)
             self._move = session.update()
 
     def _ipython_display_(self) -> None:
@@ -114,6 +116,7 @@ class Dashboard:
     def close(self) -> None:
         """Take the page away; the session goes on."""
         self._forget()
+        self._unwatch()
         self._saved.close()
         for part in self._parts:
             part.close()
@@ -247,6 +250,16 @@ class Dashboard:
             if update.newest and update.stage in ("costs", "exact", "cancelled"):
                 self._foresee(further=update.stage != "costs")
 
+    def _compiling(self, found: Compiling) -> None:
+        """Shown by a thread of its own: the one that compiles can wait for none that wants a kernel compiled."""
+        ready = f"Preparing kernels, once on this machine: {found.ready} ready"
+        self._preparing = "" if found.kernel is None else ready
+        Thread(target=self._show_compiling, name="workbench-compiling", daemon=True).start()
+
+    def _show_compiling(self) -> None:
+        with self._lock:
+            self._show()
+
     def _session_position(self) -> tuple[Position, bool]:
         """Where the controls stand for the session's recipe, and whether no position gives just that.
 
@@ -278,6 +291,7 @@ class Dashboard:
             progress=self._last.progress,
             fresh=answered and self._last.report is not None,
             timing=self._timing,
+            preparing=self._preparing,
             running=None if self._training is None else training(self._training, self._ending),
             error=self._refusal or (answered and self._last.error) or "",
             foreign=self._foreign,

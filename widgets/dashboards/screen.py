@@ -60,6 +60,7 @@ def screen(
     progress: float,
     fresh: bool,
     timing: bool = False,
+    preparing: str = "",
     running: dict[str, Any] | None = None,
     error: str = "",
     foreign: bool = False,
@@ -69,9 +70,9 @@ def screen(
 
     seq: number of the newest move that the page has sent. answered: of the one that `report` answers. move: the
     session's. fresh: whether `report` is that of `position`, which follows from that move. timing: whether its latency
-    is on the way. running: what is trained, see `widgets.views.training`. error: a sentence, or "". foreign: whether
-    the recipe has no position. refused: layers that sliders leave alone, see `widgets.controls.refusals`. The page's
-    `network` is the one that its figures are of.
+    is on the way. preparing: that kernels are compiled, in words, or "". running: what is trained, see
+    `widgets.views.training`. error: a sentence, or "". foreign: whether the recipe has no position. refused: layers
+    that sliders leave alone, see `widgets.controls.refusals`. The page's `network` is the one that its figures are of.
     """
     return {
         "seq": seq,
@@ -84,6 +85,7 @@ def screen(
         "foreign": FOREIGN if foreign else "",
         "position": position.to_dict(),
         "status": _status(report, stage, progress) if fresh else "",
+        "preparing": preparing,
         "network": report.model if report else position.model,
         "tiles": tiles(report) if report else [],
         "latency": latency(report) if report else None,

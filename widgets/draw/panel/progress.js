@@ -13,7 +13,7 @@ export function createProgress(page) {
     const ended = current && state.stage !== "latency" && (state.progress >= 1 || state.stage === "cancelled");
     running = !state.error && !ended;
     bar.value = current ? state.progress : 0;
-    setText(status, current || state.error ? state.status : "Measuring…");
+    setText(status, state.preparing || (current || state.error ? state.status : "Measuring…"));
     cancel.setAttribute("aria-disabled", String(!running));
     bar.classList.toggle("cwb-idle", !running);
   });

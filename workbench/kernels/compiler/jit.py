@@ -20,10 +20,12 @@ from typing import Any
 import llvmlite
 import numba
 from llvmlite.binding import add_symbol
+from numba.core import event
 from numba.core.caching import FunctionCache, _CacheLocator
 from numba.core.runtime import _nrt_python
 from platformdirs import user_cache_path
 
+from workbench.kernels.compiler import watch
 from workbench.kernels.compiler.features import obey_processor_name
 from workbench.kernels.compiler.kept import KeptCode
 
@@ -119,6 +121,19 @@ class _KernelCache(FunctionCache):
     def save_overload(self, sig: Any, data: Any) -> None:
         with contextlib.suppress(OSError):
             self._save_overload(sig, data)
+
+
+class _Events(event.Listener):
+    """Numba's own events, which come for what is compiled and not for what is loaded."""
+
+    def on_start(self, told: Any) -> None:
+        watch.begun(told.data["dispatcher"].py_func.__module__)
+
+    def on_end(self, told: Any) -> None:
+        watch.ended()
+
+
+event.register("numba:compile", _Events())
 
 
 @cache

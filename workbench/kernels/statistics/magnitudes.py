@@ -108,12 +108,13 @@ def _share_out(starts, sizes, count, counts):  # type: ignore[no-untyped-def]
         for tensor in range(tensors):
             ranks[tensor] = _place(starts[tensor], middle + 1, least[tensor], most[tensor])
             found += ranks[tensor]
+        closer = most if found >= count else least
+        for tensor in range(tensors):  # `closer[:] = ranks` takes two seconds more to compile
+            closer[tensor] = ranks[tensor]
         if found >= count:
             high = middle
-            most[:] = ranks
         else:
             low = middle + 1
-            least[:] = ranks
     left = count
     for tensor in range(tensors):
         ranks[tensor] = _place(starts[tensor], low, 0, sizes[tensor])
