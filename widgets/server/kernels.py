@@ -13,6 +13,8 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 from tornado import web
 from traitlets import Int, default
 
+from widgets.server.forked import use_forks
+
 _ARGUMENTS = ["--IPKernelApp.kernel_class=widgets.server.page_kernel.PageKernel", "--HistoryManager.enabled=False"]
 _MEMORY = 512 * 2**20  # bytes that a kernel may come to need: 250 MB when its page opens, more when sliders move
 _MOST = 32
@@ -46,6 +48,7 @@ class Kernels(AsyncMappingKernelManager):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
+        use_forks(self.parent)
         self._alone: dict[str, float] = {}  # those found alone -> when first, by the monotonic clock
         self._starting = 0
         self._ending = False

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from itertools import product
 from threading import Lock, Thread
+from time import perf_counter
 from typing import get_args
 
 import numpy as np
@@ -43,19 +44,40 @@ def start() -> Thread | None:
     return thread
 
 
+def ahead(seconds: float) -> bool:
+    """Warm up here and now, before this process is forked into others, unless that takes more than `seconds`.
+
+    Returns whether it was done; then neither this process nor any forked from it does it again.
+    """
+    global _started
+    end = perf_counter() + seconds
+    for _ in _pieces():
+        if perf_counter() > end:
+            return False
+    _started = True
+    return True
+
+
 def warm_up() -> None:
     """Compress small tensors in every way, which is what a move needs, then store them and read them back.
 
     The products of the packed runtime are left to their first call: compiling them all takes minutes, during which the
     compiler would hold up the moves themselves.
     """
+    for _ in _pieces():
+        pass
+
+
+def _pieces() -> Iterator[None]:
     for form in _compressed():
         cheapest(form)
         for part in form.parts:
             _ = part.values, part.codes
+        yield
     for form in _forms():
         for encoding in _encodings(form):
             encoding.decode()
+        yield
 
 
 def _run() -> None:
