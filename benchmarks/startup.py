@@ -131,16 +131,32 @@ def _wait_until_filled(server: Server, folder: Path) -> None:
 
 
 def kernels(server: Server) -> list[int]:
-    """Process numbers of a server's kernels, the oldest first; none where the system has no /proc."""
-    found = []
+    """Process numbers of a server's kernels, the oldest first; none where the system has no /proc.
+
+    They are the server's own children, or forks of one.
+    """
+    found, parents = [], {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = _fields(path)
-            if int(fields[1]) == server.process and b"ipykernel" in (path.parent / "cmdline").read_bytes():
-                found.append((int(fields[19]), int(path.parent.name)))
+            process = int(path.parent.name)
+            parents[process] = int(fields[1])
+            forked = (path.parent / "comm").read_text().startswith("kernel ")
+            if forked or b"ipykernel" in (path.parent / "cmdline").read_bytes():
+                found.append((int(fields[19]), process))
         except OSError:  # it has ended
             continue
-    return [process for _, process in sorted(found)]
+    ours = {process for process, parent in parents.items() if parent == server.process}
+    return [process for _, process in sorted(found) if process in ours or parents[process] in ours]
+
+
+def kernel(server: Server, name: str) -> int:
+    """The process number of the kernel with that id. Raises LookupError where there is none."""
+    for process in kernels(server):
+        comm, command = (Path(f"/proc/{process}/{file}").read_text() for file in ("comm", "cmdline"))
+        if comm.strip() == f"kernel {name[:8]}" or name in command:
+            return process
+    raise LookupError(f"No kernel {name} runs.")
 
 
 def memory(process: int) -> dict[str, int]:

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from benchmarks.startup import kernels
+from benchmarks.startup import kernel, kernels
 from tests.browser.conftest import Traffic, picture
 from tests.browser.front_ends import PATIENCE, FrontEnd, serve
 from tests.browser.panel_page import PanelPage, plain
@@ -64,9 +64,7 @@ def drawn(page: Page) -> None:
 def process(server: FrontEnd, page: Page) -> psutil.Process:
     """The kernel of that page."""
     name = page.evaluate("() => JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId")
-    found = [one for one in psutil.Process(server.server.process).children() if name in " ".join(one.cmdline())]
-    assert len(found) == 1
-    return found[0]
+    return psutil.Process(kernel(server.server, name))
 
 
 def test_a_link_opens_the_page_where_it_was_left(panel: PanelPage, page: Page, browser: Browser) -> None:

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from threading import Event
 
 import pytest
 import torch
 from torch import nn
 
+from workbench.engine import turns
 from workbench.engine.bulletin import Bulletin
 from workbench.engine.duty import Duty
 from workbench.engine.update import Move
@@ -57,7 +59,7 @@ def duties() -> Iterator[tuple[Held, Later]]:
     bulletin = Bulletin(Move(0, Model.from_module(nn.Linear(2, 2), torch.zeros(1, 2)), Recipe(), "horowitz-45nm"))
     log: list[tuple[str, float]] = []
     first, second = Held(bulletin, log), Later(bulletin, log)
-    worker = Worker(bulletin.changed, (first, second))
+    worker = Worker(bulletin.changed, (first, second), turns.Turn())
     worker.start()
     yield first, second
     worker.close()
@@ -108,27 +110,36 @@ def test_it_ends_after_the_piece_that_it_is_at(duties: tuple[Held, Later]) -> No
 
 
 class Unasked(Held):
-    name, yields = "unasked", True
+    name, takes_turns, yields = "unasked", True, True
 
 
-def test_what_nobody_asked_for_waits_while_the_machine_is_crowded(monkeypatch: pytest.MonkeyPatch) -> None:
-    crowd = [True]
-    monkeypatch.setattr("workbench.engine.worker.crowded", lambda: crowd[0])
-    monkeypatch.setattr("workbench.engine.worker._CROWDED", 0.01)
+def test_what_nobody_asked_for_waits_for_a_turn_and_for_what_others_were_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.engine.worker._UNASKED", 0.01)
+    for name in ("turn-0", "waiting"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv(turns.VARIABLE, str(tmp_path))
+    busy, asking = turns.Turn(), turns.Turn()
     bulletin = Bulletin(Move(0, Model.from_module(nn.Linear(2, 2), torch.zeros(1, 2)), Recipe(), "horowitz-45nm"))
     log: list[tuple[str, float]] = []
     asked, unasked = Held(bulletin, log), Unasked(bulletin, log)
-    worker = Worker(bulletin.changed, (asked, unasked))
+    worker = Worker(bulletin.changed, (asked, unasked), turns.Turn())
     worker.start()
     try:
+        assert busy.take(asked=False)
         asked.go.set()
         unasked.go.set()
         unasked.ask(1)
         asked.ask(1)
         assert asked.begun.wait(10)
+        assert not asking.take(asked=True)
+        busy.pass_on()
         time.sleep(0.1)
         assert not unasked.begun.is_set()
-        crowd[0] = False
+        assert asking.take(asked=True)
+        asking.pass_on()
         assert unasked.begun.wait(10)
+        until(lambda: busy.take(asked=False))
     finally:
         worker.close()

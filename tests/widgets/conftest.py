@@ -1,7 +1,5 @@
 """Networks and reports that several tests look at, computed once."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import nn
@@ -33,12 +31,3 @@ def own() -> workbench.Model:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 4))
     return workbench.Model.from_module(module, torch.zeros(1, 12), name="own")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _room() -> Iterator[None]:
-    """What a session does unasked is done whatever else this machine is at."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in ("worker", "answering"):
-            patch.setattr(f"workbench.engine.{module}.crowded", lambda: False)
-        yield

@@ -1,6 +1,7 @@
 """A server that is told to end takes its kernels with it."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,13 +21,14 @@ ENDINGS = [("dashboard", "SIGTERM"), pytest.param("dashboard", "SIGHUP", marks=p
 
 
 def running(mark: str) -> list[str]:
-    """Command lines of the processes that were begun under `mark`."""
+    """Names and command lines of the processes that were begun under `mark`."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if f"{MARK}={mark}".encode() in (process / "environ").read_bytes():
                 command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                found += [command] if command else []  # a zombie has none
+                name = (process / "comm").read_text()
+                found += [f"{name} {command}"] if command else []  # a zombie has none
         except OSError:  # gone meanwhile
             continue
     return found
@@ -68,7 +70,8 @@ def test_no_process_stays(page: str, ending: str, tmp_path: Path) -> None:
         until(f"it never answered: {log.read_text()}", lambda: answers(port) or server.poll() is not None)
         assert server.poll() is None, log.read_text()
         if page == "dashboard":  # which begins a kernel ahead
-            until("no kernel was begun", lambda: any("ipykernel" in line for line in running(mark)))
+            begun = re.compile(r"kernel [0-9a-f]{8}\b|.* ipykernel", re.DOTALL)
+            until("no kernel was begun", lambda: any(map(begun.match, running(mark))))
         server.send_signal(signal.Signals[ending])
         assert server.wait(60) == 0, log.read_text()
         until("a process stayed", lambda: not running(mark))

@@ -1,7 +1,9 @@
 """What a visitor of the dashboard's server can do to it, and to others."""
 
 import asyncio
+import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +14,8 @@ import pytest
 from tornado.httpclient import HTTPClientError
 
 from benchmarks.servers import Server, serving
+from benchmarks.startup import kernel as process_of
+from benchmarks.startup import kernels
 from tests.test_cli import homeless
 from tests.widgets.test_ending import until
 from tests.widgets.visitors import channel, fetched, message, page_kernel, reply, visit
@@ -67,7 +71,7 @@ def test_no_address_is_a_fault_of_the_server(server, address, status):
 
 def test_a_kernel_that_died_in_waiting_is_not_handed_out(server):
     until("no kernel waits", lambda: "is filled with 1 kernel" in server_log(server))
-    waiting = psutil.Process(server.process).children()
+    waiting = [psutil.Process(process) for process in kernels(server)]
     for kernel in waiting:
         kernel.kill()
     psutil.wait_procs(waiting, 60)
@@ -104,14 +108,12 @@ def test_a_page_that_is_closed_ends_its_own_kernel_and_no_other_page_does(server
 
 def test_a_page_is_told_within_two_seconds_that_its_kernel_has_died(server):
     async def walk(address: str) -> float:
-        known = set(psutil.Process(server.process).children())
         kernel = await visit(address)
         visitor = await channel(address, kernel)
         await visitor.write_message(message("kernel_info_request", {}), binary=True)
         await reply(visitor, "kernel_info_reply")
-        (process,) = [one for one in known if kernel in " ".join(one.cmdline())]
         killed = time.monotonic()
-        process.kill()
+        os.kill(process_of(server, kernel), signal.SIGKILL)
         while (await reply(visitor, "status"))["execution_state"] != "dead":
             pass
         took = time.monotonic() - killed
@@ -119,7 +121,7 @@ def test_a_page_is_told_within_two_seconds_that_its_kernel_has_died(server):
             await asyncio.sleep(0.1)
         return took
 
-    until("no kernel waits", lambda: psutil.Process(server.process).children())
+    until("no kernel waits", lambda: kernels(server))
     assert asyncio.run(asyncio.wait_for(walk(server.address), 60)) < 2
 
 

@@ -19,6 +19,7 @@ from widgets.server.kernels import Kernels
 from widgets.server.netron import netron_handlers
 from widgets.server.page import Page, TemplateFile
 from widgets.server.paths import CONFIG
+from workbench.engine import turns
 
 # The browser itself refuses whatever would leave this server.
 _POLICY = "; ".join(
@@ -67,6 +68,7 @@ class DashboardServer(Voila):
 
     def initialize(self, argv: list[str] | None = None) -> None:
         exports.begin()  # before there is a kernel, which is told of it
+        turns.begin()
         super().initialize(argv)
         signal.signal(signal.SIGINT, self._handle_signal_stop)
 

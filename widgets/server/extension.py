@@ -7,6 +7,7 @@ from typing import Any
 from widgets.dashboards import exports
 from widgets.server.bundle import bundle_handlers
 from widgets.server.netron import netron_handlers
+from workbench.engine import turns
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -15,5 +16,6 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(server: Any) -> None:
     exports.begin()
+    turns.begin()
     base = server.web_app.settings["base_url"]
     server.web_app.add_handlers(".*$", [*bundle_handlers(base), *netron_handlers(base)])

@@ -12,9 +12,11 @@ import os
 import sys
 from importlib.metadata import EntryPoint
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
-from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from widgets.server.forked_kernel import run
 
@@ -42,16 +44,15 @@ class ForkedProvisioner(LocalProvisioner):
         arguments = _arguments(cmd)
         if arguments is None or ForkedProvisioner._failed:
             return await super().launch_kernel(cmd, **given)
-        folder = str(given.get("cwd") or os.getcwd())
+        folder = str(given.get("cwd") or Path.cwd())
         begun = f"kernel {self.kernel_id}", arguments, dict(given.get("env") or os.environ), folder
         try:
-            self.process = await asyncio.to_thread(_Forked, *begun)  # type: ignore[assignment]  # seen as always None
+            kernel: Any = await asyncio.to_thread(_Forked, *begun)
         except (OSError, EOFError) as error:
             ForkedProvisioner._failed = True
             self.log.warning("Kernels cannot be forked (%s), so each takes longer to begin, and more memory.", error)
             return await super().launch_kernel(cmd, **given)
-        self.pid = self.pgid = self.process.pid  # type: ignore[attr-defined]
-        self.cwd = folder  # type: ignore[assignment]
+        self.process, self.pid, self.pgid, self.cwd = kernel, kernel.pid, kernel.pid, Path(folder)
         return self.connection_info
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 from importlib import import_module
+from pathlib import Path
 
 _MODULES = (
     "widgets.server.page_kernel",  # before any other that imports ipykernel
@@ -41,7 +42,7 @@ def _load() -> int:
 
     warmup.ahead(_PATIENCE)
     _end_threads_of_openblas()
-    if len(os.listdir("/proc/self/task")) > 1:
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
         raise RuntimeError("Kernels cannot be forked: some module that they need has begun a thread.")
     give_back()
     gc.collect()
@@ -51,7 +52,7 @@ def _load() -> int:
 
 
 def _end_threads_of_openblas() -> None:
-    """Which numpy begins on being imported: it ends them before every fork and begins them anew when they are needed."""
+    """Which numpy begins on being imported: it ends them before every fork, and begins them when they are needed."""
     process = os.fork()
     if process == 0:
         os._exit(0)

@@ -13,7 +13,7 @@ from workbench.engine.bulletin import Bulletin
 from workbench.engine.duty import Duty
 from workbench.engine.foreseeing import Foreseeing
 from workbench.engine.preparing import Preparing
-from workbench.engine.priority import crowded
+from workbench.engine.turns import Turn
 from workbench.engine.update import Move, Stage
 from workbench.errors import Stopped, WorkbenchError
 from workbench.names import sentence
@@ -28,8 +28,9 @@ _PATIENCE = 0.5  # seconds of compressing after which a newer move cuts it short
 class Answering(Duty):
     """A newer move is next, those in between are never begun; cancelled, it counts no further.
 
-    A move that has begun sends its first accuracy before it gives way, unless compressing alone takes long. finished:
-    number of the move that was answered last; failure: a sentence where that failed.
+    A move that has begun sends its first accuracy before it gives way, unless compressing alone takes long or it has to
+    wait for this process's turn. finished: number of the move that was answered last; failure: a sentence where that
+    failed.
     """
 
     def __init__(
@@ -39,12 +40,13 @@ class Answering(Duty):
         images: int | None,
         foreseeing: Foreseeing,
         preparing: Preparing,
+        turn: Turn,
     ) -> None:
         super().__init__(bulletin)
         self.finished = -1
         self.failure: str | None = None
         self._examiner, self._images = examiner, images
-        self._foreseeing, self._preparing = foreseeing, preparing
+        self._foreseeing, self._preparing, self._turn = foreseeing, preparing, turn
         self._waiting: Move | None = bulletin.newest
         self._begun = bulletin.newest
         self._stopped = -1  # moves up to this number were cancelled
@@ -93,6 +95,8 @@ class Answering(Duty):
         compressed, report = found
         self._bulletin.compressed = compressed
         self._bulletin.send(move, "costs", report, 0.0)
+        if not self._turn.wait(overtaken):
+            return False
         begun, due = perf_counter(), 0.0
         for standing in self._examiner.accuracies(compressed, self._images):
             if standing.share == 1.0:
@@ -105,7 +109,9 @@ class Answering(Duty):
                 self._bulletin.send(move, stage, report, standing.share)
             if giving_way or cancelled:
                 return False
-            if perf_counter() - begun > _COUNTS and not crowded():
+            if not self._turn.go_on(overtaken):
+                return False
+            if perf_counter() - begun > _COUNTS and not self._turn.others_wait:
                 self._foresee(lambda: overtaken() or self._stopped >= move.number)
         self._bulletin.send(move, "exact", report, 1.0)
         return True

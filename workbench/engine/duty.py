@@ -13,11 +13,13 @@ class Duty(ABC):
     """One kind of work. What it is asked for stands until it is done, cancelled, or superseded by what is asked next.
 
     It is asked from any thread, under the lock of its bulletin, and works on the worker's thread alone. rest: seconds
-    since the last duty that has none of it, before which this one is left alone. yields: whether nobody has asked for
-    it, so that it waits while the machine is crowded.
+    since the last duty that has none of it, before which this one is left alone. takes_turns: whether each piece of it
+    waits for this process's turn. yields: whether nobody has asked for it, so that what others were asked for comes
+    first.
     """
 
     rest: float = 0.0
+    takes_turns: bool = False
     yields: bool = False
 
     def __init__(self, bulletin: Bulletin) -> None:

@@ -33,7 +33,7 @@ class Foreseeing(Duty):
     """Works out one recipe at a time of what was asked for last; moves lose it nothing."""
 
     rest = 0.02
-    yields = True
+    takes_turns = yields = True
 
     def __init__(self, bulletin: Bulletin) -> None:
         super().__init__(bulletin)

@@ -32,7 +32,7 @@ class Preparing(Duty):
     What is found is where the next move looks: costs in `take`, answers in the memory that examiners share.
     """
 
-    yields = True
+    takes_turns = yields = True
     rest = 0.15  # seconds without a move after which the user is taken to look
 
     def __init__(self, bulletin: Bulletin, examiner: Examiner, images: int | None) -> None:

@@ -6,19 +6,7 @@ import os
 import sys
 import threading
 
-_CROWD = 6  # threads for each processor that want it, from which on there is no time for what nobody asked for
 _LATER = 10  # steps, of which 19 is the last; a thread at 0 is given nine times as much of a processor as one at 10
-
-
-def crowded() -> bool:
-    """Whether so many threads have wanted a processor of late, a minute or so, that others wait for what is done here.
-
-    False where the system does not tell.
-    """
-    try:
-        return os.getloadavg()[0] > _CROWD * (os.cpu_count() or 1)
-    except (AttributeError, OSError):
-        return False
 
 
 def give_way() -> bool:

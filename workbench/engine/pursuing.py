@@ -30,6 +30,8 @@ class Pursuit:
 class Pursuing(Duty):
     """Takes a piece of what was begun last, until that is done or dropped. Of one name there is one at a time."""
 
+    takes_turns = True
+
     def __init__(self, bulletin: Bulletin, rest: float, yields: bool = False) -> None:
         super().__init__(bulletin)
         self.rest, self.yields = rest, yields

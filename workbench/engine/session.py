@@ -23,6 +23,7 @@ from workbench.engine.preparing import Preparing
 from workbench.engine.pursuing import Pursuing, Pursuit
 from workbench.engine.running import Follower
 from workbench.engine.timing import Timing
+from workbench.engine.turns import Turn
 from workbench.engine.update import Move, Update
 from workbench.engine.worker import Worker
 from workbench.errors import ModelError, WorkbenchError
@@ -68,13 +69,14 @@ class Session:
         self._looking = Looking(self._bulletin)
         self._pursuing, self._idling = Pursuing(self._bulletin, _PAUSE), Pursuing(self._bulletin, _IDLE, True)
         self._preparing = Preparing(self._bulletin, self._examiner, images)
-        self._answering = Answering(self._bulletin, self._examiner, images, self._foreseeing, self._preparing)
+        turn = Turn()
+        self._answering = Answering(self._bulletin, self._examiner, images, self._foreseeing, self._preparing, turn)
         self._following = Following(self._bulletin, self._take_up)
         self._duties = (  # what comes first, first
             self._answering, self._looking, self._timing, self._pursuing,
             self._foreseeing, self._preparing, self._idling,
         )  # fmt: skip
-        self._worker = Worker(self._changed, self._duties)
+        self._worker = Worker(self._changed, self._duties, turn)
         end_pool()  # of the caller, who has loaded the model: the processors are the worker's
         self._worker.start()
         warmup.start()

@@ -8,29 +8,32 @@ from threading import Condition, Thread, current_thread
 from time import perf_counter
 
 from workbench.engine.duty import Duty
-from workbench.engine.priority import crowded, give_way
+from workbench.engine.priority import give_way
+from workbench.engine.turns import Turn
 
-_CROWDED = 1.0  # seconds after which it is looked again whether the machine still is
+_LOOKS = 0.02  # seconds between two looks whether it is this session's turn,
+_UNASKED = 0.1  # at what nobody has asked for
 
 
 class Worker(Thread):
     """Sleeps until `changed` is notified where nothing is wanted, or until what is wanted has rested.
 
-    While the machine is crowded, nothing is done that nobody has asked for.
+    Duties that take turns with those of other processes get one for each piece of work.
 
     duties: what comes first stands first. closed: whether it ends after the piece of work that it is at.
     """
 
-    def __init__(self, changed: Condition, duties: Sequence[Duty]) -> None:
+    def __init__(self, changed: Condition, duties: Sequence[Duty], turn: Turn) -> None:
         super().__init__(name="workbench-session", daemon=True)
         self.closed = False
-        self._changed, self._duties = changed, duties
+        self._changed, self._duties, self._turn = changed, duties, turn
         self._rested = perf_counter()
 
     def run(self) -> None:
         give_way()
         while (duty := self._next()) is not None:
             duty.work(partial(self._interrupted, self._duties[: self._duties.index(duty)]))
+            self._turn.pass_on()
             if not duty.rest:
                 self._rested = perf_counter()
 
@@ -50,11 +53,13 @@ class Worker(Thread):
                     if not duty.wanted:
                         continue
                     pause = self._rested + duty.rest - perf_counter()
-                    if pause <= 0 and duty.yields and crowded():
-                        pause = _CROWDED
+                    if pause <= 0 and duty.takes_turns and not self._turn.take(asked=not duty.yields):
+                        pause = _UNASKED if duty.yields else _LOOKS
                     if pause <= 0:
                         return duty
                     pauses.append(pause)
+                if not pauses:
+                    self._turn.pass_on()  # of what was dropped while it waited
                 self._changed.wait(min(pauses, default=None))
         return None
 
