@@ -58,11 +58,13 @@ def run(
 
 
 async def _all(address: str, count: int, moves: int, progress: Callable[[str], None]) -> tuple[list[float], list[str]]:
-    visitors = []
+    visitors, stays, all_there = list[_Visitor](), list[asyncio.Task[list[float]]](), asyncio.Event()
     for number in range(count):  # one after the other, as they would come
         visitors.append(await _Visitor.come(address, random.Random(number)))
+        stays.append(asyncio.create_task(visitors[-1].stay(moves, all_there)))
         progress(f"visitors: {number + 1} of {count} pages are open")
-    found = await asyncio.gather(*(visitor.stay(moves) for visitor in visitors))
+    all_there.set()
+    found = await asyncio.gather(*stays)
     return [seconds for one in found for seconds in one], [error for one in visitors for error in one.errors]
 
 
@@ -88,9 +90,11 @@ class _Visitor:
             await visitor._meet()
         return visitor
 
-    async def stay(self, moves: int) -> list[float]:
-        """Seconds until the costs of each move are there, moves made at a person's pace."""
+    async def stay(self, moves: int, all_there: asyncio.Event) -> list[float]:
+        """Seconds until the costs of each move are there, moves made at a person's pace, the first once all are there."""
         found = []
+        while not all_there.is_set():
+            await self._listen(1.0)
         for stop in self._stops(moves):
             await self._listen(self._chance.uniform(*_PAUSE))
             position = {**self._state["position"], "stops": stop}
