@@ -91,7 +91,7 @@ class _Visitor:
         return visitor
 
     async def stay(self, moves: int, all_there: asyncio.Event) -> list[float]:
-        """Seconds until the costs of each move are there, moves made at a person's pace, the first once all are there."""
+        """Seconds until the costs of each move are there; they are made at a person's pace, once all are there."""
         found = []
         while not all_there.is_set():
             await self._listen(1.0)

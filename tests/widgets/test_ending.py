@@ -17,7 +17,12 @@ import pytest
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")
 MARK = "WORKBENCH_TEST_ENDING"
-ENDINGS = [("dashboard", "SIGTERM"), pytest.param("dashboard", "SIGHUP", marks=pytest.mark.slow), ("lab", "SIGTERM")]
+ENDINGS = [
+    ("dashboard", "SIGTERM", 0),
+    pytest.param("dashboard", "SIGHUP", 0, marks=pytest.mark.slow),
+    ("dashboard", "SIGKILL", -signal.SIGKILL),  # nobody is told
+    ("lab", "SIGTERM", 0),
+]
 
 
 def running(mark: str) -> list[str]:
@@ -57,15 +62,17 @@ def answers(port: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("page", "ending"), ENDINGS)
-def test_no_process_stays(page: str, ending: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "ending", "code"), ENDINGS)
+def test_no_process_stays(page: str, ending: str, code: int, tmp_path: Path) -> None:
     mark, port = uuid.uuid4().hex, free_port()
     folder = ["--notebooks", str(tmp_path), "--allow-root"] if page == "lab" else []
     program = [sys.executable, "-c", "from workbench.cli import main; main()", page]
     command = [*program, "--no-browser", "--port", str(port), *folder]
     log = tmp_path / "log"
     with log.open("w") as to:
-        server = subprocess.Popen(command, env={**os.environ, MARK: mark}, stdout=to, stderr=to)
+        server = subprocess.Popen(
+            command, env={**os.environ, MARK: mark, "TMPDIR": str(tmp_path)}, stdout=to, stderr=to
+        )
     try:
         until(f"it never answered: {log.read_text()}", lambda: answers(port) or server.poll() is not None)
         assert server.poll() is None, log.read_text()
@@ -73,7 +80,7 @@ def test_no_process_stays(page: str, ending: str, tmp_path: Path) -> None:
             begun = re.compile(r"kernel [0-9a-f]{8}\b|.* ipykernel", re.DOTALL)
             until("no kernel was begun", lambda: any(map(begun.match, running(mark))))
         server.send_signal(signal.Signals[ending])
-        assert server.wait(60) == 0, log.read_text()
+        assert server.wait(60) == code, log.read_text()
         until("a process stayed", lambda: not running(mark))
     finally:
         server.kill()

@@ -14,7 +14,9 @@ import pytest
 import widgets
 from widgets.server import forked
 from widgets.server.forked import ForkedProvisioner
+from widgets.server.forked_kernel import NOTEBOOK
 from widgets.server.kernels import Kernels
+from widgets.server.paths import shipped_notebooks
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux")
 ASKED = """
@@ -114,9 +116,16 @@ def test_only_kernels_of_this_python_are_forked(command: Sequence[str], argument
     assert forked._arguments(list(command)) == arguments
 
 
-def test_the_process_that_is_forked_has_one_thread_and_no_page() -> None:
-    asked = (
-        "import widgets.server.preloaded, os, sys; from IPython import get_ipython; "
-        "print(len(os.listdir('/proc/self/task')), 'torch' in sys.modules, get_ipython())"
-    )
-    assert subprocess.check_output([sys.executable, "-c", asked], text=True).split() == ["1", "True", "None"]
+@pytest.mark.parametrize("notebook", ["dashboard", "stakeholders"])
+def test_the_process_that_is_forked_has_one_thread_and_has_run_the_network_of_the_page(notebook: str) -> None:
+    asked = """
+import os
+import widgets.server.preloaded
+from IPython import get_ipython
+from workbench.accuracy import examiner
+answers = examiner._given
+print(len(os.listdir("/proc/self/task")), get_ipython(), len(answers.keys()))
+"""
+    variables = {**os.environ, NOTEBOOK: str(shipped_notebooks() / f"{notebook}.ipynb")}
+    said = subprocess.check_output([sys.executable, "-c", asked], text=True, env=variables)
+    assert said.split() == ["1", "None", "1"]

@@ -18,17 +18,21 @@ from typing import Any
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-from widgets.server.forked_kernel import run
+from widgets.server.forked_kernel import NOTEBOOK, run
 
 _NAME = "workbench-forked"
 _LAUNCHER = ["-m", "ipykernel_launcher"]
 
 
-def use_forks(parent: Any) -> None:
-    """Have the kernels of this server begun so, where the system knows how. parent: whose configuration is used."""
+def use_forks(parent: Any, notebook: str | None = None) -> None:
+    """Have the kernels of this server begun so, where the system knows how.
+
+    parent: whose configuration is used. notebook: path of the one that the page shows.
+    """
     if sys.platform != "linux":  # macOS's own libraries do not survive a fork, Windows has none
         return
     multiprocessing.get_context("forkserver").set_forkserver_preload(["widgets.server.preloaded"])
+    os.environ[NOTEBOOK] = str(notebook or "")
     factory = KernelProvisionerFactory.instance(parent=parent)
     entry = EntryPoint(_NAME, f"{__name__}:{ForkedProvisioner.__name__}", KernelProvisionerFactory.GROUP_NAME)
     factory.provisioners[_NAME] = entry

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 
+NOTEBOOK = "WORKBENCH_NOTEBOOK"  # variable with the path of the page's notebook, for the process that is forked
 _NAME = 15  # characters that Linux keeps of a process's name
 
 

@@ -48,7 +48,7 @@ class Kernels(AsyncMappingKernelManager):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        use_forks(self.parent)
+        use_forks(self.parent, getattr(self.parent, "notebook_path", None))
         self._alone: dict[str, float] = {}  # those found alone -> when first, by the monotonic clock
         self._starting = 0
         self._ending = False

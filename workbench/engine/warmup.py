@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from itertools import product
 from threading import Lock, Thread
-from time import perf_counter
+from time import process_time
 from typing import get_args
 
 import numpy as np
@@ -45,14 +45,14 @@ def start() -> Thread | None:
 
 
 def ahead(seconds: float) -> bool:
-    """Warm up here and now, before this process is forked into others, unless that takes more than `seconds`.
+    """Warm up here and now, before this process is forked, unless that takes more than `seconds` of a processor.
 
     Returns whether it was done; then neither this process nor any forked from it does it again.
     """
     global _started
-    end = perf_counter() + seconds
+    end = process_time() + seconds
     for _ in _pieces():
-        if perf_counter() > end:
+        if process_time() > end:
             return False
     _started = True
     return True
