@@ -84,6 +84,17 @@ def test_whoever_goes_on_lets_those_first_that_have_waited_for_long(
     assert not first.take(asked=True)
 
 
+def test_nobody_waits_for_ever(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck, asked, unasked = Turn(), Turn(), Turn()
+    assert stuck.take(asked=True) and not asked.take(asked=True)
+    monkeypatch.setattr(turns, "_PATIENCE", 0.0)
+    assert asked.wait(lambda: True) and asked.go_on(lambda: True)
+    assert not unasked.take(asked=False)
+    asked.pass_on()
+    monkeypatch.setattr(turns, "_PATIENCE", 5.0)
+    assert not asked.take(asked=True)
+
+
 def test_the_turn_of_a_process_that_is_killed_is_free(server: Path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ.copy()

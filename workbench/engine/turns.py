@@ -28,6 +28,7 @@ except ImportError:  # Windows
 VARIABLE = "WORKBENCH_TURNS"
 LOOKS = 0.005  # seconds between two looks of one that waits
 _SLICE = 0.1  # seconds after which a turn is passed on where others wait
+_PATIENCE = 5.0  # seconds after which one goes without: whoever has the turn may be held up for good
 _PROCESSORS = 4  # that one process makes good use of while it runs images
 
 
@@ -56,12 +57,13 @@ class Turn:
             self._files = [path.open("rb") for path in sorted(Path(folder).glob("turn-*"))]
             self._waiting = (Path(folder) / "waiting").open("rb")
         self._held: BinaryIO | None = None
-        self._since = 0.0
+        self._since = 0.0  # when it was taken
+        self._asked: float | None = None  # since when it is waited for
 
     def take(self, asked: bool) -> bool:
         """Whether it is this one's turn now; it is kept until it is passed on.
 
-        asked: whether somebody has asked for what it is taken for. Such ones go first.
+        asked: whether somebody has asked for what it is taken for. Such ones go first, and do not wait for ever.
         """
         if self._waiting is None or self._held is not None:
             return True
@@ -70,10 +72,11 @@ class Turn:
         self._held = next((file for file in self._files if _lock(file, fcntl.LOCK_EX)), None)
         if self._held is not None:
             self._since = perf_counter()
-            fcntl.flock(self._waiting, fcntl.LOCK_UN)
+            self._wait_no_more(self._waiting)
         elif asked:
+            self._asked = self._asked or perf_counter()
             _lock(self._waiting, fcntl.LOCK_SH)
-        return self._held is not None
+        return self._held is not None or (self._asked is not None and perf_counter() - self._asked > _PATIENCE)
 
     def wait(self, given_up: Callable[[], bool]) -> bool:
         """Take it as soon as possible. False, and nothing taken, where `given_up` says so before."""
@@ -96,7 +99,7 @@ class Turn:
         """Leave it to others, or wait for it no longer."""
         if self._waiting is None:
             return
-        fcntl.flock(self._waiting, fcntl.LOCK_UN)
+        self._wait_no_more(self._waiting)
         if self._held is not None:
             fcntl.flock(self._held, fcntl.LOCK_UN)
             self._held = None
@@ -108,6 +111,10 @@ class Turn:
             return self._waiting is not None
         fcntl.flock(self._waiting, fcntl.LOCK_UN)
         return False
+
+    def _wait_no_more(self, waiting: BinaryIO) -> None:
+        self._asked = None
+        fcntl.flock(waiting, fcntl.LOCK_UN)
 
 
 def _lock(file: BinaryIO, kind: int) -> bool:
