@@ -74,7 +74,7 @@ async def _said(kernels: Kernels, name: str) -> dict[str, Any]:
 
 
 def test_they_run_networks_and_share_neither_chance_nor_surroundings(tmp_path: Path) -> None:
-    first, second = asyncio.run(told(Kernels(), 2, tmp_path))
+    first, second = asyncio.run(told(Kernels(connection_dir=str(tmp_path)), 2, tmp_path))
     plain = subprocess.check_output([sys.executable, "-c", "import torch; print(torch.get_num_threads())"], text=True)
     for number, one in enumerate((first, second)):
         assert one["name"].startswith("kernel ")
@@ -96,7 +96,7 @@ def test_where_there_is_no_fork_a_kernel_has_an_interpreter_of_its_own(
         raise EOFError("unexpected EOF")
 
     monkeypatch.setattr(forked, "_Forked", broken)
-    (one,) = asyncio.run(told(Kernels(), 1, tmp_path))
+    (one,) = asyncio.run(told(Kernels(connection_dir=str(tmp_path)), 1, tmp_path))
     assert one["parent"] == os.getpid() and one["accuracy"] > 0.97
     assert "Kernels cannot be forked (unexpected EOF)" in caplog.text
     assert ForkedProvisioner._failed
