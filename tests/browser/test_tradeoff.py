@@ -31,6 +31,11 @@ _CLIPPED = """() => {
     return marks.length === 0 || marks.some(cut);
 }"""
 
+_RANGES = """() => {
+    const { xaxis, yaxis } = document.querySelector(".cwb-plot")._fullLayout;
+    return [...xaxis.range, ...yaxis.range].map((end) => end.toFixed(6));
+}"""
+
 
 @pytest.fixture(scope="module")
 def front_end(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontEnd]:
@@ -48,6 +53,28 @@ def drawn(panel: PanelPage, label: str) -> dict:
         f"(label) => ({_POINTS})().some((one) => one.label === label)", arg=label, timeout=PATIENCE
     )
     return next(one for one in panel.page.evaluate(_POINTS) if one["label"] == label)
+
+
+def click(panel: PanelPage, label: str, *keys: str) -> None:
+    """Click that point with `keys` held down; with the pointer over the picture, the points stay where they are."""
+    x = y = 0.0
+    place = drawn(panel, label)
+    while (x, y) != (place["x"], place["y"]):
+        x, y = place["x"], place["y"]
+        panel.page.mouse.move(x, y)
+        place = drawn(panel, label)
+    for key in keys:
+        panel.page.keyboard.down(key)
+    panel.page.mouse.click(x, y)
+    for key in keys:
+        panel.page.keyboard.up(key)
+
+
+def compared(panel: PanelPage) -> Locator:
+    """The comparison, once it has been judged."""
+    side_by_side = panel.root.get_by_role("region", name="Comparison")
+    expect(side_by_side.locator(".cwb-verdict")).to_contain_text("ccuracy", timeout=PATIENCE)
+    return side_by_side
 
 
 def suggested(panel: PanelPage) -> None:
@@ -76,8 +103,7 @@ def test_the_original_is_a_whole_diamond(panel):
 
 def test_a_click_goes_there_and_undo_comes_back(panel):
     suggested(panel)
-    point = drawn(panel, "sparsity 80 %, 4 bits")
-    panel.page.mouse.click(point["x"], point["y"])
+    click(panel, "sparsity 80 %, 4 bits")
     expect(panel.slider("Sparsity")).to_have_attribute("aria-valuetext", "80 %", timeout=PATIENCE)
     expect(panel.slider("Bits")).to_have_attribute("aria-valuetext", "4 bits")
     panel.settle()
@@ -87,10 +113,7 @@ def test_a_click_goes_there_and_undo_comes_back(panel):
 
 def test_a_shift_click_compares_and_so_does_the_table(panel):
     suggested(panel)
-    point = drawn(panel, "sparsity 90 %, 4 bits")
-    panel.page.keyboard.down("Shift")
-    panel.page.mouse.click(point["x"], point["y"])
-    panel.page.keyboard.up("Shift")
+    click(panel, "sparsity 90 %, 4 bits", "Shift")
     side_by_side = panel.root.get_by_role("region", name="Comparison")
     expect(side_by_side.locator(".cwb-verdict")).to_contain_text("Accuracy differs by \u2212", timeout=PATIENCE)
     expect(side_by_side).to_contain_text(
@@ -115,16 +138,70 @@ def test_kmeans_is_seen_beside_uniform_at_four_bits_in_three_actions(panel):
     panel.settle()
     panel.root.get_by_label("Bits method").select_option("quantize.kmeans")
     panel.settle()
-    point = drawn(panel, "4 bits")
-    panel.page.keyboard.down("Shift")
-    panel.page.mouse.click(point["x"], point["y"])
-    panel.page.keyboard.up("Shift")
-    side_by_side = panel.root.get_by_role("region", name="Comparison")
-    expect(side_by_side.locator(".cwb-verdict")).to_contain_text("ccuracy", timeout=PATIENCE)
+    click(panel, "4 bits", "Shift")
+    side_by_side = compared(panel)
     heads = plain(side_by_side.locator("thead").inner_text()).lower()
     assert "4 bits (k-means weight sharing)" in heads and re.search(r"(^|\s)4 bits(\s|$)", heads)
     side_by_side.get_by_role("button", name="Close").click()
     panel.root.get_by_label("Bits method").select_option("quantize.uniform")
+
+
+def test_two_points_clicked_in_quick_succession_are_no_double_click(panel):
+    suggested(panel)
+    before = panel.page.evaluate(_RANGES)
+    for label in ("sparsity 80 %, 4 bits", "sparsity 90 %, 4 bits"):
+        point = drawn(panel, label)
+        panel.page.mouse.click(point["x"], point["y"])
+        panel.page.wait_for_timeout(200)  # as long as a person takes at the least; a double click has 500
+    expect(panel.slider("Sparsity")).to_have_attribute("aria-valuetext", "90 %", timeout=PATIENCE)
+    panel.settle()
+    assert panel.page.evaluate(_RANGES) == before
+
+
+def test_a_part_that_was_drawn_larger_gives_way_to_the_whole(panel):
+    suggested(panel)
+    before = panel.page.evaluate(_RANGES)
+    box = plot(panel).bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    panel.page.mouse.move(x, y)
+    panel.page.mouse.down()
+    panel.page.mouse.move(x + 120, y + 80, steps=8)
+    panel.page.mouse.up()
+    panel.page.wait_for_function(f"(before) => String(({_RANGES})()) !== before", arg=",".join(before))
+    panel.page.mouse.dblclick(x + 50, box["y"] + 20)  # where nothing lies
+    panel.page.wait_for_function(f"(before) => String(({_RANGES})()) === before", arg=",".join(before))
+
+
+def test_one_that_lies_beneath_where_one_is_can_be_clicked(panel):
+    for bits in ("2", "8"):  # of which the latter leaves out as good as no operation
+        panel.slider("Bits").fill(bits)
+        panel.settle()
+    panel.root.get_by_label("Horizontal axis").select_option("effective_macs")
+    panel.root.get_by_label("Vertical axis").select_option("effective_macs")
+    expect(plot(panel).locator(".xtitle")).to_have_text("Effective MACs")
+    click(panel, "8 bits", "Shift")
+    heads = plain(compared(panel).locator("thead").inner_text()).lower()
+    assert "8 bits" in heads and "original" in heads
+    panel.root.get_by_role("region", name="Comparison").get_by_role("button", name="Close").click()
+    panel.root.get_by_label("Horizontal axis").select_option("size")
+    panel.root.get_by_label("Vertical axis").select_option("accuracy")
+
+
+def test_the_picture_waits_while_somebody_aims(panel):
+    suggested(panel)
+    box = plot(panel).bounding_box()
+    labels = "() => document.querySelector('.cwb-plot').data[1].text.map((one) => one.split('<br>')[0])"
+    panel.slider("Bits").focus()
+    panel.page.mouse.move(box["x"] + 60, box["y"] + 60)
+    before = panel.page.evaluate(labels)
+    panel.page.keyboard.press("Home")
+    for step in range(12):
+        panel.page.mouse.move(box["x"] + 60 + step, box["y"] + 60)
+        assert panel.page.evaluate(labels) == before
+        panel.page.wait_for_timeout(200)
+    panel.settle()
+    panel.page.mouse.move(2, 2)
+    panel.page.wait_for_function(f"(before) => String(({labels})()) !== before", arg=",".join(before))
 
 
 def test_goals_shade_what_is_out_and_say_what_is_left(panel):

@@ -11,13 +11,18 @@ export function createGoal(page, keptId) {
   const label = make("label", { for: id });
   const input = make("input", {
     id, type: "text", "aria-describedby": keptId, autocomplete: "off", spellcheck: "false", maxlength: 40,
-    onchange: () => model.send({ kind: "goal", metric: measure.key, text: input.value }),
+    oninput: () => (typing = true),
+    onchange: () => {
+      typing = false;
+      model.send({ kind: "goal", metric: measure.key, text: input.value });
+    },
   });
   let measure = null;
   let texts = {};
+  let typing = false; // what stands in the field is not finished, so an answer to another leaves it
 
   function show() {
-    if (document.activeElement !== input || texts[measure.key]) input.value = texts[measure.key] ?? "";
+    if (!typing) input.value = texts[measure.key] ?? "";
   }
 
   const heard = (message) => {

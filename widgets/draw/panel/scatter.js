@@ -1,19 +1,24 @@
 // The drawing of the trade-off plot: points with their intervals, the front, its knee, and what the goals leave out.
 
+import { createAim } from "./aim.js";
 import { make } from "./elements.js";
 import { loadPlotly } from "./plotly.js";
 
 const SYMBOLS = { original: "diamond", visited: "circle", suggested: "circle" };
 const SIZES = { original: 12, visited: 8, suggested: 6 };
+const CURRENT_SIZE = 13; // across, in pixels
+const PATIENT = 8000; // milliseconds that a drawing waits while somebody aims
 
 // choose(digest, shift) is called when a point is clicked. `draw` takes what `scene` gives: rows, x and y (each {index,
 // label, unit, log}), current, pinned, front, knee, rails, near (whether accuracies far below the original are left out).
 export function createScatter(page, scene, choose) {
   const { model, link, root, signal } = page;
   const drawing = make("div", { className: "cwb-plot", role: "img" });
+  const aim = createAim(drawing, signal);
   let busy = false;
   let again = false;
   let listening = false;
+  let wholes = 0; // how often the whole was asked for after a part had been drawn larger
 
   // One drawing at a time, and none for points that newer ones have replaced.
   async function draw() {
@@ -30,7 +35,7 @@ export function createScatter(page, scene, choose) {
         const shown = scene();
         if (!shown || signal.aborted || !drawing.clientWidth) break; // out of view it has no size
         const color = plotColors(root);
-        await plotly.react(drawing, traces(shown, color), layout(shown, color, root), { displayModeBar: false });
+        await plotly.react(drawing, traces(shown, color), layout(shown, color, root, wholes), { displayModeBar: false, doubleClick: false });
         listen();
         await new Promise((resolve) => setTimeout(resolve, 70)); // never more than 15 drawings a second
       } while (again);
@@ -39,18 +44,49 @@ export function createScatter(page, scene, choose) {
     }
   }
 
-  // A drawing takes as long as two frames, so it waits until nobody moves, though no longer than a second.
+  // A drawing takes as long as two frames, so it waits until nobody moves, though no longer than a second; and while
+  // somebody aims at a point, the points stay where they are.
   async function pause() {
-    const due = performance.now() + 1000;
-    while (performance.now() < Math.min(due, link.moved + 150)) await new Promise((resolve) => setTimeout(resolve, 50));
+    const began = performance.now();
+    for (let now = began; ; now = performance.now()) {
+      const moving = now < Math.min(began + 1000, link.moved + 150);
+      const aiming = aim.active && now < began + PATIENT;
+      if (!moving && !aiming) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
 
   function listen() {
     if (listening) return;
     listening = true;
-    drawing.on("plotly_click", ({ points, event }) => choose(points[0].customdata, event.shiftKey));
+    drawing.on("plotly_click", ({ points: [point], event }) => {
+      aim.end(); // what comes of it is shown at once
+      choose(meant(point, event), event.shiftKey);
+    });
     drawing.on("plotly_hover", () => drawing.classList.add("cwb-at-point"));
     drawing.on("plotly_unhover", () => drawing.classList.remove("cwb-at-point"));
+    // Two points clicked one after the other are no double click.
+    drawing.on("plotly_doubleclick", () => {
+      if (drawing.classList.contains("cwb-at-point")) return;
+      wholes += 1;
+      aim.end();
+      draw();
+    });
+  }
+
+  // The point that a click is for. The current one lies over its neighbours, and nobody goes to where they are: then it
+  // is the nearest beneath, of several at one place the one on top.
+  function meant({ customdata, data, xaxis, yaxis }, event) {
+    const { current } = scene();
+    if (customdata !== current) return customdata;
+    const { left, top } = drawing.getBoundingClientRect();
+    const distances = data.customdata.map((digest, at) => {
+      const across = left + xaxis._offset + xaxis.d2p(data.x[at]) - event.clientX;
+      const down = top + yaxis._offset + yaxis.d2p(data.y[at]) - event.clientY;
+      return { digest, far: digest === current ? Infinity : Math.hypot(across, down) };
+    });
+    const nearest = distances.reduce((one, other) => (other.far <= one.far ? other : one));
+    return nearest.far <= CURRENT_SIZE / 2 ? nearest.digest : current;
   }
 
   // The column beside it comes and goes; what is not drawn yet has no size to change.
@@ -90,7 +126,7 @@ function traces(shown, color) {
       marker: {
         opacity: 1,
         symbol: rows.map((one) => `${one.trained ? "square" : SYMBOLS[one.kind]}${one.exact ? "" : "-open"}`),
-        size: rows.map((one) => (one.digest === shown.current ? 13 : SIZES[one.kind])),
+        size: rows.map((one) => (one.digest === shown.current ? CURRENT_SIZE : SIZES[one.kind])),
         color: rows.map((one) => (one.digest === shown.current ? color.accent : color[one.kind])),
         line: { width: rows.map((one) => (one.exact ? 1 : 1.5)), color: rows.map((one) => (one.exact ? color.surface : color[one.kind])) },
       },
@@ -112,13 +148,14 @@ function bars(rows, axis, color) {
   };
 }
 
-function layout(shown, color, root) {
+// wholes: with another number a part that was drawn larger gives way to the whole.
+function layout(shown, color, root, wholes) {
   const { x, y, rails } = shown;
   const line = { gridcolor: color.grid, linecolor: color.grid, zeroline: false, ticks: "", automargin: true };
   const font = { family: getComputedStyle(root).fontFamily, size: 12, color: color.muted };
   const scales = { x: scale(shown, x, rails.x), y: scale(shown, y, rails.y) };
   return {
-    uirevision: `${shown.model} ${x.key} ${y.key} ${shown.near}`,
+    uirevision: `${shown.model} ${x.key} ${y.key} ${shown.near} ${wholes}`,
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font,
