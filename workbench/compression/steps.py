@@ -16,6 +16,7 @@ from workbench.importers.packed import read
 from workbench.method import Calibrated, Layerwise, Method, Trained
 from workbench.network.encoded import EncodedModel, Note
 from workbench.network.layer import Layer
+from workbench.network.model import Model
 from workbench.network.state import State
 from workbench.recipe import Recipe, Step
 from workbench.store import Store
@@ -102,9 +103,10 @@ class Walk:
                 self.layers()  # says what was left alone
             known = method.replaces or self.state.model.architecture is not None
             module = None if known else self.state.model.module
-            found = _read.get((path, path.stat().st_mtime_ns), lambda: read(path, module, self.state.model.data))
+            written = path.stat().st_mtime_ns
+            found = _read.get((path, written), lambda: read(path, module, self.state.model.data))
             self.state = State(found.model, found.forms) if method.replaces else self.state.taking(found)
-            self.trained_from = fingerprint(self.trained_from, key, path.stat().st_mtime_ns)
+            self.trained_from = fingerprint(self.trained_from, key, written)
             if self.store.noted(key).get("stopped", False):
                 self.previews += (f"{method.title} (stopped early)",)
             return
@@ -118,15 +120,12 @@ class Walk:
     @property
     def digest(self) -> str:
         """Of the model at the beginning and the steps taken so far, and of what the Store gave for them."""
-        model = self.source
-        splits: tuple[SplitName, ...] = ("train", "validation", "calibration")
-        data = [model.data.split(name).digest for name in splits if model.data and model.data.has(name)]
-        return fingerprint(model.digest, data, self.recipe.until(self.taken).digest, self.trained_from)
+        return _digest(self.source, self.recipe, self.taken, self.trained_from)
 
     @property
     def key(self) -> str:
         """What the result of the next step is kept under."""
-        return fingerprint(self.digest, self.recipe.until(self.taken + 1).digest)
+        return _key(self.source, self.recipe, self.taken, self.trained_from)
 
     def keep_result(self, state: State, facts: dict[str, Any]) -> None:
         """Put the result of the next step, which is a trained one, into the Store: the key says how it came about.
@@ -136,6 +135,8 @@ class Walk:
         self.store.note(self.key, {"stopped": True})
         write(EncodedModel(state.model, state.forms), self.store.place(self.key))
         self.store.note(self.key, facts)
+        self.store.find(self.key)  # from now on it is in use here
+        self.store.make_room()
 
     def layers(self) -> tuple[str, ...]:
         """The layers that the next step, which is a trained one, is for: none that its stand-in spares."""
@@ -248,6 +249,28 @@ class Walk:
             return None if found is form else found.following(form)
 
         return _made.get((method, decision), new, form, self.keep) or form
+
+
+def trained_from(model: Model, recipe: Recipe, store: Store) -> str:
+    """What `Walk.trained_from` would be at the end of a recipe; no step is taken for it."""
+    found = ""
+    for taken, step in enumerate(recipe.steps):
+        if isinstance(step.method, Trained):
+            key = _key(model, recipe, taken, found)
+            path = store.find(key)
+            if path is not None:
+                found = fingerprint(found, key, path.stat().st_mtime_ns)
+    return found
+
+
+def _digest(model: Model, recipe: Recipe, taken: int, trained_from: str) -> str:
+    splits: tuple[SplitName, ...] = ("train", "validation", "calibration")
+    data = [model.data.split(name).digest for name in splits if model.data and model.data.has(name)]
+    return fingerprint(model.digest, data, recipe.until(taken).digest, trained_from)
+
+
+def _key(model: Model, recipe: Recipe, taken: int, trained_from: str) -> str:
+    return fingerprint(_digest(model, recipe, taken, trained_from), recipe.until(taken + 1).digest)
 
 
 def _undone(step: Step, before: Form, after: Form) -> list[str]:
