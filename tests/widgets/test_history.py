@@ -6,6 +6,7 @@ import pytest
 
 import workbench
 from tests.widgets.test_ending import until
+from tests.widgets.trainings import training_is_over
 from widgets.controls.position import Position
 from widgets.dashboards.history import MOST, History
 from widgets.views import numbers
@@ -14,6 +15,7 @@ from workbench.compression.compressed import compress
 from workbench.devices.device import Device
 from workbench.engine.assessment import assess
 from workbench.errors import RecipeError
+from workbench.methods.quantize.aware import QuantisationAware
 from workbench.models import zoo
 
 LENET, DEVICE = "lenet-300-100/mnist", "horowitz-45nm"
@@ -71,6 +73,21 @@ def test_what_was_measured_before_the_page_was_loaded_anew_is_measured_while_nob
         report = assess(compress(session.model, workbench.Recipe.sliders(bits=bits)), images=250)
         assert told["figures"][0] == numbers.percent(report.compressed.accuracy.value)
     assert session.recipe == workbench.Recipe()
+
+
+def test_what_was_measured_before_a_training_is_not_told_after_it(session):
+    page = Page(session)
+    recipe = workbench.Recipe((workbench.Step(QuantisationAware(bits=6)),))
+    place = {**at(), **Position.of_recipe(recipe, LENET, DEVICE).to_dict()}
+    session.recipe = recipe
+    session.wait(60)
+    before = page.ask((place, None))["places"][0]["figures"]
+    session.recipe = workbench.Recipe()
+    session.wait(60)
+    training_is_over(session, recipe)
+    assert {"kind": "measured"} in page.said
+    assert page.ask((place, None))["places"][0]["figures"] == ["not measured"] != before
+    until("it was not measured again", lambda: page.ask((place, None))["places"][0]["figures"] != ["not measured"])
 
 
 def test_two_side_by_side(session):

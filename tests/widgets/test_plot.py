@@ -7,12 +7,14 @@ import pytest
 import workbench
 from tests.widgets.plotted import Plotted
 from tests.widgets.reports import IMAGES, assessed
+from tests.widgets.trainings import keep_result, training_is_over
 from widgets.dashboards.goals import Goals
 from widgets.dashboards.plot import Plot
 from widgets.views.points import COARSE, UNTOUCHED, coarse, compressed_point, visit
 from workbench.engine.update import Update
 from workbench.errors import RecipeError
-from workbench.recipe import Recipe
+from workbench.methods.quantize.aware import QuantisationAware
+from workbench.recipe import Recipe, Step
 
 
 class Shown(Plotted):
@@ -224,3 +226,40 @@ def test_a_network_without_images_is_plotted_by_its_costs(own):
         assert page.last("comparison")["content"]["verdict"] == ""
     finally:
         page.close()
+
+
+def test_what_was_made_before_a_training_leaves_when_that_is_over(page):
+    trained, other = Recipe((Step(QuantisationAware(bits=4)),)), page.move(bits=3)
+    for recipe in (trained, Recipe.sliders(bits=4)):
+        page.session.update(recipe=recipe)
+        page.session.wait(60)
+    assert page.rows[trained.digest]["trained"] is False
+    training_is_over(page.session, trained)
+    page.until(lambda: trained.digest not in page.rows)
+    assert {UNTOUCHED, other} <= set(page.rows)
+    page.session.update(recipe=trained)
+    page.session.wait(60)
+    assert page.rows[trained.digest]["trained"] is True
+
+
+def test_what_another_process_trained_is_noticed_at_the_next_rest(drawn):
+    trained = Recipe((Step(QuantisationAware(bits=5)),))
+    for recipe in (trained, Recipe.sliders(bits=4)):
+        drawn.session.update(recipe=recipe)
+        drawn.session.wait(60)
+    keep_result(drawn.session.model, trained)
+    assert trained.digest in drawn.rows
+    drawn.move(bits=3)
+    drawn.until(lambda: trained.digest not in drawn.rows)
+
+
+def test_a_move_to_another_device_is_one_that_refining_notices(page, monkeypatch):
+    moves = []
+    monkeypatch.setattr(
+        "widgets.dashboards.plot.exact_reports", lambda *given, newest, **named: moves.append(newest) or iter(())
+    )
+    page.plot.hello()
+    page.until(lambda: moves)
+    before = moves[0]()
+    page.session.device = "cortex-m4-l4r5"
+    assert moves[0]() != before

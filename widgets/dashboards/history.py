@@ -8,6 +8,7 @@ from typing import Any
 
 from widgets.controls.position import Position
 from widgets.controls.settings import LARGEST_NUMBER
+from widgets.dashboards.outdated import outdated
 from widgets.dashboards.part import Hear, Part, Send
 from widgets.views.history import Place, entry, side_by_side
 from widgets.views.points import Point, Points, compressed_point, visit
@@ -29,7 +30,7 @@ class History(Part):
 
     places: {"position", "parent": where in the list the one lies that it was reached from, or None}. pair: where two of
     them lie, or []. Told are an entry for each, or {"error"} with a sentence, and the two side by side, or None. Says
-    {"kind": "measured"} when more is known than was told.
+    {"kind": "measured"} when something else is known than was told.
 
     A page keeps where the controls stood and nothing else: words and figures come from here, the latter of what was
     measured exactly in this session. What was not, of the network and device that it is at, is measured while nobody
@@ -60,8 +61,18 @@ class History(Part):
             self._session.drop(f"history {id(self)}")
             with self._lock:
                 self._points = {key: one for key, one in self._points.items() if one.model != model.name}
+        if update.stage == "training" and update.training is None and self._recheck():  # it is over
+            self._send({"kind": "measured"}, [])
         if update.stage in ("exact", "latency"):
             self._keep(update.report)
+
+    def _recheck(self) -> bool:
+        """What was made with another result of a training is known no longer. Whether there was any."""
+        with self._lock:
+            gone = outdated(self._points, self._session.model)
+            for key in gone:
+                del self._points[key]
+        return bool(gone)
 
     def _keep(self, report: Report | None) -> bool:
         point = None if report is None else compressed_point(report)
@@ -77,6 +88,7 @@ class History(Part):
             raise RecipeError("A question about the history must hold exactly number, places, pair.")
         if not isinstance(given, list) or len(given) > MOST or not all(map(_is_place, given)):
             raise RecipeError(f"The history must be a list of at most {MOST} places, each with position and parent.")
+        self._recheck()
         places = [self._read(one["position"]) for one in given]
         entries = []
         for place, one in zip(places, given, strict=True):
@@ -107,7 +119,7 @@ class History(Part):
         if not wanted:
             return
         recipes = [Recipe.from_object(place.recipe) for place in wanted]
-        reports = exact_reports(model, recipes, device, session.images, _MEASURES, lambda: session.recipe)
+        reports = exact_reports(model, recipes, device, session.images, _MEASURES, lambda: session.move)
         session.pursue(f"history {id(self)}", reports, self._measured, idle=True)
 
     def _measured(self, report: Report | None) -> None:

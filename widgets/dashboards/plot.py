@@ -12,6 +12,7 @@ from typing import Any
 from widgets.controls.goals import measure
 from widgets.controls.settings import shown
 from widgets.dashboards.goals import Goals
+from widgets.dashboards.outdated import outdated
 from widgets.dashboards.part import Hear, Part, Send
 from widgets.views.comparison import comparison
 from widgets.views.measures import ACCURACY
@@ -126,6 +127,8 @@ class Plot(Part):
 
     def _updated(self, update: Update) -> None:
         """On the session's worker."""
+        if update.stage == "training" and update.training is None:  # it is over
+            self._recheck()
         if update.stage in ("training", "latency"):
             return
         with self._lock:
@@ -150,13 +153,23 @@ class Plot(Part):
             self._points = {key: one for key, one in self._points.items() if one.model != model.name}
             self._drop()
 
+    def _recheck(self) -> None:
+        """What was made with another result of a training leaves."""
+        with self._lock:
+            gone = outdated(self._points, self._session.model)
+            for key in gone:
+                del self._points[key]
+            if gone:
+                self._tell()
+
     def _rest(self) -> None:
         """Nobody moves: coarse points are refined, the latest first, and some are suggested for a first look."""
+        self._recheck()
         session = self._session
         model, recipe, device = session.model, session.recipe, session.device
         if not self._heard or model.data is None:
             return
-        run = partial(exact_reports, model, device=device, images=session.images, newest=lambda: session.recipe)
+        run = partial(exact_reports, model, device=device, images=session.images, newest=lambda: session.move)
         if self._suggesting is not model:
             self._suggesting = model
             first = [Recipe.sliders(sparsity=sparsity, bits=bits) for sparsity, bits in _FIRST]

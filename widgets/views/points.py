@@ -23,8 +23,8 @@ class Point:
     """One recipe on one network. exact: whether all images were run, or there are none.
 
     recipe: its JSON object. figures: metric -> figure, of those that an axis shows. on: device -> the same, of the
-    metrics that depend on it, for the devices that it was visited on. trained: whether its weights were. suggested:
-    whether it was measured without anybody having gone there.
+    metrics that depend on it, for the devices that it was visited on. trained: whether its weights were;
+    trained_from: by which results of the Store. suggested: whether it was measured without anybody having gone there.
     """
 
     model: str
@@ -35,6 +35,7 @@ class Point:
     accuracy: Accuracy | None
     exact: bool
     trained: bool = False
+    trained_from: str = ""
     suggested: bool = False
 
     @property
@@ -55,7 +56,7 @@ class Point:
 
     def after(self, earlier: Point | None) -> Point:
         """This visit, with what an earlier one to the same recipe knew beside: other devices, a latency."""
-        if earlier is None or earlier.trained != self.trained:
+        if earlier is None or earlier.trained_from != self.trained_from:
             return self
         return replace(self, figures={**earlier.figures, **self.figures}, on={**earlier.on, **self.on})
 
@@ -122,4 +123,5 @@ def _point(report: Report, found: Figures, recipe: Mapping[str, Any], label: str
         accuracy=found.accuracy,
         exact=found.accuracy is None or found.accuracy.exact,
         trained=trained,
+        trained_from=report.trained_from if report.compressed is found else "",
     )

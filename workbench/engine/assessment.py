@@ -80,6 +80,7 @@ def costs(compressed: CompressedModel, device: str = DEFAULT_DEVICE) -> Report:
         kind="faithful" if compressed.faithful else "preview",
         input_shape=model.input_shape,
         previews=compressed.previews,
+        trained_from=compressed.trained_from,
     )
 
 

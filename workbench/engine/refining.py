@@ -25,7 +25,7 @@ def exact_reports(
     """One report a recipe, the same that `assess` gives, None between two pieces.
 
     seconds: how long the thread that asks may work at them, whatever else the machine does meanwhile. newest: what a
-    move replaces; compressing is left as soon as that happens, and begun anew at the next piece. A recipe that cannot
+    move changes; compressing is left as soon as that happens, and begun anew at the next piece. A recipe that cannot
     be applied is passed over. Raises DeviceError, DataError.
     """
     examiner, left = Examiner(budget=0), seconds
@@ -68,6 +68,6 @@ def _compressed(model: Model, recipe: Recipe, newest: Callable[[], object]) -> C
     """None where a move came in between."""
     before = newest()
     try:
-        return compress(model, recipe, cancelled=lambda: newest() is not before, keep=False)
+        return compress(model, recipe, cancelled=lambda: newest() != before, keep=False)
     except Stopped:
         return None

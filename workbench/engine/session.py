@@ -106,6 +106,11 @@ class Session:
         self.update(device=device)
 
     @property
+    def move(self) -> int:
+        """The number of the newest move."""
+        return self._bulletin.newest.number
+
+    @property
     def report(self) -> Report | None:
         """The last report that was sent; after `wait` it is the newest move's, exact."""
         return self._bulletin.report

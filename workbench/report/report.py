@@ -29,8 +29,8 @@ class Report:
     without data. recipe: its JSON object with its "digest". input_shape: of the one input, without batch, that the
     costs are counted for. original: None where it is not at hand (the packed file of a user's own network). notes:
     sentences on the whole. kind: "preview" where weights were only cut or rounded, "faithful" where every method was
-    applied as its paper asks. previews: titles of trained methods for which another stood in. beside: every tensor that
-    no layer holds.
+    applied as its paper asks. previews: titles of trained methods for which another stood in. trained_from: digest
+    of what the Store gave for the others, which means nothing elsewhere. beside: every tensor that no layer holds.
     """
 
     model: str
@@ -44,6 +44,7 @@ class Report:
     kind: Kind
     input_shape: tuple[int, ...]
     previews: tuple[str, ...] = ()
+    trained_from: str = ""
     beside: tuple[TensorRow, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
