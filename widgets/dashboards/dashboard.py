@@ -7,8 +7,9 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from threading import RLock, Thread
+from threading import RLock
 from typing import Any, ClassVar
 
 from IPython.display import display
@@ -28,6 +29,7 @@ from widgets.dashboards.recipe_text import RecipeText
 from widgets.dashboards.saved import Saved
 from widgets.dashboards.screen import catalogue, screen
 from widgets.dashboards.sensitivity import Sensitivities
+from widgets.dashboards.writing import Writing
 from widgets.draw.panel import Panel
 from widgets.views.training import training
 from workbench.compression.compressed import compress
@@ -100,6 +102,7 @@ class Dashboard:
         if "tradeoff" in self.pieces:
             self._parts += (Plot(session, send, goals),)
         self._saved = Saved(session)
+        self._writing = Writing(self._refuse)
         self._hears: dict[str, Hear] = {"hello": self._drawn, "reach": self._reached}
         for part in self._parts:
             self._hears |= part.hears
@@ -191,7 +194,7 @@ class Dashboard:
             self.session.measure_latency()
         if "export" in asked:
             self._refusal = ""
-            Thread(target=self._export, args=(self.session.model, self.session.recipe), daemon=True).start()
+            self._writing.begin(partial(self._export, self.session.model, self.session.recipe))
         if "train" in asked and self._job is None:
             self._refusal = ""
             self._job = self.session.train()  # which may be refused
@@ -220,8 +223,9 @@ class Dashboard:
         self._show()
 
     def _refuse(self, sentence: str) -> None:
-        self._refusal = sentence
-        self._show()
+        with self._lock:
+            self._refusal = sentence
+            self._show()
 
     def _updated(self, update: Update) -> None:
         """On the session's worker."""
@@ -308,14 +312,10 @@ class Dashboard:
 
     def _export(self, model: Model, recipe: Recipe) -> None:
         """On a thread of its own: what is exported is what the controls said when the button was pressed."""
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                content = compress(model, recipe).save(Path(folder) / "network.cwb").read_bytes()
-            name = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name)
-            self.panel.offer(f"{name}-{recipe.digest[:8]}.cwb", content)
-        except (WorkbenchError, OSError) as error:
-            with self._lock:
-                self._refuse(sentence(f"The network could not be exported: {error}"))
+        with tempfile.TemporaryDirectory() as folder:
+            content = compress(model, recipe).save(Path(folder) / "network.cwb").read_bytes()
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name)
+        self.panel.offer(f"{name}-{recipe.digest[:8]}.cwb", content)
 
 
 def _number(name: str, value: Any) -> int:

@@ -7,12 +7,13 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from threading import RLock, Thread
+from threading import RLock
 from typing import Any
 
 from widgets.controls import sliders
 from widgets.controls.position import Position
 from widgets.controls.settings import LARGEST_NUMBER, shown
+from widgets.dashboards.writing import Writing
 from widgets.documents import offline, report_html
 from widgets.documents.content import Circumstances
 from widgets.draw.stakeholders import StakeholdersPage
@@ -83,6 +84,7 @@ class Stakeholders:
         self._last = Update(-1, False, "costs", None, 0.0)
         self._report: Report | None = None
         self._refusal = ""
+        self._writing = Writing(self._refuse)
         self._offline: float | None = None  # share of the offline page that has been measured, while it is made
         self._offline_begun = self._sent = 0.0
         recipe = self._first()
@@ -136,6 +138,11 @@ class Stakeholders:
             except Exception as error:  # the page goes on whatever it was asked
                 _log.exception("a page's message failed")
                 self._refusal = sentence(f"That could not be done: {type(error).__name__}: {error}")
+            self._show()
+
+    def _refuse(self, sentence: str) -> None:
+        with self._lock:
+            self._refusal = sentence
             self._show()
 
     def _make(self, content: Any) -> None:
@@ -213,20 +220,15 @@ class Stakeholders:
         self._refusal = ""
 
         def write() -> None:
-            try:
-                if kind == "html":
-                    content, media = report_html.write(report, around).encode(), "text/html"
-                else:
-                    from widgets.documents import report_pdf  # 6 MB in a kernel, of which few are asked for one
+            if kind == "html":
+                content, media = report_html.write(report, around).encode(), "text/html"
+            else:
+                from widgets.documents import report_pdf  # 6 MB in a kernel, of which few are asked for one
 
-                    content, media = report_pdf.write(report, around), "application/pdf"
-                self.page.offer(f"{_file_name(report)}.{kind}", media, content)
-            except WorkbenchError as error:
-                with self._lock:
-                    self._refusal = str(error)
-                    self._show()
+                content, media = report_pdf.write(report, around), "application/pdf"
+            self.page.offer(f"{_file_name(report)}.{kind}", media, content)
 
-        Thread(target=write, daemon=True).start()
+        self._writing.begin(write)
 
     def _begin_offline(self) -> None:
         """Every point of the page is measured on the session's worker, in pieces; a visitor's moves come first."""
@@ -259,7 +261,7 @@ class Stakeholders:
                 self._offline, self._refusal = None, failure
                 self._show()
 
-        session.pursue("offline", steps(), found, ended)
+        session.pursue(self._measuring, steps(), found, ended)
 
     def _stop_offline(self) -> None:
         self.session.drop(self._measuring)
