@@ -16,6 +16,7 @@ export function createHistory({ link, address, root, signal }) {
   let nowKey = null;
   let positionKey = null;
   let foreign = false;
+  let proposed = false; // the kernel is asked whether it knows the place `rest`
   let control = null;
   let pressed = false;
   let timer = null;
@@ -28,7 +29,7 @@ export function createHistory({ link, address, root, signal }) {
 
   function settle() {
     clearTimeout(timer);
-    if (!address.ready || nowKey === restKey) return;
+    if (!address.ready || proposed || nowKey === restKey) return;
     leave();
     rest = foreign ? null : places.reach(link.position, way);
     restKey = nowKey;
@@ -56,7 +57,8 @@ export function createHistory({ link, address, root, signal }) {
     restKey = nowKey = placeKey(position);
     foreign = false;
     places.go(id, way);
-    if (places.isOurs(id)) link.change((at) => Object.assign(at, structuredClone(position)));
+    proposed = !places.isOurs(id);
+    if (!proposed) link.change((at) => Object.assign(at, structuredClone(position)));
     else link.propose(position);
     enable();
   }
@@ -80,6 +82,14 @@ export function createHistory({ link, address, root, signal }) {
     else if (key !== positionKey) foreign = false;
     positionKey = key;
     const place = foreign ? "foreign" : key;
+    if (proposed) {
+      if (link.proposing) return; // the controls stand where they stood, which is no step
+      proposed = false;
+      if (place !== restKey) rest = foreign ? null : places.reach(position, way); // the kernel refused it
+      restKey = nowKey = place;
+      enable();
+      return;
+    }
     if (place !== nowKey) {
       nowKey = place;
       clearTimeout(timer);

@@ -15,6 +15,7 @@ export function createLink(model, signal) {
   const state = () => model.get("state");
   const foresight = createForesight(model, signal, () => tell());
   let position = structuredClone(state().position);
+  let proposal = null; // a position that the kernel has not looked at yet
   let seq = state().seq;
   let wanted = { cancel: 0, export: 0, latency: 0, train: 0, stop: 0, follow: 0 };
   let moved = 0;
@@ -22,11 +23,11 @@ export function createLink(model, signal) {
   let remark = ""; // on the page itself, until the next move
   const listeners = [];
 
-  function send(place = position) {
+  function send() {
     seq += 1;
     moved = performance.now();
     remark = "";
-    model.set("move", { seq, position: structuredClone(place), ...wanted });
+    model.set("move", { seq, position: structuredClone(proposal ?? position), ...wanted });
     model.save_changes();
     tell();
   }
@@ -46,6 +47,7 @@ export function createLink(model, signal) {
     if (now.seq >= seq) {
       seq = now.seq;
       position = structuredClone(now.position);
+      proposal = null;
     }
     tell();
   }
@@ -62,12 +64,18 @@ export function createLink(model, signal) {
       return moved;
     },
     change(edit) {
+      proposal = null;
       edit(position);
       send();
     },
     // A position from elsewhere, which the kernel looks at first: the controls follow its answer.
     propose(place) {
-      send(place);
+      proposal = structuredClone(place);
+      send();
+    },
+    // Whether the controls still wait for that answer.
+    get proposing() {
+      return proposal !== null;
     },
     ask(what) {
       wanted = { ...wanted, [what]: seq + 1 };

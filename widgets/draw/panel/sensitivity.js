@@ -12,7 +12,9 @@ export function createSensitivity({ model, link, signal }, axisShown, onchange) 
   const button = make("button", { type: "button", className: "cwb-quiet", onclick: press });
 
   const running = () => asked !== null && !found.get(asked)?.done;
-  const measured = () => Boolean(found.get(axisShown())?.done && found.get(axisShown()).layers.size);
+  // Of the network that the controls are at: the kernel may be at the one before still.
+  const known = () => (network === link.position.model ? found.get(axisShown()) : undefined);
+  const measured = () => Boolean(known()?.done && known().layers.size);
 
   function press() {
     if (running()) ask(null);
@@ -51,14 +53,12 @@ export function createSensitivity({ model, link, signal }, axisShown, onchange) 
     // Of one layer on the axis shown: its words, and a cell for each of the stops, mild to harsh, undefined where it is
     // not measured yet.
     of(layer) {
-      const known = found.get(axisShown());
-      const row = known?.layers.get(layer);
-      return row && { text: row.text, cells: known.stops.map(({ stop }) => row.cells.find((cell) => cell.stop === stop)) };
+      const row = known()?.layers.get(layer);
+      return row && { text: row.text, cells: known().stops.map(({ stop }) => row.cells.find((cell) => cell.stop === stop)) };
     },
     // How the measurement stands, and the layer that minds most.
     get standing() {
-      const known = found.get(axisShown());
-      return known ? { status: known.status, most: known.order[0] } : null;
+      return known() ? { status: known().status, most: known().order[0] } : null;
     },
     // Another axis or network is looked at: what was begun is gone on with there.
     turn() {

@@ -342,8 +342,8 @@ export function createStrip(page) {
       row.style.setProperty("--cwb-layers", bars.size);
       come(state.layers[0]?.name ?? null);
     }
-    if (network !== position.model) {
-      network = position.model;
+    if (network !== position.model && state.position.model === position.model) {
+      network = position.model; // which the kernel is at now, too
       sensitivity.turn();
     }
     root.dataset.current = String(current || Boolean(ahead));
