@@ -95,9 +95,11 @@ def test_what_is_searched_for_are_the_goals_from_then_on(session):
     goals.set({"energy": 1e-6, "accuracy": 0.5})
     outcomes = Outcomes(session, page.send, goals)
     outcomes.hello()
-    size = page.last("outcome")["stops"]["size"][-1]["value"]
-    outcomes.hears["outcome"]({"kind": "outcome", "ask": "find", "size": size, "accuracy": None})
-    outcomes.hears["outcome"]({"kind": "outcome", "ask": "cancel"})
-    assert goals.limits == {"energy": 1e-6, "size": size}
+    limits = {one["metric"]: one["stops"][-1]["value"] for one in page.last("outcome")["stops"]["limits"]}
+    size, macs = limits["size"], limits["effective_macs"]
+    for wished in ({"size": size}, {"effective_macs": macs}):
+        outcomes.hears["outcome"]({"kind": "outcome", "ask": "find", "limits": wished, "accuracy": None})
+        outcomes.hears["outcome"]({"kind": "outcome", "ask": "cancel"})
+        assert goals.limits == {"energy": 1e-6, **wished}
     assert page.last("goals")["limits"] == goals.limits
     outcomes.close()

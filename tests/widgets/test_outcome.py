@@ -54,8 +54,12 @@ def test_while_it_runs_it_says_what_it_does_and_how_long_it_takes():
 
 
 def test_stops_go_from_no_wish_to_the_strictest():
-    there = stops(1_725_465)
-    sizes, accuracies = ([one["value"] for one in there[wish]] for wish in ("size", "accuracy"))
+    there = stops({"energy": 4.1e-6, "size": 1_725_465})
+    size, energy = there["limits"]
+    assert (size["label"], energy["label"]) == ("Size at most", "Energy at most")
+    joules = [one["value"] for one in energy["stops"][1:]]
+    assert 1e-6 in joules and max(joules) < 4.1e-6 and joules == sorted(joules, reverse=True)
+    sizes, accuracies = ([one["value"] for one in stops] for stops in (size["stops"], there["accuracy"]))
     assert sizes[0] is None and accuracies[0] is None
     assert sizes[1:] == sorted(sizes[1:], reverse=True) and accuracies[1:] == sorted(accuracies[1:])
     assert 20_000 in sizes and 0.98 in accuracies and max(sizes[1:]) < 1_725_465

@@ -45,14 +45,17 @@ def test_a_page_is_told_the_stops_of_its_network(session):
     told = Told(lambda message: "stops" in message)
     outcomes(session, told).hello()
     assert told.wait()["model"] == "lenet-300-100/mnist"
-    assert {one["text"] for one in told.messages[0]["stops"]["size"]} >= {"any", "20.0\u00a0kB"}
+    limits = {one["metric"]: one["stops"] for one in told.messages[0]["stops"]["limits"]}
+    assert {one["text"] for one in limits["size"]} >= {"any", "20.0\u00a0kB"}
+    assert limits.keys() == {"size", "effective_macs", "bit_operations", "energy"}
+    assert {one["text"] for one in limits["effective_macs"]} >= {"any", "20.0\u00a0k\u00a0MACs"}
 
 
 def test_a_search_that_is_cancelled_says_no_more(session):
     told = Told(lambda message: message.get("status", "").startswith("Measuring"))
     part = outcomes(session, told)
     hear = part.hears["outcome"]
-    hear({"kind": "outcome", "ask": "find", "size": 20_000, "accuracy": 0.95})
+    hear({"kind": "outcome", "ask": "find", "limits": {"size": 20_000}, "accuracy": 0.95})
     told.wait()
     hear({"kind": "outcome", "ask": "cancel"})
     last = told.messages[-1]
@@ -64,10 +67,13 @@ def test_a_search_that_is_cancelled_says_no_more(session):
 @pytest.mark.parametrize(
     "content",
     [
-        {"ask": "find", "size": 20_001, "accuracy": None},
-        {"ask": "find", "size": True, "accuracy": 0.98},
-        {"ask": "find", "size": None, "accuracy": None},
-        {"ask": "find", "size": None},
+        {"ask": "find", "limits": {"size": 20_001}, "accuracy": None},
+        {"ask": "find", "limits": {"size": True}, "accuracy": 0.98},
+        {"ask": "find", "limits": {"size": None}, "accuracy": 0.98},
+        {"ask": "find", "limits": {"peak_memory": 1000}, "accuracy": 0.98},
+        {"ask": "find", "limits": [], "accuracy": 0.98},
+        {"ask": "find", "limits": {}, "accuracy": None},
+        {"ask": "find", "limits": {}},
         {"ask": ["find"]},
         {},
     ],

@@ -9,8 +9,10 @@ from typing import Any
 from widgets.controls.settings import shown
 from widgets.dashboards.goals import Goals
 from widgets.dashboards.part import Hear, Part, Send
+from widgets.views.measures import measures
 from widgets.views.outcome import stops, told
 from workbench.compression.compressed import compress
+from workbench.engine.assessment import costs
 from workbench.engine.session import Session
 from workbench.engine.update import Update
 from workbench.errors import RecipeError
@@ -21,17 +23,18 @@ from workbench.search.goals import Outcome
 from workbench.search.outcome import search
 
 _EVERY = 0.15  # seconds between two messages
-_FIELDS = {"find": {"kind", "ask", "size", "accuracy"}, "cancel": {"kind", "ask"}, "take": {"kind", "ask"},
+_FIELDS = {"find": {"kind", "ask", "limits", "accuracy"}, "cancel": {"kind", "ask"}, "take": {"kind", "ask"},
            "stops": {"kind", "ask"}}  # fmt: skip
 
 
 class Outcomes(Part):
-    """Hears {"kind": "outcome", "ask"}: "stops" of the session's network, "find" with "size" and "accuracy" (a stop's
-    value, None for any), "cancel", and "take", which puts the controls at the best found so far.
+    """Hears {"kind": "outcome", "ask"}: "stops" of the session's network, "find" with "limits", each a stop's value, by
+    metric, and "accuracy" (a stop's, None for any), "cancel", and "take", which puts the controls at the best found so
+    far.
 
-    Says {"kind": "outcome", "model", "stops"} and {"kind": "outcome", "model", "running", "takes", "error"} with what
-    `widgets.views.outcome.told` has to say. A search that reaches its goals puts the controls there at its end, unless
-    they were moved meanwhile. What is looked for are the goals of the dashboard from then on.
+    Says {"kind": "outcome", "model", "device", "stops"}, and {"kind": "outcome", "model", "running", "takes", "error"}
+    with what `widgets.views.outcome.told` has to say. A search that reaches its goals puts the controls there at its
+    end, unless they were moved meanwhile. What is looked for are the goals of the dashboard from then on.
     """
 
     def __init__(self, session: Session, send: Send, goals: Goals) -> None:
@@ -67,7 +70,7 @@ class Outcomes(Part):
         if ask == "stops":
             self._stops()
         elif ask == "find":
-            self._find(self._session.model, content["size"], content["accuracy"])
+            self._find(content["limits"], content["accuracy"])
         elif self._running is not None and ask == "cancel":
             self._session.drop(self._name)
             self._running.end()
@@ -75,20 +78,29 @@ class Outcomes(Part):
             self._running.take()
 
     def _stops(self) -> None:
-        model = self._session.model
-        self._send({"kind": "outcome", "model": model.name, "stops": stops(_size(model))}, [])
+        model, device = self._session.model, self._session.device
+        told = {"model": model.name, "device": device, "stops": stops(_original(model, device))}
+        self._send({"kind": "outcome", **told}, [])
 
-    def _find(self, model: Model, size: Any, accuracy: Any) -> None:
-        known = stops(_size(model))
-        for wish, value in (("size", size), ("accuracy", accuracy)):
-            if isinstance(value, bool) or value not in [one["value"] for one in known[wish]]:
+    def _find(self, limits: Any, accuracy: Any) -> None:
+        model, device = self._session.model, self._session.device
+        known = stops(_original(model, device))
+        allowed = {one["metric"]: one["stops"][1:] for one in known["limits"]}
+        if not isinstance(limits, dict) or not limits.keys() <= allowed.keys():
+            raise RecipeError(f"What can be limited is {', '.join(allowed)}, not {shown(limits)}.")
+        for wish, value, there in (
+            *((name, value, allowed[name]) for name, value in limits.items()),
+            ("accuracy", accuracy, known["accuracy"]),
+        ):
+            if isinstance(value, bool) or value not in [one["value"] for one in there]:
                 raise RecipeError(f"The {wish} to look for is not one of its slider's stops: {shown(value)}.")
-        wished = Wishes({} if size is None else {"size": size}, accuracy)
-        wishes = {"size": size, "accuracy": accuracy}
-        others = {name: limit for name, limit in self._goals.limits.items() if name not in wishes}
-        self._goals.set({**others, **{wish: value for wish, value in wishes.items() if value is not None}})
+        wished = Wishes(limits, accuracy)
+        asked = {**limits, **({} if accuracy is None else {"accuracy": accuracy})}
+        others = {name: limit for name, limit in self._goals.limits.items() if name not in ("size", "accuracy")}
+        self._goals.set({**others, **asked})
         self._running = _Running(self._session, self._send, model)
-        self._session.pursue(self._name, search(model, wished), self._running.found, self._running.ended)
+        steps = search(model, wished, device=device)
+        self._session.pursue(self._name, steps, self._running.found, self._running.ended)
         self._running.say()
 
 
@@ -148,5 +160,11 @@ class _Running:
         )
 
 
-def _size(model: Model) -> int:
-    return int(compress(model, Recipe()).size.value)
+def _original(model: Model, device: str) -> dict[str, float]:
+    """What the network as it came has of each metric that a search can limit: those that its layers have parts in."""
+    found = costs(compress(model, Recipe()), device).compressed.costs
+    return {
+        name: figure.value
+        for name, figure in found.items()
+        if name in measures() and figure.metric.less_is_better and figure.by_layer and figure.value > 0
+    }

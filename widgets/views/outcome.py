@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from widgets.views import numbers
+from widgets.views.measures import bound, measures, written
 from workbench.costs import costs
 from workbench.search.goals import Found, Outcome, Phase
 
@@ -21,15 +24,27 @@ _PERCENTS = (50, 60, 70, 75, 80, 82, 84, 86, 88, *range(90, 98), 97.5, 98, 98.5,
 ANY = "any"
 
 
-def stops(size: int) -> dict[str, list[dict[str, Any]]]:
-    """What each slider may be put at, from no wish to the strictest: {"size", "accuracy"} -> [{"value", "text"}].
+def stops(original: Mapping[str, float]) -> dict[str, Any]:
+    """What each slider may be put at, from no wish to the strictest: {"limits", "accuracy"}, each [{"value", "text"}].
 
-    size: bytes of the network as it came. A value is None where anything will do.
+    original: metric -> its value for the network as it came, of those that can be limited. limits: [{"metric", "label",
+    "stops"}] of each of them, size first. A value is None where anything will do.
     """
-    sizes = [step * 10**power for power in range(9) for step in _SERIES if size / _LEAST <= step * 10**power < size]
     return {
-        "size": [_any(), *({"value": one, "text": numbers.bytes_(one)} for one in reversed(sizes))],
+        "limits": [_limit(name, original[name]) for name in sorted(original, key=lambda name: name != "size")],
         "accuracy": [_any(), *({"value": one / 100, "text": f"{one:g}{numbers.NBSP}%"} for one in _PERCENTS)],
+    }
+
+
+def _limit(name: str, value: float) -> dict[str, Any]:
+    metric = measures()[name]
+    last = math.floor(math.log10(value)) if value > 0 else 0
+    steps = [float(f"{step}e{power - 1}") for power in range(last - 3, last + 1) for step in _SERIES]
+    there = [one for one in steps if value / _LEAST <= one < value]
+    return {
+        "metric": name,
+        "label": f"{metric.title} {bound(metric)}",
+        "stops": [_any(), *({"value": one, "text": written(metric, one)} for one in reversed(there))],
     }
 
 

@@ -1,6 +1,6 @@
 // The outcome as a control: what is wished is set, and the kernel looks for a recipe that has it, beside the live sliders.
 
-import { make, setItems, setShown, setText } from "./elements.js";
+import { make, makeSelect, setItems, setShown, setText } from "./elements.js";
 import { makeRange } from "./range.js";
 
 // A slider over the stops that the kernel names for the network, the first of which is no wish at all. keeps: of a stop's
@@ -19,6 +19,8 @@ function makeWish(label, keeps, onwish) {
   return {
     root,
     value: () => stops[Number(range.input.value)]?.value ?? null,
+    call: (label) => setText(range.label, label),
+    clear: () => stops.length && put(0),
     // Another network, other stops: the wish stays, or becomes the nearest that grants it.
     fill(found) {
       const kept = stops[Number(range.input.value)]?.value ?? null;
@@ -32,15 +34,23 @@ function makeWish(label, keeps, onwish) {
 
 export function createOutcome({ model, link, signal }) {
   let of = null; // the network whose stops there are
+  let device = null; // and the device
   let running = false;
   let takes = false;
   const say = (ask, rest = {}) => model.send({ kind: "outcome", ask, ...rest });
+  let limits = []; // what can be limited: {metric, label, stops}, size first
+  let more = ""; // the metric that is limited beside size
   const size = makeWish("Size at most", (value, wish) => value <= wish, enable);
+  const other = makeWish("", (value, wish) => value <= wish, enable);
   const accuracy = makeWish("Accuracy at least", (value, wish) => value >= wish, enable);
+  const choice = makeSelect("Limit as well", [["", "nothing else"]], (metric) => {
+    other.clear(); // the wish was about something else
+    limit(metric);
+  });
   const brief = make("span", { className: "cwb-muted" });
   const find = make("button", {
     type: "button", className: "cwb-primary", text: "Find",
-    onclick: () => able() && say("find", { size: size.value(), accuracy: accuracy.value() }),
+    onclick: () => able() && say("find", { limits: wished(), accuracy: accuracy.value() }),
   });
   const cancel = make("button", {
     type: "button", text: "Cancel", "aria-label": "Cancel the search", title: "The best so far is kept", onclick: () => say("cancel"),
@@ -63,12 +73,43 @@ export function createOutcome({ model, link, signal }) {
     make("p", { className: "cwb-help", text: help }),
     size.root,
     accuracy.root,
+    choice.root,
+    other.root,
     make("div", { className: "cwb-outcome-actions" }, find, cancel),
     result,
   );
 
+  function wished() {
+    const wishes = [["size", size.value()], ...(more ? [[more, other.value()]] : [])];
+    return Object.fromEntries(wishes.filter(([, value]) => value !== null));
+  }
+
   function able() {
-    return !running && of === link.position.model && (size.value() !== null || accuracy.value() !== null);
+    const any = Object.keys(wished()).length || accuracy.value() !== null;
+    return Boolean(!running && of === link.position.model && any);
+  }
+
+  function limit(metric) {
+    const found = limits.find((one) => one.metric === metric);
+    more = found ? metric : "";
+    choice.select.value = more;
+    setShown(other.root, Boolean(found));
+    if (found) {
+      other.call(found.label);
+      other.fill(found.stops);
+    }
+    enable();
+  }
+
+  function fill(stops) {
+    limits = stops.limits.filter(({ metric }) => metric !== "size");
+    size.fill(stops.limits.find(({ metric }) => metric === "size").stops);
+    accuracy.fill(stops.accuracy);
+    choice.select.replaceChildren(
+      make("option", { value: "", text: "nothing else" }),
+      ...limits.map((one) => make("option", { value: one.metric, text: one.label.replace(/ at most$/, "") })),
+    );
+    limit(more);
   }
 
   function enable() {
@@ -81,8 +122,8 @@ export function createOutcome({ model, link, signal }) {
     if (message.kind !== "outcome") return;
     if (message.stops) {
       of = message.model;
-      size.fill(message.stops.size);
-      accuracy.fill(message.stops.accuracy);
+      device = message.device;
+      fill(message.stops);
     } else if (message.model === link.position.model) {
       running = message.running;
       takes = message.takes && message.model === link.position.model;
@@ -113,9 +154,13 @@ export function createOutcome({ model, link, signal }) {
       running = false; // a search of the network that was left is given up
       setShown(result, false);
       say("stops");
+    } else if (of !== null && state.position.device !== device && state.position.device === link.position.device) {
+      device = state.position.device; // on which a limit of energy means something else
+      say("stops");
     }
     enable();
   });
+  limit("");
   model.on("msg:custom", heard);
   signal.addEventListener("abort", () => model.off("msg:custom", heard));
   return make("section", { className: "cwb-outcome cwb-card", "aria-label": "Outcome" }, card);
