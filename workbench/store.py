@@ -139,9 +139,14 @@ def _list(folder: Path) -> TextIO:
         path = folder / _USED / f"{secrets.token_hex(8)}.list"
         file = path.open("w", encoding="utf-8")
         fcntl.flock(file, fcntl.LOCK_EX)
-        atexit.register(path.unlink, missing_ok=True)
+        atexit.register(_leave, os.getpid(), path)
         _lists[own] = file
     return _lists[own]
+
+
+def _leave(process: int, path: Path) -> None:
+    if os.getpid() == process:  # and none that was forked from it
+        path.unlink(missing_ok=True)
 
 
 def _in_use(folder: Path) -> set[str]:
