@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.measure import Case, Row, interleaved, torch_threads
-from workbench.kernels.lanes.images import LANES, Images, enter
+from workbench.kernels.lanes.images import Images, border, enter
 from workbench.kernels.lanes.stencil import Stencil
+from workbench.kernels.lanes.vectors import LANES
 from workbench.kernels.sparse.block import BlockSparse
 from workbench.kernels.sparse.convolution import SparseConvolution
 from workbench.kernels.sparse.nm import NmSparse
@@ -190,12 +191,13 @@ def _convolution(zeros: float, threads: int) -> Iterator[Row]:
     yield Row("spmm_stream", case, threads, taken.pop("kernel"), taken)
 
 
-def _stencil(channels: int, size: int, zeros: float, threads: int, images: int = 112) -> Iterator[Row]:
+def _stencil(channels: int, size: int, zeros: float, threads: int, images: int = 32) -> Iterator[Row]:
     """Images lie in memory as each candidate likes it."""
     weights = random_weights((channels, channels * 9), zeros).reshape(channels, channels, 3, 3)
-    layer = Stencil.of(weights, None, (size, size), 1, padding=(1, 1))
+    halo = border(size, size, 1)
+    layer = Stencil.of(weights, None, (size, size), halo, padding=(1, 1))
     plain = np.random.default_rng(1).standard_normal((images, channels, size, size), np.float32)
-    x, y = (Images.zeros(-(-images // LANES), channels, size, size, 1) for _ in range(2))
+    x, y = (Images.zeros(-(-images // LANES), channels, size, size, halo) for _ in range(2))
     enter(plain, x)
     kernel, last = (torch.from_numpy(one).to(memory_format=torch.channels_last) for one in (weights, plain))
     calls: Calls = {

@@ -3,11 +3,17 @@
 import numpy as np
 
 from workbench.kernels.lanes.images import Images, enter, leave
+from workbench.kernels.lanes.vectors import LANES
+
+
+def groups(images: int) -> int:
+    """How many groups so many images fill."""
+    return -(-images // LANES)
 
 
 def entered(x: np.ndarray, halo: int) -> Images:
     """`x` [images, channels, height, width] in as many groups as it fills."""
-    found = Images.zeros(-(-len(x) // 16), *x.shape[1:], halo)
+    found = Images.zeros(groups(len(x)), *x.shape[1:], halo)
     enter(x, found)
     return found
 

@@ -12,12 +12,10 @@ import workbench
 from tests.zoo import loaded
 from workbench.accuracy.lane_network import LaneNetwork
 from workbench.accuracy.torch_network import TorchNetwork
-from workbench.kernels.compiler.features import wide
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.weights.form import Form
 
-pytestmark = pytest.mark.skipif(not wide(), reason="the processor's registers are too short")
 NETWORKS = ("lenet-300-100/mnist", "lenet-5/mnist", "resnet-8/fashion-mnist", "mobilenet-v2/fashion-mnist",
             "squeezenet/fashion-mnist")  # fmt: skip
 

@@ -16,7 +16,6 @@ from workbench.accuracy.network import BATCH
 from workbench.accuracy.restart import Evaluator
 from workbench.accuracy.torch_network import TorchNetwork
 from workbench.errors import ModelError
-from workbench.kernels.compiler.features import wide
 from workbench.methods.factorize.svd import SVD
 from workbench.network.model import Model
 from workbench.weights.form import Form
@@ -231,7 +230,6 @@ def test_the_model_is_left_alone() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.module.state_dict().items())
 
 
-@pytest.mark.skipif(not wide(), reason="the processor's registers are too short")
 def test_zeros_are_left_out_where_there_are_many() -> None:
     model, random = loaded("resnet-8/fashion-mnist"), np.random.default_rng(0)
     evaluator = Evaluator(model, _images(1, 28, 28), IMAGES)

@@ -17,15 +17,16 @@ from workbench.accuracy.fused import folded
 from workbench.accuracy.graph import Graph
 from workbench.accuracy.lane_plan import Plan, Step, Value, planned
 from workbench.accuracy.network import Live, stand_ins
-from workbench.kernels.compiler.features import wide
 from workbench.kernels.lanes import pooling as image_pooling
-from workbench.kernels.lanes.images import LANES, Images, enter, leave
+from workbench.kernels.lanes.images import Images, enter, leave
 from workbench.kernels.lanes.stencil import Stencil
+from workbench.kernels.lanes.vectors import LANES
 from workbench.network.layer import Layer
 from workbench.network.model import Model
 from workbench.weights.form import Form
 
 _LARGE_BATCH = 512  # of networks whose activations stay near the processor even then; of others two groups a thread
+_BATCH = 32
 _CACHE = 2**22  # bytes that do
 _SINGLE = 2  # how much longer a product takes where a weight meets each image once, as in a linear layer
 _DENSEST = 0.72  # share of oneDNN's products, up to which leaving the others out is faster
@@ -34,21 +35,18 @@ _DENSEST = 0.72  # share of oneDNN's products, up to which leaving the others ou
 class LaneNetwork:
     """See `Network`. Cut 0 is before the images are laid out, cut n before step n − 1 of its plan.
 
-    Raises ValueError where the processor's vectors are too short for it to be faster than torch, or the network has an
-    operation that there is no step for.
+    Raises ValueError where the network has an operation that there is no step for.
     """
 
     def __init__(self, model: Model, graph: Graph, example: torch.Tensor) -> None:
         """graph: of the model's operations. example: images, which show the shapes of what these give."""
-        if not wide():
-            raise ValueError("Sixteen numbers do not fit into a register.")
         self._model, self._graph = model, graph
         self._plan = planned(graph, graph.results(example))
         self._numbers = {step.layer: number for number, step in enumerate(self._plan.steps) if step.layer}
         self.first_use = {path: number + 1 for path, number in self._numbers.items()}
         self.sizes = [example[0].nbytes] + [sum(one.nbytes for one in self._live(cut)) for cut in self._cuts()]
         few = max(self.sizes) * _LARGE_BATCH <= _CACHE
-        self.batch = _LARGE_BATCH if few else 2 * LANES * torch.get_num_threads()
+        self.batch = _LARGE_BATCH if few else _BATCH * torch.get_num_threads()
         self._filled: dict[int, tuple[Stencil, ...]] = {}
         self._between: dict[tuple[int, int], Images] = {}  # what the factors but the last give
         self._buffers: dict[Value, Images] = {}
@@ -179,7 +177,7 @@ def _copy(images: Images) -> Images:
 
 
 def _padded(shape: tuple[int, ...]) -> int:
-    """Weights that oneDNN multiplies with: it fills up the channels of a convolution to sixteens."""
+    """Weights that oneDNN multiplies with: it fills up the channels of a convolution to whole registers."""
     if len(shape) == 2 or shape[1] == 1 < shape[0]:
         return prod(shape)
     return prod(shape[2:]) * prod(-(-one // LANES) * LANES for one in shape[:2])

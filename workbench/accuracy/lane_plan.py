@@ -19,6 +19,7 @@ from torch.nn import functional
 from workbench.accuracy.fused import Activation
 from workbench.accuracy.graph import Graph, Slot
 from workbench.accuracy.pooling import SlicedMaxPool
+from workbench.kernels.lanes.images import border
 
 _ADDITIONS = (operator.add, torch.add)
 _CONCATENATIONS = (torch.cat, torch.concat)
@@ -249,6 +250,8 @@ class _Planner:
                 if value is not None:
                     value.last = number
         self.plan.result.last = len(steps)
+        for value in {self.plan.source, *(step.writes for step in steps)}:
+            value.halo = border(value.height, value.width, value.halo)
 
 
 def _slot(graph: Graph, node: fx.Node) -> Slot | None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from in_lanes import entered, left
+from in_lanes import entered, groups, left
 from torch.nn import functional as F
 
 from workbench.kernels.lanes.images import Images
@@ -23,7 +23,7 @@ def _only_inside(y: Images) -> bool:
 @pytest.mark.parametrize(("height", "width", "size"), [(28, 28, 2), (7, 9, 2), (7, 7, 3), (5, 5, 5), (4, 3, 1)])
 def test_max_pool(height: int, width: int, size: int, threads: int) -> None:
     x = _images(37, 5, height, width)
-    y = Images.zeros(3, 8, height // size, width // size, 1)
+    y = Images.zeros(groups(37), 8, height // size, width // size, 1)
     max_pool(entered(x, 2), y, size, 2, threads)
     expected = F.max_pool2d(torch.from_numpy(x), size).numpy()
     found = left(y, 37)
@@ -34,7 +34,7 @@ def test_max_pool(height: int, width: int, size: int, threads: int) -> None:
 def test_max_pool_keeps_nan() -> None:
     x = _images(16, 1, 4, 4)
     x[3, 0, 0, 0] = x[4, 0, 0, 1] = x[5, 0, 1, 0] = x[6, 0, 1, 1] = np.nan
-    y = Images.zeros(1, 1, 2, 2, 0)
+    y = Images.zeros(groups(16), 1, 2, 2, 0)
     max_pool(entered(x, 0), y, 2)
     expected = F.max_pool2d(torch.from_numpy(x), 2).numpy()
     np.testing.assert_array_equal(left(y, 16), expected)
@@ -45,7 +45,7 @@ def test_max_pool_keeps_nan() -> None:
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 7), (4, 8), (3, 1)])
 def test_mean(height: int, width: int, threads: int) -> None:
     x = _images(37, 5, height, width)
-    y = Images.zeros(3, 7, 1, 1, 1)
+    y = Images.zeros(groups(37), 7, 1, 1, 1)
     mean(entered(x, 1), y, 1, threads)
     found = left(y, 37)
     np.testing.assert_allclose(found[:, 1:6, 0, 0], x.mean((2, 3), np.float64), rtol=0, atol=1e-6)
@@ -56,7 +56,7 @@ def test_mean(height: int, width: int, threads: int) -> None:
 def test_combine(threads: int) -> None:
     x, other = _images(37, 4, 6, 5), _images(38, 4, 6, 5)[1:]
     inside, beside = entered(x, 1), entered(other, 0)
-    y = Images.zeros(3, 9, 6, 5, 2)
+    y = Images.zeros(groups(37), 9, 6, 5, 2)
     combine(inside, y, channel=5, threads=threads)
     combine(inside, y, beside, -0.5, 1, channel=1, threads=threads)
     found = left(y, 37)
@@ -70,7 +70,7 @@ def test_combine(threads: int) -> None:
 def test_combine_keeps_nan() -> None:
     x = _images(16, 1, 2, 2)
     x[3, 0, 1, 1] = np.nan
-    y = Images.zeros(1, 1, 2, 2, 0)
+    y = Images.zeros(groups(16), 1, 2, 2, 0)
     combine(entered(x, 1), y, low=0, high=1)
     np.testing.assert_array_equal(left(y, 16), np.clip(x, 0, 1))
 

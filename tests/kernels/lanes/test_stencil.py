@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from in_lanes import entered, left
+from in_lanes import entered, groups, left
 from torch.nn import functional as F
 
 from workbench.kernels.lanes import stencil
@@ -80,18 +80,18 @@ def test_planes_of_every_size(height: int, width: int) -> None:
     case = (3, 2, (3, 3), (1, 1), (1, 1), (1, 1), 1, (height, width), 33)
     weight, bias, x = _layer(case, 0.6)
     layer, inside = _made(case, weight, bias), entered(x, 1)
-    y = Images.zeros(3, 3, height, width, 0)
+    y = Images.zeros(groups(33), 3, height, width, 0)
     layer.run(inside, y, threads=2)
     expected, reach = _reference(case, weight, bias, x)
     assert (np.abs(left(y, 33) - expected) <= reach).all()
 
 
-@pytest.mark.parametrize("sums", [6, 28])
+@pytest.mark.parametrize("sums", [6, 14, 28])
 def test_blocks_cover_every_output_once(sums: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stencil, "most_sums", lambda: sums)
-    for height, width, groups in product((1, 2, 3, 7, 13, 28, 57), (1, 2, 5, 8, 29, 56), (1, 7, 63)):
-        spans, rows, columns = stencil._blocks.__wrapped__(height, width, groups)
-        for pieces, length in ((rows, groups if spans else height), (columns, width)):
+    for height, width, depth in product((1, 2, 3, 7, 13, 28, 57), (1, 2, 5, 8, 29, 56), (1, 7, 63)):
+        spans, rows, columns = stencil._blocks.__wrapped__(height, width, depth)
+        for pieces, length in ((rows, depth if spans else height), (columns, width)):
             covered = [first + i * size for first, size, count in pieces for i in range(count)]
             sizes = [size for _, size, count in pieces for _ in range(count)]
             assert covered == [sum(sizes[:i]) for i in range(len(sizes))] and sum(sizes) == length
@@ -106,7 +106,7 @@ def test_panels_do_not_change_a_sum(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stencil, "_PANEL", size)
         monkeypatch.setattr(stencil, "_LEAST", 1)
         layer = _made(case, weight, bias)
-        y = Images.zeros(1, layer.outputs, *layer.output_size, 0)
+        y = Images.zeros(groups(16), layer.outputs, *layer.output_size, 0)
         layer.run(inside, y, low=-1, high=2, threads=2)
         found.append(leave(y))
     assert layer.ends.size > 90 * layer.outputs  # panels of less than a channel
@@ -120,7 +120,7 @@ def test_what_is_added_and_the_limits() -> None:
     added = np.random.default_rng(1).standard_normal((112, 8, 7, 7), np.float32)
     expected, reach = _reference(case, weight, bias, x)
     expected = np.clip(expected + added, -0.5, 6)
-    y = Images.zeros(7, 13, 7, 7, 2)
+    y = Images.zeros(groups(112), 13, 7, 7, 2)
     layer.run(inside, y, 4, -0.5, 6, entered(added, 3), threads=2)
     found = left(y, 112)
     assert (np.abs(found[:, 4:12] - expected) <= reach + 1e-6).all()
@@ -134,7 +134,7 @@ def test_a_halo_stays_zero() -> None:
     case = CASES[3]
     weight, bias, x = _layer(case, 0.5)
     layer = _made(case, weight, bias, halo=3)
-    y = Images.zeros(1, 4, *layer.output_size, 2)
+    y = Images.zeros(groups(16), 4, *layer.output_size, 2)
     layer.run(entered(x, 3), y)
     expected, reach = _reference(case, weight, bias, x)
     assert (np.abs(left(y, 16) - expected) <= reach).all()
@@ -146,7 +146,7 @@ def test_nan_stays_nan_and_in_its_image() -> None:
     case = CASES[2]
     weight, bias, x = _layer(case, 1)
     layer = _made(case, weight, bias)
-    y = Images.zeros(7, 8, 7, 7, 0)
+    y = Images.zeros(groups(112), 8, 7, 7, 0)
     layer.run(entered(x, 1), y, low=0, high=1)
     before = left(y, 112)
     x[37, 3] = np.nan
@@ -160,7 +160,7 @@ def test_a_layer_without_bias_or_weights() -> None:
     case = CASES[1]
     weight, bias, x = _layer(case, 0.5)
     inside = entered(x, 1)
-    y, z = (Images.zeros(2, 5, 5, 6, 0) for _ in range(2))
+    y, z = (Images.zeros(groups(20), 5, 5, 6, 0) for _ in range(2))
     _made(case, weight, None).run(inside, y)
     _made(case, weight, np.zeros(5, np.float32)).run(inside, z)
     assert (leave(y) == leave(z)).all()
@@ -175,7 +175,7 @@ def test_what_does_not_fit_is_refused() -> None:
     case = CASES[1]
     weight, bias, x = _layer(case, 0.5)
     layer, inside = _made(case, weight, bias), entered(x, 1)
-    y = Images.zeros(2, 5, 5, 6, 0)
+    y = Images.zeros(groups(20), 5, 5, 6, 0)
     with pytest.raises(ValueError, match="halo of 0 is too small"):
         Stencil.of(weight, bias, (5, 6), 0, padding=(1, 1))
     with pytest.raises(ValueError, match="does not fit into an image of 1×6"):
@@ -189,10 +189,10 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="A bias for 5 outputs"):
         Stencil.of(weight, bias[1:], (5, 6), 0)
     with pytest.raises(ValueError, match="too large for places of 32 bits"):
-        Stencil.of(np.zeros((1, 3, 1, 1), np.float32), None, (9000, 9000), 0)
+        Stencil.of(np.zeros((1, 3, 1, 1), np.float32), None, (30000, 30000), 0)
     with pytest.raises(ValueError, match="is of images 3×5×6 with a halo of 1, not 3×5×6 with one of 2"):
         layer.run(entered(x, 2), y)
-    with pytest.raises(ValueError, match="do not fit into 2 of 5×5×6 from channel 1"):
+    with pytest.raises(ValueError, match=f"do not fit into {groups(20)} of 5×5×6 from channel 1"):
         layer.run(inside, y, 1)
-    with pytest.raises(ValueError, match="cannot be 2 of 4×5×6"):
-        layer.run(inside, y, beside=Images.zeros(2, 4, 5, 6, 0))
+    with pytest.raises(ValueError, match=f"cannot be {groups(20)} of 4×5×6"):
+        layer.run(inside, y, beside=Images.zeros(groups(20), 4, 5, 6, 0))

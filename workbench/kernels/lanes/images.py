@@ -1,4 +1,4 @@
-"""Images side by side in the lanes of a vector: 16 of them are worked on as if they were one.
+"""Images side by side in the lanes of a vector: as many as a register holds are worked on as if they were one.
 
 Each operation on one image becomes the same operation on vectors, whatever the width of a row, and a weight that is
 zero can be left out of a sum. A border of zeros around every plane, the halo, is the padding of convolutions.
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.kernels.compiler.jit import jit
-from workbench.kernels.lanes.vectors import transpose
+from workbench.kernels.lanes.vectors import LANES, transpose
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned_zeros
 from workbench.kernels.vector.lookups import item, scratch
@@ -21,16 +21,16 @@ from workbench.kernels.vector.registers import load, store
 
 Floats = NDArray[np.float32]
 
-LANES = 16
+_WAY = 2048  # bytes apart, and fewer places of the first cache than it has sets are used
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Image 16·g + lane is values[g, :, :, :, lane].
+    """Image LANES · g + lane is values[g, :, :, :, lane].
 
-    values: float32 [groups, channels, height + 2·halo, width + 2·halo, 16] in C order, best on a cache line (64 bytes).
-    halo: rows and columns on each side of a plane, all zero; no kernel writes them. Raises ValueError where these are
-    of another type or shape.
+    values: float32 [groups, channels, height + 2·halo, width + 2·halo, LANES] in C order, best on a cache line (64
+    bytes). halo: rows and columns on each side of a plane, all zero; no kernel writes them. Raises ValueError where
+    these are of another type or shape.
     """
 
     values: Floats
@@ -75,8 +75,18 @@ class Images:
         return int(self.values.nbytes)
 
 
+def border(height: int, width: int, least: int) -> int:
+    """The halo that planes of this size are best given: `least`, or one more where planes would else collide.
+
+    Planes that begin a multiple of a large power of two apart share a few places of the first cache, and a kernel that
+    reads the same rows of many channels finds none of them there.
+    """
+    plane = (height + 2 * least) * (width + 2 * least) * LANES * 4
+    return least + (plane % _WAY == 0)
+
+
 def enter(x: Floats, y: Images, threads: int = 1) -> None:
-    """Write image i of `x`, float32 [images, channels, height, width], to lane i % 16 of group i // 16 of `y`.
+    """Write image i of `x`, float32 [images, channels, height, width], to lane i % LANES of group i // LANES of `y`.
 
     Lanes beyond the last image stay as they are. Images whose channels come last in memory are read as they lie there.
     Raises ValueError where there are more images than lanes, or where their type or size is not that of `y`.
@@ -97,7 +107,7 @@ def enter(x: Floats, y: Images, threads: int = 1) -> None:
 
 
 def leave(x: Images) -> Floats:
-    """All lanes as images, float32 [groups · 16, channels · height · width], each in order (channel, row, column)."""
+    """All lanes as images, float32 [groups · LANES, channels · height · width]: in order channel, row, column."""
     places = _places((x.channels, x.height, x.width), x.halo, False)
     y = np.empty((x.groups * LANES, places.size), np.float32)
     _leave(x.values, places, y)
@@ -117,7 +127,7 @@ def _places(size: tuple[int, int, int], halo: int, channels_last: bool) -> NDArr
 
 @jit
 def _enter(x, images, places, blocks, y, start, stop):  # type: ignore[no-untyped-def]
-    """Blocks start..stop−1, each of 16 places of 16 images, of those of all groups."""
+    """Blocks start..stop−1, each of LANES places of LANES images, of those of all groups."""
     block = scratch(LANES * LANES)
     group_size = y.shape[1] * y.shape[2] * y.shape[3] * LANES
     flat = y.reshape(-1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.kernels.compiler.jit import jit
-from workbench.kernels.lanes.images import LANES, Images
-from workbench.kernels.lanes.vectors import clipped, larger
+from workbench.kernels.lanes.images import Images
+from workbench.kernels.lanes.vectors import LANES, clipped, larger
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.registers import load, splat, store
 

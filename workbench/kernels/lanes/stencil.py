@@ -1,6 +1,6 @@
 """Convolutions of images in lanes (see `images`) that cost as much as they have weights that are not zero.
 
-An output's weights are gone through one by one. Each is multiplied with the inputs of a whole block of outputs, 16
+An output's weights are gone through one by one. Each is multiplied with the inputs of a whole block of outputs, LANES
 images deep, whose sums stay in registers; so a weight costs one read for itself and one for its place, whatever the
 kernel's shape, its dilation or its groups: these are but other places.
 
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from workbench.kernels.compiler.generate import generated
 from workbench.kernels.compiler.jit import jit
-from workbench.kernels.lanes.images import LANES, Images
+from workbench.kernels.lanes.images import Images
 from workbench.kernels.lanes.stencil_source import WORK, most_sums, stencil_source
-from workbench.kernels.lanes.vectors import sum_block
+from workbench.kernels.lanes.vectors import LANES, sum_block
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned
 from workbench.kernels.vector.lookups import item
@@ -33,7 +33,9 @@ Pieces = list[tuple[int, int, int]]  # as of `_pieces`
 
 _PANEL = 1 << 15  # bytes of inputs that the first cache holds beside all else
 _LEAST = 16  # weights of an output, on average, that make a panel worth while
-_GROUPS = 8  # of images that a panel is cut for, where they make the rows of a block
+_GROUPS = (
+    8  # of images, at most, that make the rows of a block: they lie far apart, and a place of the first cache holds 8
+)
 _LATENCY = 8  # sums that must be under way at once, so that none waits for the one before it
 
 
@@ -277,7 +279,8 @@ def _blocks(height: int, width: int, groups: int) -> tuple[bool, Pieces, Pieces]
     for columns in range(1, min(width, most_sums()) + 1):
         column_pieces = _pieces(width, -(-width // columns))
         for spans, length, others in ((False, height, groups), (True, groups, height)):
-            row_pieces = _pieces(length, -(-length // min(length, most_sums() // columns)))
+            most = min(length, most_sums() // columns, _GROUPS if spans else length)
+            row_pieces = _pieces(length, -(-length // most))
             time = 0.0  # half-cycles a weight
             for _, rows, n in row_pieces:
                 for _, across, m in column_pieces:

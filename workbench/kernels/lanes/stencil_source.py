@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from workbench.kernels.compiler.features import wide
+from workbench.kernels.compiler.features import register_file
 
 WORK = 3  # what an output costs beside its weights, in weights: its bias, its bounds, and that it is stored
 
 
 def most_sums() -> int:
-    """Vectors of 16 sums that the registers hold beside an operand or two."""
-    return 28 if wide() else 6
+    """Vectors of sums that the registers hold beside an operand or two."""
+    registers = register_file().count
+    return registers - registers // 8
 
 
 def stencil_source(name: str, rows: int, columns: int, step: int) -> str:

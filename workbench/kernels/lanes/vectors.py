@@ -9,7 +9,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from workbench.kernels.compiler.features import register_file
 from workbench.kernels.vector.codegen import Vector, address_of, contiguous, in_every_lane, is_float
+
+LANES = register_file().floats  # images side by side: a vector of them is one register
 
 
 @intrinsic
@@ -45,9 +48,9 @@ def larger(typingctx, a, b):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def transpose(typingctx, source, first, distance, target):  # type: ignore[no-untyped-def]
-    """Write a block of 16 × 16 float32 transposed to the first 256 places of `target`.
+    """Write a block of LANES × LANES float32 transposed to the first places of `target`.
 
-    Row i of the block are the 16 elements of `source` from first + i · distance on.
+    Row i of the block are the LANES elements of `source` from first + i · distance on.
     """
     if not (contiguous(source) and contiguous(target) and source.dtype == target.dtype == types.float32):
         return None
@@ -57,9 +60,9 @@ def transpose(typingctx, source, first, distance, target):  # type: ignore[no-un
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         first = context.cast(builder, args[1], sig.args[1], types.intp)
         distance = context.cast(builder, args[2], sig.args[2], types.intp)
-        vector = ir.VectorType(ir.FloatType(), 16)
+        vector = ir.VectorType(ir.FloatType(), LANES)
         rows: list[Any] = []
-        for row in range(16):
+        for row in range(LANES):
             at = builder.add(first, builder.mul(distance, ir.Constant(distance.type, row)))
             rows.append(
                 builder.load(
@@ -67,18 +70,19 @@ def transpose(typingctx, source, first, distance, target):  # type: ignore[no-un
                 )
             )
             rows[-1].align = 4
-        for step in (1, 2, 4, 8):  # swaps bit `step` of the row's number with that of the column's
-            for row in range(16):
+        # Each step swaps one bit of the row's number with that of the column's.
+        for step in (2**bit for bit in range(LANES.bit_length() - 1)):
+            for row in range(LANES):
                 if row & step:
                     continue
                 a, b = rows[row], rows[row + step]
-                left = [j if not j & step else 16 + j - step for j in range(16)]
-                right = [j + step if not j & step else 16 + j for j in range(16)]
+                left = [j if not j & step else LANES + j - step for j in range(LANES)]
+                right = [j + step if not j & step else LANES + j for j in range(LANES)]
                 for place, chosen in ((row, left), (row + step, right)):
-                    mask = ir.Constant(ir.VectorType(ir.IntType(32), 16), chosen)
+                    mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), chosen)
                     rows[place] = builder.shuffle_vector(a, b, mask)
-        for row in range(16):
-            at = context.get_constant(types.intp, row * 16)
+        for row in range(LANES):
+            at = context.get_constant(types.intp, row * LANES)
             pointer = address_of(context, builder, sig.args[3], args[3], at)
             builder.store(rows[row], builder.bitcast(pointer, vector.as_pointer())).align = 4
         return context.get_dummy_value()
@@ -92,9 +96,9 @@ def sum_block(  # type: ignore[no-untyped-def]
 ):
     """Write a block of outputs: start + what `other` holds for it + Σ weights[i] · inputs, within low..high.
 
-    i runs from `first` to `last` − 1. The block is rows × columns vectors of 16 float32, which stay in registers until
-    y[to + r · yr + 16 · c] is written. Its inputs lie at x[at + places[i] + r · xr + step · c]. What is added
-    lies at other[add + r · br + 16 · c]; it is nothing where `add` is negative, and may be in `y`. A NaN stays
+    i runs from `first` to `last` − 1. The block is rows × columns vectors of LANES float32, which stay in registers
+    until y[to + r · yr + LANES · c] is written. Its inputs lie at x[at + places[i] + r · xr + step · c]. What is added
+    lies at other[add + r · br + LANES · c]; it is nothing where `add` is negative, and may be in `y`. A NaN stays
     one. rows, columns and step are constants; start, low and high float32.
 
     One intrinsic and not the several hundred that a block consists of, which would take twice as long to compile.
@@ -113,7 +117,7 @@ def sum_block(  # type: ignore[no-untyped-def]
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         of = dict(zip(names.split(), zip(args, sig.args, strict=True), strict=True))
-        vector = ir.VectorType(ir.FloatType(), 16)
+        vector = ir.VectorType(ir.FloatType(), LANES)
 
         def number(name):  # type: ignore[no-untyped-def]
             return context.cast(builder, *of[name], types.intp)
@@ -143,7 +147,7 @@ def sum_block(  # type: ignore[no-untyped-def]
 
         first, last, at, to, add = (number(name) for name in ("first", "last", "at", "to", "add"))
         xr, yr, br = (number(name) for name in ("xr", "yr", "br"))
-        begun = [in_every_lane(builder, of["start"][0], 16)] * (high_ * wide_)
+        begun = [in_every_lane(builder, of["start"][0], LANES)] * (high_ * wide_)
         entry = builder.block
         adding, summing, loop, over = (
             builder.append_basic_block(name) for name in ("adding", "summing", "loop", "over")
@@ -151,7 +155,7 @@ def sum_block(  # type: ignore[no-untyped-def]
         builder.cbranch(builder.icmp_signed(">=", add, ir.Constant(add.type, 0)), adding, summing)
 
         builder.position_at_end(adding)
-        added = [builder.fadd(begun[0], loaded(place)) for place in pointers("other", add, br, 16)]
+        added = [builder.fadd(begun[0], loaded(place)) for place in pointers("other", add, br, LANES)]
         builder.branch(summing)
 
         builder.position_at_end(summing)
@@ -162,13 +166,13 @@ def sum_block(  # type: ignore[no-untyped-def]
         i = builder.phi(first.type)
         sums = joined(begun, summing, begun, loop)
         weight = in_every_lane(
-            builder, builder.load(address_of(context, builder, of["weights"][1], of["weights"][0], i)), 16
+            builder, builder.load(address_of(context, builder, of["weights"][1], of["weights"][0], i)), LANES
         )
         place = builder.load(address_of(context, builder, of["places"][1], of["places"][0], i))
         place = builder.add(at, context.cast(builder, place, of["places"][1].dtype, types.intp))
         inputs = pointers("x", place, xr, step_)
         kind = ir.FunctionType(vector, [vector] * 3)
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.fmuladd.v16f32")
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
         after = [
             builder.call(function, [loaded(pointer), weight, before])
             for pointer, before in zip(inputs, sums, strict=True)
@@ -182,8 +186,8 @@ def sum_block(  # type: ignore[no-untyped-def]
 
         builder.position_at_end(over)
         done = joined(begun, summing, after, loop)
-        limits = [in_every_lane(builder, of[name][0], 16) for name in ("low", "high")]
-        for value, pointer in zip(done, pointers("y", to, yr, 16), strict=True):
+        limits = [in_every_lane(builder, of[name][0], LANES) for name in ("low", "high")]
+        for value, pointer in zip(done, pointers("y", to, yr, LANES), strict=True):
             builder.store(_clipped(builder, value, *limits), pointer).align = 4
         return context.get_dummy_value()
 
