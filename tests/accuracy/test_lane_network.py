@@ -12,6 +12,7 @@ import workbench
 from tests.zoo import loaded
 from workbench.accuracy.lane_network import LaneNetwork
 from workbench.accuracy.torch_network import TorchNetwork
+from workbench.kernels.lanes.vectors import LANES
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.weights.form import Form
@@ -67,7 +68,7 @@ def test_every_cut_gives_the_same_scores_bit_for_bit(name: str) -> None:
     with torch.inference_mode():
         for cut in range(1, len(network.sizes)):
             held = network.held(network.run(network.begin(x), 0, cut))
-            assert sum(one.nbytes for one in held) == 32 * network.sizes[cut]
+            assert sum(one.nbytes for one in held) == -(-20 // LANES) * LANES * network.sizes[cut]
             _scores(network, other)  # overwrites what is not held
             for _ in range(2):
                 assert torch.equal(network.run(held, cut)[0][: len(x)], whole), cut

@@ -25,11 +25,11 @@ from workbench.network.layer import Layer
 from workbench.network.model import Model
 from workbench.weights.form import Form
 
-_LARGE_BATCH = 512  # of networks whose activations stay near the processor even then; of others two groups a thread
-_BATCH = 32
-_CACHE = 2**22  # bytes that do
-_SINGLE = 2  # how much longer a product takes where a weight meets each image once, as in a linear layer
-_DENSEST = 0.72  # share of oneDNN's products, up to which leaving the others out is faster
+_LARGE_BATCH = 512  # images, of networks whose activations stay near the processor even then
+_LEAST_GROUPS = 2  # of images that each thread gets
+_NEAR = 3 * 2**19  # bytes of activations a thread that stay near it
+_SINGLE = 1.25  # how much longer a product takes where a weight meets each image once, as in a linear layer
+_DENSEST = 0.72 if LANES == 16 else 0.8  # share of oneDNN's products, up to which leaving the others out is faster
 
 
 class LaneNetwork:
@@ -45,8 +45,9 @@ class LaneNetwork:
         self._numbers = {step.layer: number for number, step in enumerate(self._plan.steps) if step.layer}
         self.first_use = {path: number + 1 for path, number in self._numbers.items()}
         self.sizes = [example[0].nbytes] + [sum(one.nbytes for one in self._live(cut)) for cut in self._cuts()]
-        few = max(self.sizes) * _LARGE_BATCH <= _CACHE
-        self.batch = _LARGE_BATCH if few else _BATCH * torch.get_num_threads()
+        threads = torch.get_num_threads()
+        near = min(_NEAR // (max(self.sizes) * LANES), _LARGE_BATCH // (LANES * threads))
+        self.batch = max(near, _LEAST_GROUPS) * LANES * threads
         self._filled: dict[int, tuple[Stencil, ...]] = {}
         self._between: dict[tuple[int, int], Images] = {}  # what the factors but the last give
         self._buffers: dict[Value, Images] = {}
@@ -75,7 +76,7 @@ class LaneNetwork:
     def suits(self, forms: Mapping[str, Form]) -> bool:
         if any(form.entering is not None for form in forms.values()):
             return False
-        done = whole = 0
+        done = whole = 0.0
         for number, step in enumerate(self._plan.steps):
             if not step.layer:
                 continue
