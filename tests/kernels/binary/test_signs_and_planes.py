@@ -6,7 +6,8 @@ from tests import naive
 from workbench.kernels.binary import convolution as binary_conv
 from workbench.kernels.binary import planes as binary_planes
 from workbench.kernels.binary import signs as binary
-from workbench.kernels.binary.mismatches import LANES, ROWS
+from workbench.kernels.binary.mismatches import ROWS
+from workbench.kernels.binary.words import LANES
 
 # rows, depth, outputs: around the words, the pairs of words, the tiles of outputs and the blocks of rows
 SHAPES = [
@@ -65,6 +66,11 @@ def test_signs_that_are_all_alike(sign: float) -> None:
     x, w = np.full((7, 100), sign, np.float32), np.full((40, 100), -sign, np.float32)
     assert np.all(binary.gemm_binary(binary.pack_signs(x), binary.pack_sign_weights(w)) == -100)
     assert np.all(binary.gemm_binary(binary.pack_signs(w), binary.pack_sign_weights(w)) == 100)
+
+
+def test_more_differences_than_16_bits_can_count() -> None:
+    x, w = np.ones((3, 70_000), np.float32), np.full((2, 70_000), -1, np.float32)
+    assert np.all(binary.gemm_binary(binary.pack_signs(x), binary.pack_sign_weights(w)) == -70_000)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

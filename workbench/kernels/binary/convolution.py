@@ -14,7 +14,8 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from workbench.kernels.binary.signs import Floats, SignWeights, Words, multiply, output, pack_run, words_for
+from workbench.kernels.binary.signs import Floats, SignWeights, Words, multiply, output, pack_run
+from workbench.kernels.binary.words import BY_LOOK_UP, words_for
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.codegen import Vector
@@ -63,7 +64,7 @@ def conv_binary(
 def pack_images(x: Floats, padding: Pair = (0, 0), threads: int = 1) -> Words:
     """Signs of `x` [images, channels, height, width], as words [images, height + 2p, width + 2q, W].
 
-    The padding (p, q) is zero. The words of a pixel are those of a row in `binary.SignRows`.
+    The padding (p, q) is zero. The words of a pixel are those of a row in `signs.SignRows`.
     """
     images, channels, height, width = x.shape
     down, right = padding
@@ -159,14 +160,16 @@ def _pack_channels_first(x, words, start, stop):  # type: ignore[no-untyped-def]
         image, word = unit // pairs, unit % pairs * 2
         here = image * channels + 32 * word
         _sign_bits(flat, here * pixels, min(channels - 32 * word, 32), first)
-        if across > 1:
+        both = word + 1 < across
+        if both:
             _sign_bits(flat, (here + 32) * pixels, min(channels - 32 * word - 32, 32), second)
         for row in range(height):
             for column in range(width):
                 pixel = row * width + column
                 words[image, row, column, word] = first[pixel]
-                if across > 1:
-                    words[image, row, column, word + 1] = first[pixel] ^ second[pixel]
+                if both:
+                    other = second[pixel] if BY_LOOK_UP else first[pixel] ^ second[pixel]
+                    words[image, row, column, word + 1] = other
 
 
 @jit

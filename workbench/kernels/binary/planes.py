@@ -20,12 +20,10 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from workbench.kernels.binary.convolution import Pair, as_pair, runs_of, windows
-from workbench.kernels.binary.mismatches import LANES, ROWS, add_mismatches
-from workbench.kernels.binary.signs import Words, row_places, tiled, words_for
+from workbench.kernels.binary.signs import Tiles, Words, row_places
+from workbench.kernels.binary.words import BY_LOOK_UP, LANES, multiply_planes, paired, tiled, words_for
 from workbench.kernels.compiler.jit import jit
-from workbench.kernels.threads.shares import split
-from workbench.kernels.vector.aligned import aligned, aligned_zeros
-from workbench.kernels.vector.registers import load, store, view
+from workbench.kernels.vector.aligned import aligned, aligned_zeros, as_aligned
 
 Codes = NDArray[np.uint8]
 Sums = NDArray[np.int32]
@@ -35,7 +33,7 @@ Sums = NDArray[np.int32]
 class PlaneRows:
     """Codes of a matrix [rows, depth]: words uint32 [bits, rows, W], one plane after another, and sums int32 [rows].
 
-    Bit i of word k of plane p is bit p of code 32k + i; words come in pairs as in `binary.SignRows`.
+    Bit i of word k of plane p is bit p of code 32k + i; words are paired as in `signs.SignRows`.
     """
 
     words: Words
@@ -45,12 +43,13 @@ class PlaneRows:
 
 @dataclass(frozen=True, eq=False)
 class PlaneWeights:
-    """Codes of a weight tensor [outputs, ...]: words uint32 [tiles, bits, W, 32], and sums int32 [32 · tiles].
+    """Codes of a weight tensor [outputs, ...]: words [tiles, bits, ...], each plane's as `words.tiled` lays
+    them, and sums int32 [LANES · tiles].
 
     The words of a convolution are those of one kernel position after another; kernel is (1, 1) for a matrix.
     """
 
-    words: Words
+    words: Tiles
     sums: Sums
     outputs: int
     depth: int
@@ -82,12 +81,10 @@ def pack_plane_weights(codes: Codes, bits: int) -> PlaneWeights:
         raise ValueError(f"Weights of shape {list(codes.shape)} make no product.")
     by_position = np.ascontiguousarray(np.moveaxis(codes.reshape(outputs, depth, positions), 1, 2))
     planes = pack_planes(by_position.reshape(-1, depth), bits).words
-    width = planes.shape[2]
-    by_output = planes.reshape(bits, outputs, positions * width).transpose(1, 0, 2).reshape(outputs, -1)
-    words = tiled(by_output)
+    words = as_aligned(np.stack([tiled(plane.reshape(outputs, -1)) for plane in planes], axis=1))
     sums = aligned_zeros(len(words) * LANES, np.int32)
     sums[:outputs] = codes.reshape(outputs, -1).sum(axis=1, dtype=np.int64)
-    return PlaneWeights(words.reshape(len(words), bits, positions * width, LANES), sums, outputs, depth, kernel)
+    return PlaneWeights(words, sums, outputs, depth, kernel)
 
 
 def gemm_planes(x: PlaneRows, weights: PlaneWeights, threads: int = 1, out: Sums | None = None) -> Sums:
@@ -146,21 +143,19 @@ def _product(
     threads: int,
     out: Sums | None = None,
 ) -> Sums:
-    """runs: [planes, stretches of words], see `_mismatches.sign_products`."""
+    """runs: [planes, stretches of words], see `mismatches.sign_products`."""
     largest = weights.depth * weights.kernel[0] * weights.kernel[1] * (2 ** len(x) - 1) * (2**weights.bits - 1)
     if largest >= 2**31:
         raise ValueError(f"A sum of products of up to {largest} does not fit into 32 bits.")
     y = aligned((len(places), weights.outputs), np.int32) if out is None else out
     if y.shape != (len(places), weights.outputs) or y.dtype != np.int32 or not y.flags.c_contiguous:
         raise ValueError(f"The product is int32 {(len(places), weights.outputs)} in C order; the array for it is not.")
-    words = weights.words.shape[2] // runs.shape[1]
-    paired = words_for(weights.depth) > 1
-    units = -(-len(places) // ROWS) * len(weights.words)
-    length = words // 2 if paired else words
-    arguments = (x.reshape(-1), places, np.ascontiguousarray(runs), length, paired, weights.words.reshape(-1))
+    width = words_for(weights.depth)
+    length = width * weights.kernel[0] * weights.kernel[1] // runs.shape[1]
     x_parts = sums.astype(np.uint32) * np.uint32(2**weights.bits - 1)
     w_parts = weights.sums.astype(np.uint32) * np.uint32(2 ** len(x) - 1)
-    split(_multiply_planes, units, threads, *arguments, weights.bits, x_parts, w_parts, y.reshape(-1), weights.outputs)
+    arguments = (x.reshape(-1), places, np.ascontiguousarray(runs), length, paired(width), weights.words)
+    multiply_planes(*arguments, x_parts, w_parts, y, weights.outputs, threads)
     return y
 
 
@@ -212,8 +207,9 @@ def _pack_planes(codes, words, sums):  # type: ignore[no-untyped-def]
                 for i in range(depth - 32 * word):
                     bits |= np.uint32((codes[row, 32 * word + i] >> plane & 1) << i)
                 here[word] = bits
-            for word in range(1, here.size, 2):
-                here[word] ^= here[word - 1]
+            if not BY_LOOK_UP:
+                for word in range(1, here.size, 2):
+                    here[word] ^= here[word - 1]
 
 
 @jit
@@ -226,46 +222,3 @@ def _window_sums(sums, places, runs, words, across, found):  # type: ignore[no-u
             for pixel in range(first, first + across):
                 total += sums[pixel]
         found[row] = total
-
-
-@jit
-def _multiply_planes(  # type: ignore[no-untyped-def]
-    x, places, runs, length, paired, w, w_planes, x_parts, w_parts, y, outputs, start, stop
-):
-    """Units start..stop of the product, a unit being ROWS rows and 32 outputs.
-
-    The last rows are taken together with some of those before them, which are then computed twice.
-    """
-    rows = len(places)
-    tiles = (outputs + LANES - 1) // LANES
-    x_planes = len(runs)
-    plane_words = runs.shape[1] * length * (2 if paired else 1) * LANES
-    totals = np.empty(ROWS * LANES, np.uint32)
-    for unit in range(start, stop):
-        block, tile = unit // tiles, unit % tiles
-        several = rows >= ROWS
-        first = max(min(block * ROWS, rows - ROWS), 0)
-        for row in range(first, first + 1 if several else rows):
-            totals[:] = np.uint32(0)
-            for m in range(x_planes):
-                for n in range(w_planes):
-                    at = (tile * w_planes + n) * plane_words
-                    if several and paired:
-                        add_mismatches(x, places, row, runs[m], length, w, at, m + n, totals, ROWS, 1)
-                    elif several:
-                        add_mismatches(x, places, row, runs[m], length, w, at, m + n, totals, ROWS, 0)
-                    elif paired:
-                        add_mismatches(x, places, row, runs[m], length, w, at, m + n, totals, 1, 1)
-                    else:
-                        add_mismatches(x, places, row, runs[m], length, w, at, m + n, totals, 1, 0)
-            column = tile * LANES
-            for r in range(ROWS if several else 1):
-                to = (row + r) * outputs + column
-                if column + LANES <= outputs:
-                    both = load(w_parts, column, LANES) + x_parts[row + r]
-                    found = (both - load(totals, r * LANES, LANES)) >> 1
-                    store(y, to, view(found, np.int32))
-                else:
-                    for lane in range(outputs - column):
-                        both = np.int64(x_parts[row + r]) + np.int64(w_parts[column + lane])
-                        y[to + lane] = (both - np.int64(totals[r * LANES + lane])) >> 1

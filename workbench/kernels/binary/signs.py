@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -15,16 +16,15 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from workbench.kernels.binary.mismatches import LANES, ROWS, sign_products
+from workbench.kernels.binary.words import BY_LOOK_UP, LANES, multiply_signs, paired, tiled, words_for
 from workbench.kernels.compiler.jit import jit
-from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned, aligned_zeros
 
 Floats = NDArray[np.float32]
 Words = NDArray[np.uint32]
+Tiles = NDArray[Any]
 
 _ONE_RUN = np.zeros(1, np.int64)
-_PANEL = 2**16  # words of the weights that stay in the second cache
 _MOST = 2**24  # signs in a product; float32 holds whole numbers up to here
 
 
@@ -33,7 +33,7 @@ class SignRows:
     """Signs of a matrix [rows, depth], packed along its rows.
 
     words: uint32 [rows, W], W = `words_for(depth)`; bit i of word k is sign 32k + i, set for +1, unused bits zero.
-    Words come in pairs (a, a ^ b), see `_mismatches`; a row of one word is stored as it is.
+    Words that are `paired` are stored as (a, a ^ b).
     """
 
     words: Words
@@ -44,14 +44,15 @@ class SignRows:
 class SignWeights:
     """Signs of a weight tensor [outputs, ...], one scale and one bias per output.
 
-    words: uint32 [tiles, W, 32], tiles of 32 outputs side by side, each output's words as in `SignRows`; outputs
-    beyond the last are zero. scale, bias: float32 [32 · tiles]. kernel: (height, width) of a convolution, whose words
-    are those of one position after another, each with the input channels packed by themselves; (1, 1) for a matrix.
-    depth: input channels, or columns of the matrix. plus: int32 [height · width, 32 · tiles], how many signs at a
+    words: tiles of LANES outputs side by side as `words.tiled` lays them, each output's words as in `SignRows`; outputs
+    beyond the last are zero. scale, bias: float32 [LANES · tiles]. kernel: (height, width) of a convolution, whose
+    words are those of one position after another, each with the input channels packed by themselves; (1, 1) for a
+    matrix.
+    depth: input channels, or columns of the matrix. plus: int32 [height · width, LANES · tiles], how many signs at a
     position are +1.
     """
 
-    words: Words
+    words: Tiles
     outputs: int
     depth: int
     kernel: tuple[int, int]
@@ -63,11 +64,6 @@ class SignWeights:
     def nbytes(self) -> int:
         """Bytes held for the signs and scales."""
         return sum(one.nbytes for one in (self.words, self.scale, self.bias, self.plus))
-
-
-def words_for(depth: int) -> int:
-    """Words that `depth` signs take: an even number, but one for up to 32 signs."""
-    return 1 if depth <= 32 else 2 * -(-depth // 64)
 
 
 def pack_signs(values: Floats) -> SignRows:
@@ -122,7 +118,7 @@ def gemm_binary(x: SignRows, weights: SignWeights, threads: int = 1, out: Floats
 
 @lru_cache(maxsize=64)
 def row_places(rows: int, width: int) -> NDArray[np.int64]:
-    """Where rows of `width` words begin, all with the same bases; see `_mismatches.sign_products`."""
+    """Where rows of `width` words begin, all with the same bases; see `mismatches.sign_products`."""
     places = np.zeros((rows, 2), np.int64)
     places[:, 0] = np.arange(rows) * width
     return places
@@ -151,23 +147,11 @@ def multiply(
     y: Floats,
     threads: int,
 ) -> None:
-    """y [rows, outputs] of the rows of words at `places`, see `_mismatches.sign_products`; nothing is checked."""
-    words = weights.words.shape[1] // runs.size
-    paired = words_for(weights.depth) > 1
-    units = -(-len(places) // ROWS) * len(weights.words)
-    arguments = (x, places, runs, words // 2 if paired else words, paired, weights.words.reshape(-1), bases)
-    split(_multiply, units, threads, *arguments, weights.scale, weights.bias, y.reshape(-1), weights.outputs)
-
-
-def tiled(rows: Words) -> Words:
-    """Words [outputs, W] as aligned tiles [tiles, W, 32]."""
-    outputs, width = rows.shape
-    tiles = -(-outputs // LANES)
-    padded = np.zeros((tiles * LANES, width), np.uint32)
-    padded[:outputs] = rows
-    words = aligned((tiles, width, LANES), np.uint32)
-    words[...] = padded.reshape(tiles, LANES, width).transpose(0, 2, 1)
-    return words
+    """y [rows, outputs] of the rows of words at `places`, see `mismatches.sign_products`; nothing is checked."""
+    width = words_for(weights.depth)
+    length = width * weights.kernel[0] * weights.kernel[1] // runs.size
+    arguments = (x, places, runs, length, paired(width), weights.words, bases, weights.scale, weights.bias)
+    multiply_signs(*arguments, y, weights.outputs, threads)
 
 
 def _check_floats(name: str, values: Floats, dimensions: int) -> None:
@@ -218,68 +202,6 @@ def pack_run(values, start, depth, words):  # type: ignore[no-untyped-def]
             if values[start + 32 * word + i] >= 0:
                 bits |= np.uint32(1 << i)
         words[word] = bits
-    for word in range(1, words.size, 2):
-        words[word] ^= words[word - 1]
-
-
-@jit
-def _multiply(  # type: ignore[no-untyped-def]
-    x, places, runs, length, paired, w, bases, scale, bias, y, outputs, start, stop
-):
-    """Units start..stop of the product, a unit being ROWS rows and 32 outputs.
-
-    Their order: panels of outputs whose weights stay in cache, in each the rows, for each the outputs, so that results
-    are written one after another. The last rows are taken together with some of those before them, which are then
-    computed twice.
-    """
-    rows = len(places)
-    row_words = runs.size * length * (2 if paired else 1)
-    blocks = (rows + ROWS - 1) // ROWS
-    tiles = (outputs + LANES - 1) // LANES
-    panel = min(tiles, max(1, _PANEL // (LANES * row_words)))
-    edge = np.empty(ROWS * LANES, np.float32)
-    unit = start
-    while unit < stop:
-        before = unit // (panel * blocks) * panel  # tiles in the panels before this one
-        here = min(panel, tiles - before)
-        block, tile = (unit - before * blocks) // here, (unit - before * blocks) % here
-        end = min(here, tile + stop - unit)
-        unit += end - tile
-        first, last = before + tile, before + end
-        row = max(min(block * ROWS, rows - ROWS), 0)
-        whole = min(last, outputs // LANES)
-        _tiles(x, places, row, runs, length, paired, w, bases, scale, bias, first, whole, y, row * outputs, outputs)
-        if whole < last:  # the last tile has outputs to spare
-            column = whole * LANES
-            _tiles(x, places, row, runs, length, paired, w, bases, scale, bias, whole, last, edge, -column, LANES)
-            for r in range(min(rows, ROWS)):
-                for lane in range(outputs - column):
-                    y[(row + r) * outputs + column + lane] = edge[r * LANES + lane]
-
-
-@jit
-def _tiles(  # type: ignore[no-untyped-def]
-    x, places, row, runs, length, paired, w, bases, scale, bias, first, last, y, to, stride
-):
-    """Up to ROWS rows from `row` on and tiles first..last of outputs; the first row is written from `to` on."""
-    tile_words = runs.size * length * (2 if paired else 1) * LANES
-    rows = len(places)
-    if rows < ROWS:
-        for tile in range(first, last):
-            column, at = tile * LANES, tile * tile_words
-            for r in range(rows):
-                out = to + r * stride + column
-                if paired:
-                    sign_products(x, places, r, runs, length, w, at, bases, scale, bias, column, y, out, stride, 1, 1)
-                else:
-                    sign_products(x, places, r, runs, length, w, at, bases, scale, bias, column, y, out, stride, 1, 0)
-    elif paired:
-        for tile in range(first, last):
-            column, at = tile * LANES, tile * tile_words
-            out = to + column
-            sign_products(x, places, row, runs, length, w, at, bases, scale, bias, column, y, out, stride, ROWS, 1)
-    else:
-        for tile in range(first, last):
-            column, at = tile * LANES, tile * tile_words
-            out = to + column
-            sign_products(x, places, row, runs, length, w, at, bases, scale, bias, column, y, out, stride, ROWS, 0)
+    if not BY_LOOK_UP:
+        for word in range(1, words.size, 2):
+            words[word] ^= words[word - 1]
