@@ -9,10 +9,8 @@ since whatever else the machine does meanwhile can only hide what it can do.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -23,6 +21,7 @@ from workbench.cache import fingerprint
 from workbench.errors import Stopped
 from workbench.kernels.compiler.features import features
 from workbench.kernels.memory.reading import read
+from workbench.machine import processor
 from workbench.store import Store
 
 CATALOGUE = {"ME-12": "the roof that the intensity is held against"}
@@ -102,16 +101,6 @@ def _better(one: Machine, other: Machine) -> Machine:
     pairs = zip(one.bandwidths, other.bandwidths, strict=True)
     bandwidths = tuple(max(pair, key=lambda found: found.bytes_per_second) for pair in pairs)
     return replace(one, macs_per_second=max(one.macs_per_second, other.macs_per_second), bandwidths=bandwidths)
-
-
-def processor() -> str:
-    """Its name, as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
 
 
 def _best(run: Callable[[], Any], cancelled: Callable[[], bool]) -> float:
