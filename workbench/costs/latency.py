@@ -33,8 +33,8 @@ from workbench.models.exits import passing
 from workbench.network import verdicts
 from workbench.network.declined import Declined
 from workbench.network.geometry import Use
+from workbench.network.interleaved import interleaved
 from workbench.network.packed import PackedConv2d, PackedLinear
-from workbench.network.turns import turns
 from workbench.report.figures import Figure, Latency
 from workbench.report.layers import RunsDense
 from workbench.weights.encoding import Convolution, Kernel
@@ -176,7 +176,7 @@ def _run(module: nn.Module, calls: list[torch.Tensor]) -> None:
 def _interleaved(candidates: tuple[Callable[[], Any], ...], seconds: float) -> tuple[Latency, ...]:
     """Median and quartiles of each candidate."""
     times: list[tuple[float, ...]] = []
-    with turns(candidates) as take:
+    with interleaved(candidates) as take:
         end = perf_counter() + seconds
         while len(times) < _FEWEST or perf_counter() < end:
             times.append(take())

@@ -28,7 +28,7 @@ from workbench.files import write
 from workbench.kernels.compiler.features import features, named_processor
 from workbench.kernels.compiler.jit import kernel_folder, private_folder, sources_digest
 from workbench.machine import processor
-from workbench.network.turns import turns
+from workbench.network.interleaved import interleaved
 
 SLOWER = 1.05  # times as long as dense torch: what such measurements repeat within
 _SECONDS = 5e-3  # of a measurement
@@ -140,7 +140,7 @@ def unjudged(family: str, measure: Callable[[], Verdict]) -> Verdict | None:
 def timed(kernel: Callable[[], Any], dense: Callable[[], Any]) -> Verdict:
     """A verdict on two products of the same numbers."""
     taken: list[tuple[float, ...]] = []
-    with torch.inference_mode(), turns((kernel, dense)) as take:
+    with torch.inference_mode(), interleaved((kernel, dense)) as take:
         end = perf_counter() + _SECONDS
         while not (perf_counter() > end and _enough(taken)):
             taken.append(take())

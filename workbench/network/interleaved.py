@@ -10,7 +10,7 @@ from typing import Any
 
 
 @contextmanager
-def turns(candidates: Sequence[Callable[[], Any]]) -> Iterator[Callable[[], tuple[float, ...]]]:
+def interleaved(candidates: Sequence[Callable[[], Any]]) -> Iterator[Callable[[], tuple[float, ...]]]:
     """A function that calls each candidate once, in turn, and gives the seconds of each.
 
     Before that each is called twice, which compiles what must be compiled and fills caches. Garbage is not collected
