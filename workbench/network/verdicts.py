@@ -1,9 +1,11 @@
-"""Which kernels are slower on this machine than dense torch: measured once for each family of products, and kept.
+"""Which kernels are slower on this machine than dense torch: measured for each family of products, and kept.
 
 A family is what takes about as long (`network/families.py`). Its verdict is measured when a network that needs it is
-packed, in a few milliseconds, with torch's own layer of the decoded weights taking turns in the same process. It is
-kept in a file of the user's own, for the processor and the versions that it was measured with: whatever of that
-changes makes a verdict anew, and so does a file that is damaged, or that somebody else could have written.
+packed, in a few milliseconds, with torch's own layer of the decoded weights taking turns in the same process. Both are
+the best that was seen, since whatever else the machine does meanwhile can only hide what it can do; the next processes
+look once more, until there are three. It is kept in a file of the user's own, for the processor and the versions that
+it was measured with: whatever of that changes makes a verdict anew, and so does a file that is damaged, or that
+somebody else could have written.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -32,7 +33,8 @@ from workbench.network.interleaved import interleaved
 
 SLOWER = 1.05  # times as long as dense torch: what such measurements repeat within
 _SECONDS = 5e-3  # of a measurement
-_FEWEST = 5  # rounds of one whatever that takes, or two where one side takes twice as long as the other and more
+_FEWEST = 5  # rounds of one whatever that takes, or three where one side takes twice as long as the other and more
+_PROCESSES = 3  # that measure, one after another
 _FILE = "verdicts.json"
 _LARGEST_FILE = 2**22  # bytes
 _MOST_MACHINES, _MOST_FAMILIES = 8, 1024  # that are kept; the oldest go first
@@ -40,10 +42,11 @@ _MOST_MACHINES, _MOST_FAMILIES = 8, 1024  # that are kept; the oldest go first
 
 @dataclass(frozen=True)
 class Verdict:
-    """Median seconds of a product by a kernel, and by dense torch in its place."""
+    """The fewest seconds of a product by a kernel, and by dense torch in its place. measured: by how many processes."""
 
     kernel: float
     dense: float
+    measured: int = 1
 
     @property
     def times(self) -> float:
@@ -54,6 +57,10 @@ class Verdict:
     def slower(self) -> bool:
         """Whether the kernel is slower, beyond what measurements repeat within."""
         return self.times > SLOWER
+
+    def again(self, other: Verdict) -> Verdict:
+        """With what was measured later."""
+        return Verdict(min(self.kernel, other.kernel), min(self.dense, other.dense), self.measured + other.measured)
 
 
 class Verdicts:
@@ -66,16 +73,26 @@ class Verdicts:
         self._path = None if folder is None else folder / _FILE
         self._machine = machine
         self._found: dict[str, Verdict] = _read(self._path).get(machine, {})
+        self._own: set[str] = set()  # those that this process measured
         self._new = False
         self._lock = Lock()
 
     def find(self, family: str) -> Verdict | None:
         return self._found.get(family)
 
-    def add(self, family: str, verdict: Verdict) -> None:
+    def wants(self, family: str) -> bool:
+        """Whether this process is to measure it."""
+        found = self._found.get(family)
+        return found is None or (found.measured < _PROCESSES and family not in self._own)
+
+    def add(self, family: str, verdict: Verdict) -> Verdict:
+        """What is known now, with `verdict` of this process."""
         with self._lock:
-            self._found[family] = verdict
+            before = self._found.get(family)
+            self._found[family] = verdict if before is None else before.again(verdict)
+            self._own.add(family)
             self._new = True
+            return self._found[family]
 
     def save(self) -> None:
         """Write down what is new beside what others wrote; what cannot be written is measured again."""
@@ -86,7 +103,7 @@ class Verdicts:
             known = machines.pop(self._machine, {})  # the last one that was written stands last
             machines[self._machine] = dict(list({**known, **self._found}.items())[-_MOST_FAMILIES:])
             content = {
-                machine: {family: [one.kernel, one.dense] for family, one in families.items()}
+                machine: {family: [one.kernel, one.dense, one.measured] for family, one in families.items()}
                 for machine, families in list(machines.items())[-_MOST_MACHINES:]
             }
             with contextlib.suppress(OSError):
@@ -116,15 +133,14 @@ def measured(
     family: str, measure: Callable[[], Verdict], cancelled: Callable[[], bool] = lambda: False
 ) -> Verdict | None:
     """The verdict that is kept, or one measured now. Raises Stopped where `cancelled` says so before or after that."""
-    found = here().find(family)
-    if found is None:
-        if cancelled():
-            raise Stopped
-        found = measure()
-        if cancelled():  # what is waited for may have disturbed it
-            raise Stopped
-        here().add(family, found)
-    return found
+    if not here().wants(family):
+        return here().find(family)
+    if cancelled():
+        raise Stopped
+    found = measure()
+    if cancelled():  # what is waited for may have disturbed it
+        raise Stopped
+    return here().add(family, found)
 
 
 def known(family: str, measure: Callable[[], Verdict]) -> Verdict | None:
@@ -144,12 +160,14 @@ def timed(kernel: Callable[[], Any], dense: Callable[[], Any]) -> Verdict:
         end = perf_counter() + _SECONDS
         while not (perf_counter() > end and _enough(taken)):
             taken.append(take())
-    return Verdict(*(statistics.median(side) for side in zip(*taken, strict=True)))
+    return Verdict(*(min(side) for side in zip(*taken, strict=True)))
 
 
 def _enough(taken: list[tuple[float, ...]]) -> bool:
-    clear = all(one > 2 * other for one, other in taken) or all(2 * one < other for one, other in taken)
-    return len(taken) >= (2 if clear else _FEWEST)
+    if len(taken) in range(3, _FEWEST):
+        kernel, dense = (min(side) for side in zip(*taken, strict=True))
+        return not 0.5 < kernel / dense < 2
+    return len(taken) >= _FEWEST
 
 
 def _read(path: Path | None) -> dict[str, dict[str, Verdict]]:
@@ -167,12 +185,10 @@ def _read(path: Path | None) -> dict[str, dict[str, Verdict]]:
 
 
 def _verdicts(families: dict[str, Any]) -> dict[str, Verdict]:
-    return {family: Verdict(*seconds) for family, seconds in families.items() if _two_times(seconds)}
+    return {family: Verdict(*facts) for family, facts in families.items() if _sound(facts)}
 
 
-def _two_times(found: Any) -> bool:
-    return (
-        isinstance(found, list)
-        and len(found) == 2
-        and all(isinstance(one, float) and math.isfinite(one) and one > 0 for one in found)
-    )
+def _sound(facts: Any) -> bool:
+    if not isinstance(facts, list) or [type(one) for one in facts] != [float, float, int]:
+        return False
+    return all(math.isfinite(one) and one > 0 for one in facts)
