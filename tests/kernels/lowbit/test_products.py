@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests import naive
-from workbench.kernels.lowbit import floating
+from workbench.kernels.compiler.features import has, wide
+from workbench.kernels.lowbit import fixed, floating, tables
 from workbench.kernels.lowbit import products as lowbit
 
 ACCURACY = 1e-6  # of the sum of all magnitudes, the zero point's share included; float32 is about as good
@@ -65,6 +66,34 @@ def test_weights_on_a_grid(bits: int, grid: str) -> None:
 def test_weights_in_a_codebook(bits: int) -> None:
     for shape in SHAPES:
         _all_products_agree(*_codebook(shape, bits))
+
+
+@pytest.mark.skipif(not has("avx2"), reason="needs products of bytes")
+@pytest.mark.parametrize("bits", range(1, 7))
+def test_one_vector_in_digits(bits: int) -> None:
+    """The largest codes and the digits of largest magnitude, -128 twice, which are summed in 16 bits."""
+    weights, values, reach = _grid((70, 331), bits, "group 32")
+    codes, one = np.full((70, 331), 2**bits - 1, np.uint8), np.ones(1, np.float32)
+    top, largest = lowbit.affine(codes, bits, one, one - 1), codes.astype(np.float32)
+    x = np.full(331, (127 * 256**2 - 128 * 256 - 128) / 8355000, np.float32)
+    x[::64] = 1
+    for made in ((weights, values, reach), (top, largest, largest)):
+        y = np.empty((1, 70), np.float32)
+        fixed.gemv(made[0], x[None], np.zeros(70, np.float32), y, 1)
+        _agree(y, x[None], *made[1:])
+
+
+@pytest.mark.skipif(not has("avx2") or wide(), reason="needs the tables of AVX2")
+@pytest.mark.parametrize("bits", range(1, 5))
+def test_one_vector_by_tables_of_products(bits: int) -> None:
+    x = np.random.default_rng(3).standard_normal((2, 331)).astype(np.float32)
+    x[1, :] = x[1, 0]  # all as large as the largest
+    for shape in ((37, 331), (256, 130)):
+        weights, values, reach = _codebook(shape, bits)
+        for row in x[:, : shape[1]]:
+            y = np.empty((1, shape[0]), np.float32)
+            tables.gemv(weights, np.ascontiguousarray(row)[None], np.zeros(shape[0], np.float32), y, 1)
+            _agree(y, row[None], values, reach)
 
 
 @pytest.mark.parametrize("bits", [1, 4, 8])

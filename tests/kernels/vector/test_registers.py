@@ -7,13 +7,11 @@ from workbench.kernels.compiler.jit import jit
 from workbench.kernels.vector.aligned import aligned, as_aligned
 from workbench.kernels.vector.registers import (
     convert,
-    dot_u8_i8,
     fma,
     gather,
     lane_or,
     lane_sum,
     load,
-    permute16,
     popcount,
     prefetch,
     splat,
@@ -79,32 +77,6 @@ def test_floats() -> None:
     assert np.allclose(found[0], v.astype(np.float64) * w + v, rtol=1e-6)
     assert (found[1:] == [(v - w) * 2, np.trunc(v * 1000), -v, v / w, np.clip(v, -0.5, 0.5)]).all()
     assert total == pytest.approx(v.sum(), rel=1e-5)
-
-
-@jit
-def _permuted(table, indices, y):  # type: ignore[no-untyped-def]
-    store(y, 0, permute16(load(table, 0, 16), load(indices, 0, 16)))
-
-
-@pytest.mark.skipif(not wide(), reason="needs AVX-512")
-def test_permutation_looks_at_four_bits() -> None:
-    y = np.zeros(16, np.float32)
-    _permuted(FLOATS, WORDS, y)
-    assert (y == FLOATS[WORDS[:16] & 15]).all()
-
-
-@jit
-def _dotted(a, b, y):  # type: ignore[no-untyped-def]
-    store(y, 0, dot_u8_i8(load(y, 0, 16), view(load(a, 0, 64), np.uint32), view(load(b, 0, 64), np.uint32)))
-
-
-@pytest.mark.skipif(not has("avx512vnni"), reason="needs VNNI")
-def test_dot_products_of_bytes() -> None:
-    a = random.integers(0, 256, 64).astype(np.uint8)
-    b = random.integers(-128, 128, 64).astype(np.int8)
-    y = np.arange(16, dtype=np.int32)
-    _dotted(a, b, y)
-    assert (y == np.arange(16) + (a.astype(np.int32) * b).reshape(16, 4).sum(axis=1)).all()
 
 
 @jit

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.kernels.compiler.features import register_file
 from workbench.kernels.compiler.generate import generated
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.threads.shares import split
@@ -184,10 +185,10 @@ def _pack_source(bits: int) -> str:
     return "\n".join(
         [
             f"def _pack_{bits}(codes, packed, start, stop):",
-            "    seen = splat(np.uint32(0), 16)",
+            f"    seen = splat(np.uint32(0), {register_file().floats})",
             "    for group in range(start, stop):",
             *_packing(bits, f"group * {GROUP}", "        "),
-            f"        seen |= {' | '.join(f'c{row}' for row in range(ROWS))}",
+            f"            seen |= {' | '.join(f'c{row}' for row in range(ROWS))}",
             "    bits = lane_or(seen)",
             "    return (bits | bits >> 8 | bits >> 16 | bits >> 24) & 0xFF",
             "",
@@ -196,10 +197,13 @@ def _pack_source(bits: int) -> str:
 
 
 def _packing(bits: int, codes_at: str, indent: str) -> list[str]:
-    lines = [f"c{row} = view(load(codes, {codes_at} + {row * LANES}, 64), np.uint32)" for row in range(ROWS)]
+    """Source that packs a group, as many byte columns at once as a register holds."""
+    size = register_file().bytes
+    codes = f"view(load(codes, {codes_at} + part + {{at}}, {size}), np.uint32)"
+    lines = [f"    c{row} = {codes.format(at=row * LANES)}" for row in range(ROWS)]
     for at, row in enumerate(_pack_rows(bits)):
-        lines.append(f"store(packed, group * {bits * LANES} + {at * LANES}, view({row}, np.uint8))")
-    return [indent + line for line in lines]
+        lines.append(f"    store(packed, group * {bits * LANES} + part + {at * LANES}, view({row}, np.uint8))")
+    return [indent + line for line in [f"for part in range(0, {LANES}, {size}):", *lines]]
 
 
 def _unpack_source(bits: int) -> str:
@@ -214,10 +218,14 @@ def _unpack_source(bits: int) -> str:
 
 
 def _unpacking(bits: int, codes_at: str, indent: str) -> list[str]:
-    lines = [f"w{at} = view(load(packed, group * {bits * LANES} + {at * LANES}, 64), np.uint32)" for at in range(bits)]
+    """Source that unpacks a group, as many byte columns at once as a register holds."""
+    size = register_file().bytes
+    words = f"view(load(packed, group * {bits * LANES} + part + {{at}}, {size}), np.uint32)"
+    lines = [f"    w{row} = {words.format(at=row * LANES)}" for row in range(bits)]
     for row in range(ROWS):
-        lines.append(f"store(codes, {codes_at} + {row * LANES}, view({row_expression(bits, row)}, np.uint8))")
-    return [indent + line for line in lines]
+        found = f"view({row_expression(bits, row)}, np.uint8)"
+        lines.append(f"    store(codes, {codes_at} + part + {row * LANES}, {found})")
+    return [indent + line for line in [f"for part in range(0, {LANES}, {size}):", *lines]]
 
 
 # The loop over one group's weights in stretches that share a scale; `codes` is a group's worth of scratch.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from workbench.kernels.compiler.features import wide
-from workbench.kernels.lowbit.floating_source import head, panel_lines, strip_lines
+from workbench.kernels.compiler.features import register_file
+from workbench.kernels.lowbit.floating_source import head, strip_lines
+from workbench.kernels.lowbit.panel_source import panel_lines
 from workbench.kernels.lowbit.weights import Way
 
 BLOCK = 3  # vectors of neighbouring outputs that are summed side by side
@@ -11,12 +12,12 @@ BLOCK = 3  # vectors of neighbouring outputs that are summed side by side
 
 def lanes_at_once() -> int:
     """Floats in a register."""
-    return 16 if wide() else 8
+    return register_file().floats
 
 
 def outputs_at_once(grouped: bool) -> int:
     """Outputs that share inputs and are summed side by side: as many as the registers hold sums for."""
-    return 1 if grouped else 8 if wide() else 4
+    return 1 if grouped else register_file().count // 4
 
 
 def convolution_source(name: str, way: Way, bits: int, grouped: bool) -> str:

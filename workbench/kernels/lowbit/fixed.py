@@ -1,4 +1,4 @@
-"""Products of packed weights on a grid with activations in fixed point, through dot products of bytes (VNNI).
+"""Products of packed weights on a grid with activations in fixed point, through products of bytes.
 
 An activation is three digits of base 256, which hold what float32 does, times a factor that a span of inputs shares.
 Products of codes with digits are summed as whole numbers, exactly; the zero point is taken off.
@@ -13,38 +13,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.kernels.compiler.features import has, wide
+from workbench.kernels.compiler.features import has
 from workbench.kernels.compiler.generate import generated
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.lowbit.code_tiles import INPUTS, OUTPUTS
-from workbench.kernels.lowbit.fixed_source import BATCH, DIGITS, STRIPS, gemm_source, gemv_source
+from workbench.kernels.lowbit.fixed_source import (
+    BATCH,
+    DIGITS,
+    gemm_source,
+    gemv_source,
+    multiplies_bytes,
+    strips_at_once,
+    sums_in_pairs,
+)
 from workbench.kernels.lowbit.strips import beside, rest_quad, widened
 from workbench.kernels.lowbit.weights import LowBit
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned
+from workbench.kernels.vector.byte_products import dot_u8_i8, pair_products, pair_sums
 from workbench.kernels.vector.lookups import load_some, scratch, store_some
-from workbench.kernels.vector.registers import convert, dot_u8_i8, fma, load, splat, spread, store, view
+from workbench.kernels.vector.registers import convert, fma, load, splat, spread, store, view
 
 Floats = NDArray[np.float32]
 
 # Largest whole number that an activation becomes: digits from -128 to 127 reach 8355711, and rounding needs room.
 _TOP = np.float32(8355000)
+FEW = 3  # rows that take less one by one than as a matrix of four that is decoded to float32
 # Outputs from which on digits pay: at 100 × 300 both ways take as long, at 500 × 800 digits take three quarters.
 _FEWEST_OUTPUTS = 64
-# Inputs that share a factor: few, so that it does not cost accuracy.
-_SPAN_GEMV = 64
-_SPAN_GEMM = 128
+_SPAN = 128  # inputs that share a factor: few, so that it does not cost accuracy
 
 
-def pays(weights: LowBit) -> bool:
-    """Whether a product is faster so than in float32: this processor must multiply bytes, the weights be on a grid,
-    and it be worth bringing activations to digits."""
-    return weights.uniform and _multiplies_bytes() and weights.outputs >= _FEWEST_OUTPUTS
+def pays(weights: LowBit, batch: int) -> bool:
+    """Whether a product with `batch` rows is faster so than in float32.
 
-
-@cache
-def _multiplies_bytes() -> bool:
-    return wide() and has("avx512vnni")
+    The weights must be on a grid, and it be worth bringing activations to digits. Without dot products of bytes, few
+    rows are faster one by one, where sums of codes and digits fit 16 bits.
+    """
+    if not weights.uniform or weights.outputs < _FEWEST_OUTPUTS:
+        return False
+    return multiplies_bytes() or (batch <= FEW and has("avx2") and sums_in_pairs(weights.bits) > 1)
 
 
 def span(weights: LowBit, inputs: int) -> int:
@@ -54,20 +62,24 @@ def span(weights: LowBit, inputs: int) -> int:
 
 def product(weights: LowBit, x: Floats, bias: Floats, y: Floats, threads: int) -> None:
     """X Wᵀ + bias for x [batch, in], to y [batch, out]."""
-    (gemv if len(x) == 1 else gemm)(weights, x, bias, y, threads)
+    if len(x) > 1 and multiplies_bytes():
+        gemm(weights, x, bias, y, threads)
+    else:
+        for row in range(len(x)):
+            gemv(weights, x[row : row + 1], bias, y[row : row + 1], threads)
 
 
 def gemv(weights: LowBit, x: Floats, bias: Floats, y: Floats, threads: int) -> None:
     """W x + bias for x [1, in], to y [1, out]."""
-    width = span(weights, _SPAN_GEMV)
+    width = span(weights, _SPAN)
     arguments = (*weights.arguments, x, width // INPUTS, _TOP, bias, y)
     strips = -(-weights.outputs // OUTPUTS)
-    split(_kernel("gemv", weights.bits), strips, threads, *arguments, step=STRIPS)
+    split(_kernel("gemv", weights.bits), strips, threads, *arguments, step=strips_at_once())
 
 
 def gemm(weights: LowBit, x: Floats, bias: Floats, y: Floats, threads: int) -> None:
     """X Wᵀ + bias for x [batch, in], to y [batch, out]."""
-    width = span(weights, _SPAN_GEMM)
+    width = span(weights, _SPAN)
     groups, quads, spans = -(-x.shape[0] // BATCH), -(-x.shape[1] // 4), -(-x.shape[1] // width)
     numbers = aligned(groups * quads * DIGITS * BATCH, np.uint32)
     sums, factors = np.empty(groups * spans * DIGITS * BATCH, np.float32), np.empty(groups * spans * BATCH, np.float32)
@@ -75,7 +87,7 @@ def gemm(weights: LowBit, x: Floats, bias: Floats, y: Floats, threads: int) -> N
     split(to_digits, groups, threads, x, *place)
     arguments = (*weights.arguments, numbers, sums, factors, width // INPUTS, x.shape[0], bias, y.reshape(-1))
     strips = -(-weights.outputs // OUTPUTS)
-    split(_kernel("gemm", weights.bits), strips, threads, *arguments, step=STRIPS)
+    split(_kernel("gemm", weights.bits), strips, threads, *arguments, step=strips_at_once())
 
 
 @cache

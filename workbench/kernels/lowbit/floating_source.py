@@ -5,23 +5,27 @@ All kernels take packed, levels, scale, zero_point and (outputs, inputs, run) fi
 
 from __future__ import annotations
 
-from workbench.kernels.compiler.features import wide
+from workbench.kernels.compiler.features import register_file, wide
 from workbench.kernels.lowbit.byte_lanes import row_expression
 from workbench.kernels.lowbit.code_tiles import INPUTS
 from workbench.kernels.lowbit.weights import Way
 
 CHAINS = 4  # sums a strip in the product with one vector: an addition waits for four cycles, and two start in each
-DEEP = 256  # inputs of a panel: 256 · 32 floats are 32 KiB
 
 
 def strips_at_once() -> int:
-    """Strips decoded together: as many as the registers hold sums for."""
+    """Strips multiplied together."""
     return 2 if wide() else 1
 
 
-def batch_at_once() -> int:
-    """Rows of the other matrix multiplied together."""
-    return 8 if wide() else 4
+def rows_at_once(batch: int) -> int:
+    """Rows of the other matrix multiplied together: as many as have registers for their sums, or what wastes fewer."""
+    if wide():
+        return 8
+    registers = register_file()
+    strip = 16 // registers.floats  # registers that an input's weights, or a row's sums, take
+    most = max(2, (registers.count - strip - 1) // strip)
+    return min((most, max(2, most - 2)), key=lambda rows: -(-batch // rows) * (rows + 1))
 
 
 def place(bits: int, k: int) -> int | None:
@@ -39,6 +43,11 @@ def left_in_place(bits: int, k: int) -> int:
     return 0 if shift + width == 32 else shift
 
 
+def is_codebook(way: Way) -> bool:
+    """Whether what is decoded so is in a codebook for sure, with no scale and zero point."""
+    return way == "gather" or (way == "permute" and not wide())
+
+
 def head(bits: int, way: Way) -> list[str]:
     """Source of what every kernel with packed weights begins with."""
     return [
@@ -52,15 +61,21 @@ def head(bits: int, way: Way) -> list[str]:
     ]
 
 
+def _table_size(bits: int) -> int:
+    """Levels of a table that one instruction reads; two such tables and a choice make one of 16."""
+    return 8 if bits <= 3 and not wide() else 16
+
+
 def _table(bits: int) -> list[str]:
-    """Source of a table of 16 that heeds the lowest bits of an index only."""
+    """Source of a table that heeds the lowest bits of an index only."""
+    size = _table_size(bits)
     return [
         "    repeated = levels",
-        "    if levels.size < 16:",
-        "        repeated = np.empty(16, np.float32)",
-        "        for i in range(16):",
+        f"    if levels.size < {size}:",
+        f"        repeated = np.empty({size}, np.float32)",
+        f"        for i in range({size}):",
         f"            repeated[i] = levels[min(i & {2**bits - 1}, levels.size - 1)]",
-        "    table = load(repeated, 0, 16)",
+        f"    table = load(repeated, 0, {size})",
     ]
 
 
@@ -81,22 +96,22 @@ def word_lines(bits: int, indent: str, tag: str = "") -> list[str]:
     return [f"{indent}w{tag}_{r} = view(load(words{tag}, {at.format(row=64 * r)}, 64), np.uint32)" for r in range(bits)]
 
 
-def _joined(bits: int, row: int, indent: str, tag: str = "") -> list[str]:
+def joined_lines(bits: int, row: int, indent: str, tag: str = "") -> list[str]:
     """A row whose codes two words share, put together."""
     if place(bits, 4 * row) is not None:
         return []
     return [f"{indent}c{tag} = {row_expression(bits, row, f'w{tag}_')}"]
 
 
-def _value(way: Way, code: str) -> str:
+def value(way: Way, bits: int, code: str) -> str:
     if way == "permute":
-        return f"permute16(table, {code})"
+        return f"permute{_table_size(bits)}(table, {code})"
     if way == "gather":
         return f"gather(levels, {code})"
     return f"convert(view({code}, np.int32), np.float32)"
 
 
-def _decoded(way: Way, bits: int, k: int, tag: str = "", *, in_place: bool = False) -> str:
+def decoded(way: Way, bits: int, k: int, tag: str = "", *, in_place: bool = False) -> str:
     """Source of the sixteen values of input k; in_place: too large by 2^left_in_place, for `convert`."""
     row, byte = divmod(k, 4)
     shift = place(bits, k)
@@ -106,13 +121,13 @@ def _decoded(way: Way, bits: int, k: int, tag: str = "", *, in_place: bool = Fal
         word, width = f"w{tag}_{row * bits // 8}", bits
     moved = f"{word} >> {shift}" if shift else word
     if way == "permute":
-        return _value(way, moved)
+        return value(way, bits, moved)
     mask = 2**width - 1
     if shift + width == 32:
-        return _value(way, moved)
+        return value(way, bits, moved)
     if in_place and way == "convert":
-        return _value(way, f"({word} & np.uint32({mask << shift:#x}))")
-    return _value(way, f"(({moved}) & np.uint32({mask:#x}))")
+        return value(way, bits, f"({word} & np.uint32({mask << shift:#x}))")
+    return value(way, bits, f"(({moved}) & np.uint32({mask:#x}))")
 
 
 def gemv_source(name: str, way: Way, bits: int) -> str:
@@ -155,11 +170,11 @@ def gemv_source(name: str, way: Way, bits: int) -> str:
     for k in range(INPUTS):
         if k % 4 == 0:
             for tag in tags:
-                lines += _joined(bits, k // 4, deep, tag)
+                lines += joined_lines(bits, k // 4, deep, tag)
         lines += [f"{deep}v = spread({'scaled' if scaled else 'x'}, block * {INPUTS} + {k}, 16)"]
         for tag in tags:
             chain = f"a{tag}_{k % CHAINS}"
-            lines += [f"{deep}{chain} = fma({_decoded(way, bits, k, tag, in_place=True)}, v, {chain})"]
+            lines += [f"{deep}{chain} = fma({decoded(way, bits, k, tag, in_place=True)}, v, {chain})"]
     lines += ["                v = spread(sums, one, 16)"]
     for tag in tags:
         whole = f"(a{tag}_0 + a{tag}_1) + (a{tag}_2 + a{tag}_3)"
@@ -175,91 +190,9 @@ def gemv_source(name: str, way: Way, bits: int) -> str:
             f"            part{tag} = none",
             "            for k in range(rest):",
             f"                code = {code}",
-            f"                part{tag} = fma({_value(way, 'code')}, spread(x, blocks * 32 + k, 16), part{tag})",
+            f"                part{tag} = fma({value(way, bits, 'code')}, spread(x, blocks * 32 + k, 16), part{tag})",
             f"            part{tag} -= beside(zero_point, {last}) * total_rest",
             f"            total{tag} = fma(part{tag}, beside(scale, {last}), total{tag})",
         ]
     lines += [f"        store_some(y, strip{tag} * 16, total{tag}, kept{tag})" for tag in tags]
-    return "\n".join([*lines, ""])
-
-
-def panel_lines(way: Way, bits: int, indent: str, pitch: int) -> list[str]:
-    """Source that decodes inputs deep..until of a strip to `panel` at `to`, `pitch` floats from one input to the next.
-
-    `deep` is a multiple of 32, and so is `until` but for the last input.
-    """
-    inner = indent + "    "
-    lines = [f"{indent}for block in range(deep // {INPUTS}, until // {INPUTS}):"]
-    lines += [
-        f"{inner}at = beside_ + block * {INPUTS} // run * kept_",
-        f"{inner}scales, zeros = beside(scale, at, kept_), beside(zero_point, at, kept_)",
-        *word_lines(bits, inner, "_"),
-        f"{inner}at = to + (block * {INPUTS} - deep) * {pitch}",
-    ]
-    for k in range(INPUTS):
-        if k % 4 == 0:
-            lines += _joined(bits, k // 4, inner, "_")
-        lines += [f"{inner}store(panel, at + {k * pitch}, ({_decoded(way, bits, k, '_')} - zeros) * scales)"]
-    return [
-        *lines,
-        f"{indent}if until % {INPUTS}:",
-        f"{inner}at = beside_ + (runs - 1) * kept_",
-        f"{inner}scales, zeros = beside(scale, at, kept_), beside(zero_point, at, kept_)",
-        f"{inner}for k in range(rest):",
-        f"{inner}    code = rest_code(packed, codes_ + blocks * {4 * bits} * kept_, kept_, {bits}, k)",
-        f"{inner}    at = to + (blocks * {INPUTS} - deep + k) * {pitch}",
-        f"{inner}    store(panel, at, ({_value(way, 'code')} - zeros) * scales)",
-    ]
-
-
-def gemm_source(name: str, way: Way, bits: int) -> str:
-    """Y = X Wᵀ + bias: kernel (..., x, rows, bias, y, start, stop) on strips start..stop−1.
-
-    x [groups, in, batch], groups of `batch_at_once` rows, filled up; y [rows, out].
-    """
-    strips, batch = strips_at_once(), batch_at_once()
-    tags = [str(one) for one in range(strips)]
-    lines = [
-        f"def {name}(packed, levels, scale, zero_point, sizes, x, rows, bias, y, start, stop):",
-        *head(bits, way),
-        f"    panel = scratch({DEEP * 16 * strips})",
-        "    for wide in range(start, stop, 16):",
-        f"        for deep in range(0, inputs, {DEEP}):",
-        f"            until = min(deep + {DEEP}, inputs)",
-        f"            for first in range(wide, min(wide + 16, stop), {strips}):",
-        f"                for one in range(min({strips}, stop - first)):",
-        *strip_lines(" " * 20, "(first + one)", "_"),
-        "                    to = one * 16",
-        *panel_lines(way, bits, " " * 20, 16 * strips),
-    ]
-    inner, inmost = " " * 16, " " * 20
-    for tag in tags:
-        lines += [f"{inner}at{tag} = min(first + {tag}, stop - 1) * 16"]
-        lines += [f"{inner}kept{tag} = min(16, outputs - at{tag})"]
-    lines += [f"{inner}for row in range(0, rows, {batch}):"]
-    sums = [(row, tag) for row in range(batch) for tag in tags]
-    lines += [
-        f"{inmost}if deep == 0:",
-        *(f"{inmost}    a{row}_{tag} = load_some(bias, at{tag}, kept{tag}, 16)" for row, tag in sums),
-        f"{inmost}else:",
-    ]
-    at = "min(row + {row}, rows - 1) * outputs + at{tag}"
-    lines += [
-        f"{inmost}    a{row}_{tag} = load_some(y, {at.format(row=row, tag=tag)}, kept{tag}, 16)" for row, tag in sums
-    ]
-    lines += [
-        f"{inmost}at = row * inputs + deep * {batch}",
-        f"{inmost}for k in range(until - deep):",
-        *(f"{inmost}    b{tag} = load(panel, k * {16 * strips} + {16 * int(tag)}, 16)" for tag in tags),
-    ]
-    for row in range(batch):
-        lines += [f"{inmost}    v = spread(x, at + k * {batch} + {row}, 16)"]
-        lines += [f"{inmost}    a{row}_{tag} = fma(b{tag}, v, a{row}_{tag})" for tag in tags]
-    # A strip that stands for the one before it, and a row beyond the last, are not written.
-    for row in range(batch):
-        lines += [f"{inmost}if row + {row} < rows:"]
-        for tag in tags:
-            there = f"{inmost}    if first + {tag} < stop:"
-            to = f"(row + {row}) * outputs + at{tag}"
-            lines += [there, f"{inmost}        store_some(y, {to}, a{row}_{tag}, kept{tag})"]
     return "\n".join([*lines, ""])

@@ -1,10 +1,10 @@
 """Products of weights packed to 1-8 bits with activations: y = W x and Y = X Wᵀ, decoded on the way, never in memory.
 
-A result is as accurate as the float32 difference of two products, of the codes and of the
-zero points. Where the processor multiplies bytes (VNNI) and the weights are on a grid, activations of larger products
-are taken as whole numbers of 24 bits times a factor that a run of 64 inputs (128 in a product of matrices) shares: off
-by 2^-24 of the run's largest at most, and summed exactly inside the run; a run whose largest is below 1e-31 counts as
-zero.
+A result is as accurate as the float32 difference of two products, of the codes and of the zero points. Some larger
+products are summed as whole numbers, exactly, in runs of 128 inputs that share a factor; a run whose largest activation
+is below 1e-31 counts as zero. Where bytes are multiplied (VNNI; AVX2 for few rows), activations of weights on a grid
+are so taken with 24 bits, off by 2^-24 of the run's largest at most. With AVX2, products of few rows with a codebook of
+up to 4 bits are taken with 23 bits, off by 2^-23 of the largest in the run at most.
 
 A bias, float32 [out], is added on the way. All functions raise ValueError for activations or a bias of another shape.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.kernels.lowbit import fixed, floating
+from workbench.kernels.lowbit import fixed, floating, tables
 from workbench.kernels.lowbit.weights import LowBit, affine, codebook
 
 __all__ = ["LowBit", "affine", "codebook", "gemm", "gemv"]
@@ -32,7 +32,9 @@ def gemm(weights: LowBit, x: Floats, bias: Floats | None = None, *, threads: int
     x, bias, y = _operands(weights, x, bias)
     if not weights.packed.size or not x.shape[0]:
         y[...] = bias
-    elif fixed.pays(weights):
+    elif tables.pays(weights, len(x)):
+        tables.product(weights, x, bias, y, threads)
+    elif fixed.pays(weights, len(x)):
         fixed.product(weights, x, bias, y, threads)
     else:
         floating.product(weights, x, bias, y, threads)

@@ -9,13 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.kernels.compiler.features import wide
+from workbench.kernels.compiler.features import has, wide
 from workbench.kernels.lowbit.code_tiles import INPUTS, in_strips, pack_matrix, unpack_matrix
 from workbench.kernels.vector.aligned import as_aligned
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-# How a code is decoded. permute: it looks up a table of 16 in one instruction, so a codebook costs what a grid does.
+# How a code is decoded. permute: it looks up a table in registers; in one instruction where they have 64 bytes.
 # convert: it becomes the number it is; for grids. gather: it looks up a table in memory; for codebooks.
 Way = Literal["permute", "convert", "gather"]
 
@@ -55,7 +55,7 @@ class LowBit:
     @cached_property
     def way(self) -> Way:
         """How codes are decoded on this processor."""
-        if wide() and self.bits <= 4:
+        if self.bits <= 4 and (wide() or (has("avx2") and not self.uniform)):
             return "permute"
         return "convert" if self.uniform else "gather"
 

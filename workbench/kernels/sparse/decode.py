@@ -15,8 +15,8 @@ from numba.extending import intrinsic
 from workbench.kernels.compiler.features import wide
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.vector.codegen import Vector, in_every_lane, suffix
-from workbench.kernels.vector.lookups import bit_count, item, mask_of, scratch, word_at
-from workbench.kernels.vector.registers import convert, gather, load, permute16, splat, store
+from workbench.kernels.vector.lookups import bit_count, item, mask_of, permute16, scratch, word_at
+from workbench.kernels.vector.registers import convert, gather, load, splat, store
 
 ROWS, COLUMNS, WIDTH, BITS, COUNT, BLOCK, GROUPS, GROUP = range(8)  # places in a stream's `facts`
 _ENTRIES = Vector(types.int32, 16)

@@ -5,6 +5,7 @@ context and builder are Numba's; they write code at compile time, nothing here r
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from llvmlite import ir
@@ -67,3 +68,21 @@ def call(context: Any, builder: Any, name: str, result: Any, args: Any) -> Any:
     """What LLVM's intrinsic `name` gives, of the Numba type `result`."""
     kind = ir.FunctionType(context.get_value_type(result), [one.type for one in args])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+
+def halves(builder: Any, vector: Any) -> tuple[Any, Any]:
+    """The lower and the upper half of a vector's lanes: for instructions of shorter registers."""
+    half = vector.type.count // 2
+    return shuffled(builder, vector, range(half)), shuffled(builder, vector, range(half, 2 * half))
+
+
+def joined(builder: Any, low: Any, high: Any) -> Any:
+    """The lanes of `low` and then those of `high`."""
+    return shuffled(builder, low, range(2 * low.type.count), high)
+
+
+def shuffled(builder: Any, vector: Any, order: Iterable[int], other: Any = None) -> Any:
+    """The lanes of `vector`, and then those of `other`, in the order of their numbers."""
+    numbers = list(order)
+    other = ir.Constant(vector.type, ir.Undefined) if other is None else other
+    return builder.shuffle_vector(vector, other, ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), numbers))

@@ -12,7 +12,18 @@ from numba.extending import intrinsic
 
 from workbench.kernels.compiler.features import wide
 from workbench.kernels.compiler.jit import jit
-from workbench.kernels.vector.codegen import Vector, address_of, call, contiguous, in_every_lane, is_float, suffix
+from workbench.kernels.vector.codegen import (
+    Vector,
+    address_of,
+    call,
+    contiguous,
+    halves,
+    in_every_lane,
+    is_float,
+    joined,
+    shuffled,
+    suffix,
+)
 
 WIDEST = 64 if wide() else 32  # columns worked on at once: four registers, so that two sums a row fit
 
@@ -142,16 +153,29 @@ def store_some(typingctx, array, index, vector, kept):  # type: ignore[no-untype
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         index = context.cast(builder, args[1], sig.args[1], types.intp)
+        kept = context.cast(builder, args[3], sig.args[3], types.intp)
         target = args[2].type.as_pointer()
         pointer = builder.bitcast(address_of(context, builder, sig.args[0], args[0], index), target)
-        mask = _first_lanes(context, builder, args[3], sig.args[3], vector.lanes)
         align = ir.Constant(ir.IntType(32), vector.dtype.bitwidth // 8)
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [args[2].type, pointer.type, align.type, mask.type]),
-            f"llvm.masked.store.{suffix(vector)}.p0",
-        )
-        builder.call(function, [args[2], pointer, align, mask])
+
+        def store_masked() -> None:
+            mask = _first_lanes(context, builder, kept, types.intp, vector.lanes)
+            function = cgutils.get_or_insert_function(
+                builder.module,
+                ir.FunctionType(ir.VoidType(), [args[2].type, pointer.type, align.type, mask.type]),
+                f"llvm.masked.store.{suffix(vector)}.p0",
+            )
+            builder.call(function, [args[2], pointer, align, mask])
+
+        if wide():
+            store_masked()
+        else:  # a masked store of a shorter register takes tens of cycles on some processors
+            whole = builder.icmp_signed(">=", kept, ir.Constant(kept.type, vector.lanes))
+            with builder.if_else(whole, likely=True) as (then, otherwise):
+                with then:
+                    builder.store(args[2], pointer).align = align.constant
+                with otherwise:
+                    store_masked()
         return context.get_dummy_value()
 
     return types.void(array, index, vector, kept), codegen
@@ -182,18 +206,108 @@ def trailing_zeros(typingctx, scalar):  # type: ignore[no-untyped-def]
     return types.int64(scalar), codegen
 
 
+def _are_indices(kind: Any) -> bool:
+    """Whether a Numba type is a vector of sixteen integers of 32 bits."""
+    return isinstance(kind, Vector) and kind.lanes == 16 and kind.dtype.bitwidth == 32 and not is_float(kind)
+
+
 @intrinsic
-def permute32(typingctx, low, indices, high):  # type: ignore[no-untyped-def]
-    """(low ++ high)[indices & 31] for float32 x 16 each and 32-bit indices. Needs avx512f."""
-    if not isinstance(low, Vector) or low.key != (types.float32, 16) or low != high:
-        return None
-    if not isinstance(indices, Vector) or indices.lanes != 16 or indices.dtype.bitwidth != 32 or is_float(indices):
+def permute8(typingctx, table, indices):  # type: ignore[no-untyped-def]
+    """table[indices & 7] for float32 x 8 and 32-bit indices x 16. Needs avx2."""
+    if table != Vector(types.float32, 8) or not _are_indices(indices):
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return call(context, builder, "llvm.x86.avx512.vpermi2var.ps.512", low, args)
+        return _looked_up(context, builder, *args)
+
+    return Vector(types.float32, 16)(table, indices), codegen
+
+
+@intrinsic
+def permute16(typingctx, table, indices):  # type: ignore[no-untyped-def]
+    """table[indices & 15] for float32 x 16 and 32-bit indices. Needs avx2."""
+    if table != Vector(types.float32, 16) or not _are_indices(indices):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _looked_up(context, builder, *args)
+
+    return table(table, indices), codegen
+
+
+@intrinsic
+def permute32(typingctx, low, indices, high):  # type: ignore[no-untyped-def]
+    """(low ++ high)[indices & 31] for float32 x 16 each and 32-bit indices. Needs avx2."""
+    if low != Vector(types.float32, 16) or low != high or not _are_indices(indices):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        low, indices, high = args
+        if wide():
+            return call(context, builder, "llvm.x86.avx512.vpermi2var.ps.512", sig.return_type, args)
+        return _looked_up(context, builder, joined(builder, low, high), indices)
 
     return low(low, indices, high), codegen
+
+
+def _looked_up(context: Any, builder: Any, table: Any, indices: Any) -> Any:
+    """table[indices & (its lanes − 1)], by halves where the registers are too short."""
+    if table.type.count == indices.type.count == 16 and wide():
+        kind = Vector(types.float32, 16)
+        return call(context, builder, "llvm.x86.avx512.permvar.sf.512", kind, [table, indices])
+    if indices.type.count == 16:
+        return joined(builder, *(_looked_up(context, builder, table, half) for half in halves(builder, indices)))
+    kind = Vector(types.float32, 8)
+    if table.type.count == 8:
+        return call(context, builder, "llvm.x86.avx2.permps", kind, [table, indices])
+    low, high = (_looked_up(context, builder, half, indices) for half in halves(builder, table))
+    # The bit that chooses between them becomes the sign, which a blend goes by.
+    sign = builder.shl(indices, ir.Constant(indices.type, [33 - table.type.count.bit_length()] * 8))
+    return call(context, builder, "llvm.x86.avx.blendv.ps.256", kind, [low, high, builder.bitcast(sign, low.type)])
+
+
+@intrinsic
+def lookup16(typingctx, tables, indices):  # type: ignore[no-untyped-def]
+    """table[index] of bytes x 32, indices below 16; the first half has one table of 16, the other one. Needs avx2."""
+    if tables != Vector(types.uint8, 32) or indices != tables:
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return call(context, builder, "llvm.x86.avx2.pshuf.b", sig.return_type, args)
+
+    return tables(tables, indices), codegen
+
+
+@intrinsic(prefer_literal=True)
+def part(typingctx, vector, start, lanes):  # type: ignore[no-untyped-def]
+    """`lanes` neighbouring lanes from `start` on."""
+    if not isinstance(vector, Vector) or not all(isinstance(one, types.IntegerLiteral) for one in (start, lanes)):
+        return None
+    kind, first = Vector(vector.dtype, lanes.literal_value), start.literal_value
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return shuffled(builder, args[0], range(first, first + kind.lanes))
+
+    return kind(vector, start, lanes), codegen
+
+
+@intrinsic
+def by_byte(typingctx, vector):  # type: ignore[no-untyped-def]
+    """Of bytes x 64, four a lane of 32 bits: the first bytes of all lanes, then all second ones, and so on.
+
+    Each in the order of lanes 0-3, 8-11, 4-7, 12-15, which takes fewer instructions.
+    """
+    if vector != Vector(types.uint8, 64):
+        return None
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        # Inside sixteen bytes first, then fours of bytes between them.
+        inside = [16 * quarter + 4 * i + byte for quarter in range(4) for byte in range(4) for i in range(4)]
+        found = builder.bitcast(shuffled(builder, args[0], inside), ir.VectorType(ir.IntType(32), 16))
+        between = [4 * quarter + byte for byte in range(4) for quarter in (0, 2, 1, 3)]
+        return builder.bitcast(shuffled(builder, found, between), args[0].type)
+
+    return vector(vector), codegen
 
 
 @intrinsic

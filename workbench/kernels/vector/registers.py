@@ -341,31 +341,3 @@ def lane_or(typingctx, vector):  # type: ignore[no-untyped-def]
         return call(context, builder, f"llvm.vector.reduce.or.{suffix(vector)}", vector.dtype, args)
 
     return vector.dtype(vector), codegen
-
-
-@intrinsic
-def permute16(typingctx, table, indices):  # type: ignore[no-untyped-def]
-    """table[indices & 15] for float32 x 16 and 32-bit indices. Needs avx512f."""
-    if not isinstance(table, Vector) or table.key != (types.float32, 16) or not isinstance(indices, Vector):
-        return None
-    if indices.lanes != 16 or indices.dtype.bitwidth != 32 or is_float(indices):
-        return None
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return call(context, builder, "llvm.x86.avx512.permvar.sf.512", table, args)
-
-    return table(table, indices), codegen
-
-
-@intrinsic
-def dot_u8_i8(typingctx, total, unsigned, signed):  # type: ignore[no-untyped-def]
-    """total + the sums of four products of bytes in each 32-bit lane; all are 32 bits x 16. Needs avx512vnni."""
-    if any(
-        not isinstance(one, Vector) or one.lanes != 16 or one.dtype.bitwidth != 32 for one in (total, unsigned, signed)
-    ):
-        return None
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return call(context, builder, "llvm.x86.avx512.vpdpbusd.512", total, args)
-
-    return total(total, unsigned, signed), codegen
