@@ -26,7 +26,7 @@ from workbench.kernels.compiler.jit import jit
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned
 from workbench.kernels.vector.codegen import Vector, address_of, call, contiguous
-from workbench.kernels.vector.lookups import item
+from workbench.kernels.vector.lookups import item, store_some
 from workbench.kernels.vector.registers import convert, fma, load, prefetch, splat, store, view
 
 Bytes = NDArray[np.uint8]
@@ -94,7 +94,7 @@ def multiply_signs(
     depth = weights.shape[1]
     each, units = _units(len(places), depth, len(weights))
     arguments = (x.view(np.uint8), places, runs, 4 * length, _TABLE, weights.reshape(-1), depth, each)
-    split(_signs, units, threads, *arguments, bases, scale, bias, y.reshape(-1), outputs)
+    split(_signs, units, threads, *arguments, bases, scale, bias, y.reshape(-1).view(np.uint32), outputs)
 
 
 def multiply_planes(
@@ -114,7 +114,7 @@ def multiply_planes(
     w_planes, depth = weights.shape[1:3]
     each, units = _units(len(places), depth * len(runs), len(weights))
     arguments = (x.view(np.uint8), places, runs, 4 * length, _TABLE, weights.reshape(-1), w_planes, depth, each)
-    split(_planes, units, threads, *arguments, x_parts, w_parts, y.reshape(-1), outputs)
+    split(_planes, units, threads, *arguments, x_parts, w_parts, y.reshape(-1).view(np.uint32), outputs)
 
 
 def _units(rows: int, entries: int, tiles: int) -> tuple[int, int]:
@@ -201,8 +201,8 @@ def repeat(typingctx, array, index, lanes):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _fill(x, places, row, runs, length, offsets, at, stop):  # type: ignore[no-untyped-def]
-    """offsets[at:stop] = where the tables of each byte of rows `row` and `row` + 1 begin.
+def _fill(x, places, row, runs, length, entries, at, stop):  # type: ignore[no-untyped-def]
+    """entries[at:stop] = where the tables of each byte of rows `row` and `row` + 1 begin.
 
     Two in each 32 bits: for the byte's low half, and for its high half.
     """
@@ -214,16 +214,16 @@ def _fill(x, places, row, runs, length, offsets, at, stop):  # type: ignore[no-u
             first = convert(load(x, one + byte, 16), np.uint32)
             second = convert(load(x, two + byte, 16), np.uint32)
             low = ((first & 15) << 4) | ((second & 15) << 8)
-            store(offsets, at + byte, low | ((first & 240) << 16) | ((second & 240) << 20))
+            store(entries, at + byte, low | ((first & 240) << 16) | ((second & 240) << 20))
             byte += 16
         while byte < length:
-            one_byte, two_byte = np.uint32(x[one + byte]), np.uint32(x[two + byte])
-            low = ((one_byte & 15) << 4) | ((two_byte & 15) << 8)
-            offsets[at + byte] = low | ((one_byte & 240) << 16) | ((two_byte & 240) << 20)
-            byte += 1
+            some, others = convert(load(x, one + byte, 4), np.uint32), convert(load(x, two + byte, 4), np.uint32)
+            low = ((some & 15) << 4) | ((others & 15) << 8)
+            store(entries, at + byte, low | ((some & 240) << 16) | ((others & 240) << 20))
+            byte += 4
         at += length
     while at < stop:
-        offsets[at] = 0
+        entries[at] = 0
         at += 1
 
 
@@ -263,16 +263,6 @@ def _group(group, tiles):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _count(tiles, halves, table, offsets, at, apart, pairs, triples, sums, y, to, outputs, lines):  # type: ignore[no-untyped-def]
-    if tiles == 4:
-        count_4(halves, table, offsets, at, apart, pairs, triples, sums, y, to, outputs, lines)
-    elif tiles == 2:
-        count_2(halves, table, offsets, at, apart, pairs, triples, sums, y, to, outputs, lines)
-    else:
-        count_1(halves, table, offsets, at, apart, pairs, triples, sums, y, to, outputs, lines)
-
-
-@jit
 def _differing(  # type: ignore[no-untyped-def]
     table, entries, first, pairs, w, at, apart, depth, tiles, halves, sums, totals, shift, y, to, outputs
 ):
@@ -285,6 +275,7 @@ def _differing(  # type: ignore[no-untyped-def]
     size = 2 * pairs * tiles * LANES
     for index in range(0, size, 16):
         store(sums, index, splat(np.uint16(0), 16))
+    offsets = entries.view(np.uint16)
     blocks = (depth + _BLOCK - 1) // _BLOCK
     most = (depth // _STEP + blocks - 1) // blocks * _STEP
     added = 0
@@ -296,8 +287,13 @@ def _differing(  # type: ignore[no-untyped-def]
         count = min(most, depth - byte)
         _halve(w, at + byte * LANES, apart, tiles, count, halves)
         lines = tiles * LANES // 16 if byte + count == depth else 0
-        offsets, start, triples = entries.view(np.uint16), 2 * (first + byte), 2 * count // 3
-        _count(tiles, halves, table, offsets, start, 2 * depth, pairs, triples, sums, y, to, outputs, lines)
+        start, triples = 2 * (first + byte), 2 * count // 3
+        if tiles == 4:
+            count_4(halves, table, offsets, start, 2 * depth, pairs, triples, sums, y, to, outputs, lines)
+        elif tiles == 2:
+            count_2(halves, table, offsets, start, 2 * depth, pairs, triples, sums, y, to, outputs, lines)
+        else:
+            count_1(halves, table, offsets, start, 2 * depth, pairs, triples, sums, y, to, outputs, lines)
 
 
 @jit
@@ -323,10 +319,11 @@ def _words(size):  # type: ignore[no-untyped-def]
 def _signs(  # type: ignore[no-untyped-def]
     x, places, runs, length, table, w, depth, each, bases, scale, bias, y, outputs, start, stop
 ):
-    """Units start..stop of the product, a unit being `each` pairs of rows and a group of tiles."""
+    """Units start..stop of the product, the bits of floats; a unit is `each` pairs of rows and a group of tiles."""
     rows, tiles = len(places), (outputs + LANES - 1) // LANES
     groups = _groups(tiles)
     entries, halves, sums, totals = _room(each, depth)
+    begin, shift = np.int64(0), np.uint32(0)  # of types as in `_planes`, or what is called is compiled twice
     filled = -1
     for unit in range(start, stop):
         block, row = unit // groups, 2 * (unit // groups) * each
@@ -336,45 +333,31 @@ def _signs(  # type: ignore[no-untyped-def]
             filled = block
             for pair in range(pairs):
                 _fill(x, places, row + 2 * pair, runs, length, entries, pair * depth, (pair + 1) * depth)
-        first, at = tile * LANES, tile * LANES * depth
+        first, at, apart = tile * LANES, tile * LANES * depth, LANES * depth
         to = row * outputs + first
-        _differing(
-            table,
-            entries,
-            0,
-            pairs,
-            w,
-            at,
-            LANES * depth,
-            depth,
-            here,
-            halves,
-            sums,
-            totals,
-            np.uint32(0),
-            y,
-            to,
-            outputs,
-        )
+        _differing(table, entries, begin, pairs, w, at, apart, depth, here, halves, sums, totals, shift, y, to, outputs)
         for r in range(min(2 * pairs, rows - row)):
-            base, from_ = places[row + r, 1], r * here * LANES - first
+            base, cell = places[row + r, 1], r * here * LANES - first
             column, end = first, min(outputs, first + here * LANES)
-            while column + 16 <= end:
-                found = convert(load(sums, from_ + column, 16), np.uint32)
+            while column < end:
+                found = convert(load(sums, cell + column, 16), np.uint32)
                 if depth > _CHUNK * _BLOCK:
-                    found = found + load(totals, from_ + column, 16)
-                    store(totals, from_ + column, splat(np.uint32(0), 16))
+                    found = found + load(totals, cell + column, 16)
+                    store(totals, cell + column, splat(np.uint32(0), 16))
                 both = convert(view(found + found, np.int32), np.float32)
                 value = load(bases, base + column, 16) - both
                 value = fma(value, load(scale, column, 16), load(bias, column, 16))
-                store(y, (row + r) * outputs + column, value)
+                _write(y, (row + r) * outputs + column, view(value, np.uint32), end - column)
                 column += 16
-            while column < end:
-                both = np.float32(2 * (np.int64(sums[from_ + column]) + np.int64(totals[from_ + column])))
-                totals[from_ + column] = 0
-                value = (bases[base + column] - both) * scale[column] + bias[column]
-                y[(row + r) * outputs + column] = value
-                column += 1
+
+
+@jit
+def _write(y, at, vector, kept):  # type: ignore[no-untyped-def]
+    """The first `kept` of 16 lanes, or all of them."""
+    if kept >= 16:
+        store(y, at, vector)
+    else:
+        store_some(y, at, vector, kept)
 
 
 @jit
@@ -408,17 +391,13 @@ def _planes(  # type: ignore[no-untyped-def]
                 )
                 _settle(sums, totals, size, shift)
         for r in range(min(2 * pairs, rows - row)):
-            from_ = r * here * LANES - first
+            cell = r * here * LANES - first
             column, end = first, min(outputs, first + here * LANES)
-            while column + 16 <= end:
-                both = load(w_parts, column, 16) + x_parts[row + r]
-                found = (both - load(totals, from_ + column, 16)) >> 1
-                store(y, (row + r) * outputs + column, view(found, np.int32))
-                column += 16
             while column < end:
-                both = np.int64(x_parts[row + r]) + np.int64(w_parts[column])
-                y[(row + r) * outputs + column] = (both - np.int64(totals[from_ + column])) >> 1
-                column += 1
+                both = load(w_parts, column, 16) + x_parts[row + r]
+                found = (both - load(totals, cell + column, 16)) >> 1
+                _write(y, (row + r) * outputs + column, found, end - column)
+                column += 16
         for index in range(0, size, 16):
             store(totals, index, splat(np.uint32(0), 16))
 
