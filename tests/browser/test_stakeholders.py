@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import workbench
 from benchmarks import servers
-from benchmarks.startup import kernels
+from benchmarks.startup import kernel
 from tests.browser.conftest import Traffic, picture
 from tests.browser.front_ends import PATIENCE
 from tests.browser.panel_page import plain
@@ -189,7 +189,8 @@ def test_a_kernel_that_has_ended_is_said_and_the_page_goes_on_where_it_was(
 ) -> None:
     page.get_by_role("slider", name="Sparsity").fill("40")
     settle(page)
-    os.kill(kernels(opened[2])[0], signal.SIGKILL)
+    name = page.evaluate("() => JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId")
+    os.kill(kernel(opened[2], name), signal.SIGKILL)
     expect(page.get_by_role("alert")).to_contain_text("The kernel of this page has ended")
     page.get_by_role("button", name="Start anew").click()
     page.wait_for_load_state()
