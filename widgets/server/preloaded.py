@@ -102,4 +102,7 @@ def _end_threads_of_openblas() -> None:
     os.waitpid(process, 0)
 
 
-_threads = _load()
+try:
+    _threads = _load()
+except ImportError as error:  # which Python's fork server would pass over
+    raise RuntimeError(f"Kernels cannot be forked: {error}") from error
