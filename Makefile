@@ -2,6 +2,7 @@
 # make lab         set up if needed, then open JupyterLab on notebooks/
 # make test        set up if needed, then everything that continuous integration checks
 # make test-slow   the tests that take minutes
+# make test-arm    the kernel tests on 64-bit Arm, emulated; on Debian and Ubuntu
 # make format      put the code in its standard form
 # make clean       remove the environment and every cache
 #
@@ -11,7 +12,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: dashboard lab test test-slow format clean chromium
+.PHONY: dashboard lab test test-slow test-arm format clean chromium
 
 dashboard: $(STAMP)
 	$(BIN)/workbench dashboard
@@ -30,6 +31,9 @@ test: $(STAMP) chromium
 
 test-slow: $(STAMP) chromium
 	$(BIN)/pytest -p tests.measured -m slow --measured-to docs/measured.md
+
+test-arm: $(STAMP)
+	tests/arm/run
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix

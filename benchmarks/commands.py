@@ -42,7 +42,7 @@ def kernels(only: str, quick: bool, as_json: bool) -> None:
 
 @bench.command("page")
 @click.argument("files", nargs=-1, required=True, type=File())
-@click.option("--short", "in_short", is_flag=True, help="One table of all rows.")
+@click.option("--short", "in_short", is_flag=True, help="The rows of the README in one table.")
 @click.option("--markdown", type=File(), help="Write it to a file.")
 def kernel_page(files: tuple[Path, ...], in_short: bool, markdown: Path | None) -> None:
     """What `bench kernels --json` printed into FILES as one Markdown page, a column for each processor."""

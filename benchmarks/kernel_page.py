@@ -19,6 +19,10 @@ def read(path: Path) -> Result:
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
         benchmark(result)
+        title(result)
+        short([result])
+    except KeyError as error:
+        raise FormatError(f"{path} is of another version of the kernel benchmark: it lacks {error}.") from error
     except (ValueError, FormatError) as error:
         raise FormatError(f"{path} holds no kernel benchmark: {error}") from error
     return result
@@ -44,15 +48,15 @@ def page(results: Sequence[Result]) -> str:
 
 
 def short(results: Sequence[Result]) -> str:
-    """The rows in one table."""
-    return "\n".join(_table(_places(results), results, kernel=True)) + "\n"
+    """One table of the rows that the README shows, on one thread."""
+    shown = {(kernel, case, 1) for one in results for kernel, case in one["quick"]}
+    return "\n".join(_table([place for place in _places(results) if place in shown], results, kernel=True)) + "\n"
 
 
 def title(result: Result) -> str:
-    """What a column is called: the processor that the kernels were made for."""
-    about = result["machine"]
-    named = about.get("named")
-    return about["processor"] if named is None else f"{named} on {about['processor']}"
+    """What a column is called: the processor that the kernels were made for, as LLVM names it."""
+    host, target = result["machine"]["host"], result["machine"]["target"]
+    return target if target == host else f"{target} (run on {host})"
 
 
 def _about(result: Result) -> str:

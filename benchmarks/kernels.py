@@ -55,15 +55,17 @@ def run(
     rounds: int | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """{"machine": {...}, "rows": [...]}: the rows of `kernels` at each number of threads that the machine has.
+    """{"machine": {...}, "rows": [...], "quick": [[kernel, case], ...]}: all rows, and which the README shows.
 
-    quick: only the measurements that the README shows. rounds: time each row in so many rounds at most. progress:
-    called with every row as it is measured. What was measured until `cancelled` said so, between two measurements,
-    is returned. Raises WorkbenchError for a kernel that there is not.
+    The rows of `kernels` at each number of threads that the machine has. quick: only the measurements that the README
+    shows. rounds: time each row in so many rounds at most. progress: called with every row as it is measured. What was
+    measured until `cancelled` said so, between two measurements, is returned. Raises WorkbenchError for a kernel that
+    there is not.
     """
     check(kernels, rounds)
     planned = _planned([count for count in threads if count <= (os.cpu_count() or 1)], kernels, quick)
     rows: list[dict[str, Any]] = []
+    shown: list[list[str]] = []
     begun = perf_counter()
     with at_most(rounds):
         for done, (case, count) in enumerate(planned, 1):
@@ -72,10 +74,12 @@ def run(
             left = (perf_counter() - begun) / done * (len(planned) - done)
             for row in measured:
                 rows.append(row.to_dict())
+                if case.quick and count == 1:
+                    shown.append([row.kernel, row.case])
                 progress(Progress(row, done, len(planned), left))
             if cancelled():
                 break
-    return {"machine": machine(), "rows": rows}
+    return {"machine": machine(), "rows": rows, "quick": shown}
 
 
 def named(names: Sequence[str]) -> tuple[str, ...]:
@@ -109,17 +113,20 @@ def _planned(threads: Sequence[int], kernels: Sequence[str], quick: bool) -> lis
 def machine() -> dict[str, Any]:
     """Processor, its vector features as the compiler sees them, and the versions that the figures depend on.
 
-    named: the other processor that kernels are made for by name, if any; limited: whether torch is kept from AVX-512.
+    host, target: the processor that runs and the one that kernels are made for, as LLVM names them. limited: whether
+    torch is kept from AVX-512.
     """
     import numba
     import numpy as np
     import torch
+    from llvmlite.binding import get_host_cpu_name
 
     from workbench.kernels.compiler.features import features
 
     return {
         "processor": processor(),
-        "named": named_processor(),
+        "host": get_host_cpu_name(),
+        "target": named_processor() or get_host_cpu_name(),
         "limited": limited(),
         "features": sorted(name for name in features() if name in VECTOR),
         "cores": os.cpu_count(),

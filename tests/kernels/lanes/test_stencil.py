@@ -3,9 +3,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from in_lanes import entered, groups, left
-from torch.nn import functional as F
+from numpy.lib.stride_tricks import sliding_window_view
 
 from workbench.kernels.lanes import stencil
 from workbench.kernels.lanes.images import Images, leave
@@ -51,10 +50,20 @@ def _made(case: Any, weight: np.ndarray, bias: np.ndarray | None, halo: int = 0)
 def _reference(case: Any, weight: np.ndarray, bias: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The convolution in double precision, and what rounding of single ones may change about it."""
     _, _, _, stride, padding, dilation, groups, _, _ = case
-    wide = [torch.from_numpy(one).double() for one in (x, weight, bias)]
-    exact = F.conv2d(*wide, stride, padding, dilation, groups)
-    sizes = F.conv2d(*(one.abs() for one in wide), stride, padding, dilation, groups)
-    return exact.numpy(), (sizes * 2e-7 * (2 + weight[0].size) ** 0.5).numpy()
+    x, weight, bias = (one.astype(np.float64) for one in (x, weight, bias))
+    padded = np.pad(x, ((0, 0), (0, 0), *((many, many) for many in padding)))
+    reach = [distance * (size - 1) + 1 for distance, size in zip(dilation, weight.shape[2:], strict=True)]
+    windows = sliding_window_view(padded, reach, axis=(2, 3))
+    windows = windows[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
+    windows = windows.reshape(len(x), groups, -1, *windows.shape[2:])
+
+    def convolved(windows: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        split = weight.reshape(groups, -1, *weight.shape[1:])
+        found = np.einsum("ngchwij,gocij->ngohw", windows, split, optimize=True)
+        return found.reshape(len(x), -1, *found.shape[3:]) + bias[:, None, None]
+
+    sizes = convolved(np.abs(windows), np.abs(weight), np.abs(bias))
+    return convolved(windows, weight, bias), sizes * 2e-7 * (2 + weight[0].size) ** 0.5
 
 
 @pytest.mark.parametrize("case", CASES)
