@@ -31,7 +31,8 @@ Floats = NDArray[np.float32]
 Pair = tuple[int, int]
 Pieces = list[tuple[int, int, int]]  # as of `_pieces`
 
-_PANEL = 1 << 15  # bytes of inputs that the first cache holds beside all else
+# Bytes of inputs that the first cache holds beside all else: short registers meet more weights for as many inputs.
+_PANEL = (32 if LANES == 16 else 20) << 10
 _LEAST = 16  # weights of an output, on average, that make a panel worth while
 _GROUPS = (
     8  # of images, at most, that make the rows of a block: they lie far apart, and a place of the first cache holds 8
