@@ -3,12 +3,14 @@
 And how work ends that is no longer wanted.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
 from workbench.names import sentence
 
+Made = TypeVar("Made")
 _cancelled: ContextVar[Callable[[], bool]] = ContextVar("cancelled", default=lambda: False)
 
 
@@ -70,3 +72,21 @@ def still_wanted() -> None:
     """Called between two rounds of what takes long, of one layer, too. Raises Stopped where it is no longer wanted."""
     if _cancelled.get()():
         raise Stopped
+
+
+def resumed(work: Callable[[Callable[[], bool]], Made], newest: Callable[[], object]) -> Generator[None, None, Made]:
+    """What `work` gives. It is left as soon as `newest` gives something else, and begun anew at the next piece.
+
+    work: is handed the function that says whether it is no longer wanted.
+    """
+    while True:
+        before = newest()
+
+        def cancelled(before: object = before) -> bool:
+            return newest() != before
+
+        try:
+            with wanted_until(cancelled):
+                return work(cancelled)
+        except Stopped:
+            yield

@@ -99,7 +99,7 @@ class Outcomes(Part):
         others = {name: limit for name, limit in self._goals.limits.items() if name not in ("size", "accuracy")}
         self._goals.set({**others, **asked})
         self._running = _Running(self._session, self._send, model)
-        steps = search(model, wished, device=device)
+        steps = search(model, wished, device=device, newest=lambda: self._session.move)
         self._session.pursue(self._name, steps, self._running.found, self._running.ended)
         self._running.say()
 

@@ -46,7 +46,7 @@ class Sensitivities(Part):
         self._session.drop(self._name)
         if axis is not None:
             running = _Running(self, self._session.model, axis)
-            steps = sensitivity(running.model, axis, images=_IMAGES)
+            steps = sensitivity(running.model, axis, images=_IMAGES, newest=lambda: self._session.move)
             self._session.pursue(self._name, steps, running.found, running.ended)
             running.say()
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from time import thread_time
 
 from workbench.accuracy.examiner import Examiner
-from workbench.compression.compressed import CompressedModel, compress
+from workbench.compression.compressed import compress
 from workbench.engine.assessment import costs, with_accuracy
-from workbench.errors import RecipeError, Stopped
+from workbench.errors import RecipeError, resumed
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.report.report import Report
@@ -48,13 +48,13 @@ def _pieces(
     images: int | None,
     newest: Callable[[], object],
 ) -> Iterator[Report | None]:
-    compressed = None
-    while compressed is None:
-        try:
-            compressed = _compressed(model, recipe, newest)
-        except RecipeError:
-            return
-        yield None
+    try:
+        compressed = yield from resumed(
+            lambda cancelled: compress(model, recipe, cancelled=cancelled, keep=False), newest
+        )
+    except RecipeError:
+        return
+    yield None
     report = costs(compressed, device)
     for standing in examiner.accuracies(compressed, images):
         if standing.share == 1.0:
@@ -62,12 +62,3 @@ def _pieces(
         else:
             yield None
     yield report
-
-
-def _compressed(model: Model, recipe: Recipe, newest: Callable[[], object]) -> CompressedModel | None:
-    """None where a move came in between."""
-    before = newest()
-    try:
-        return compress(model, recipe, cancelled=lambda: newest() != before, keep=False)
-    except Stopped:
-        return None

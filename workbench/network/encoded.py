@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from workbench.errors import RecipeError
+from workbench.errors import RecipeError, still_wanted
 from workbench.models import zoo
 from workbench.network.calling import Calling
 from workbench.network.geometry import Use, uses
@@ -87,7 +87,11 @@ class EncodedModel(State):
         if self.given:  # read from a file
             return MappingProxyType({name: (one.name, one.planned()) for name, one in self.given.items()})
         count_zeros([part for form in self.forms.values() for part in form.parts])
-        return MappingProxyType({name: self._planned(name, form) for name, form in self.forms.items()})
+        plans = {}
+        for name, form in self.forms.items():
+            still_wanted()
+            plans[name] = self._planned(name, form)
+        return MappingProxyType(plans)
 
     def _planned(self, name: str, form: Form) -> tuple[str, Plan]:
         wanted = self.recipe.encodings.get(name)

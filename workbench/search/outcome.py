@@ -13,15 +13,16 @@ from time import perf_counter, thread_time
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.compression.compressed import compress
+from workbench.compression.compressed import CompressedModel, compress
 from workbench.engine.assessment import DEFAULT_DEVICE
-from workbench.errors import RecipeError
+from workbench.errors import RecipeError, resumed
 from workbench.method import AxisName, Method
 from workbench.methods.factorize.svd import SVD
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.kmeans import KMeans
 from workbench.network.model import Model
 from workbench.recipe import Recipe
+from workbench.report.figures import Figure
 from workbench.search.allocation import allocate
 from workbench.search.goals import Found, Goals, Outcome, Price
 from workbench.search.judge import Judge
@@ -73,6 +74,7 @@ def search(
     device: str = DEFAULT_DEVICE,
     images: int | None = None,
     seconds: float = 12.0,
+    newest: Callable[[], object] = lambda: None,
 ) -> Iterator[Outcome]:
     """Look for per-layer settings of sparsity and bits that reach `goals`, a short piece between two yields.
 
@@ -83,16 +85,25 @@ def search(
 
     quantiser: what makes the bits, k-means weight sharing by default. coded: whether entropy coding follows. images:
     how many validation images, all by default. seconds: of work after the layers were measured alone, at most about so
-    many; time between two pieces does not count. Raises RecipeError, BlankError, DataError, DeviceError.
+    many; time between two pieces does not count. newest: what a move changes; compressing is left as soon as that
+    happens, and begun anew at the next piece. Raises RecipeError, BlankError, DataError, DeviceError.
     """
-    yield from _Search(model, goals, Chain(quantiser or KMeans(), coded), device, images, seconds).run()
+    yield from _Search(model, goals, Chain(quantiser or KMeans(), coded), device, images, seconds, newest).run()
 
 
 class _Search:
     def __init__(
-        self, model: Model, goals: Goals, chain: Chain, device: str, images: int | None, seconds: float
+        self,
+        model: Model,
+        goals: Goals,
+        chain: Chain,
+        device: str,
+        images: int | None,
+        seconds: float,
+        newest: Callable[[], object],
     ) -> None:
         self._model, self._goals, self._chain, self._seconds = model, goals, chain, seconds
+        self._newest = newest
         self._judge = Judge(model, images)
         self._few = Judge(model, min(_FEW, len(self._judge)))
         self._methods: dict[AxisName, Method] = {"sparsity": Magnitude(), "bits": chain.quantiser, "rank": SVD()}
@@ -184,7 +195,7 @@ class _Search:
         """Loss of one layer alone in relation to the power of its change, over values of axes with their changes."""
         losses = changes = 0.0
         for axis, value, change in points:
-            found = yield from one(self._few, axis, self._methods[axis], name, value)
+            found = yield from one(self._few, axis, self._methods[axis], name, value, self._newest)
             losses += max(-found.change.value, 0.5 / found.images)
             changes += change**_POWER
         return losses / max(changes, 1e-12)
@@ -194,8 +205,8 @@ class _Search:
         known = self._all.get(recipe.digest)
         if known is not None:
             return known
-        compressed = compress(self._model, recipe, keep=False)
-        figures = self._rates.figures(compressed)
+        compressed = yield from self._compressed(recipe)
+        figures = yield from self._figures(compressed)
         yield
         scores = yield from self._judge.scores(compressed)
         self._wrong += scores < self._before
@@ -205,6 +216,16 @@ class _Search:
         self._settings[recipe.digest] = dict(settings)
         self._tell()
         return found
+
+    def _compressed(self, recipe: Recipe, keep: bool = False) -> Generator[None, None, CompressedModel]:
+        return (
+            yield from resumed(
+                lambda cancelled: compress(self._model, recipe, cancelled=cancelled, keep=keep), self._newest
+            )
+        )
+
+    def _figures(self, compressed: CompressedModel) -> Generator[None, None, dict[str, Figure]]:
+        return (yield from resumed(lambda _: self._rates.figures(compressed), self._newest))
 
     def _tell(self) -> None:
         goal = self._goals.accuracy
@@ -229,7 +250,7 @@ class _Search:
         """Settings whose exact load is at most `load` as nearly as the estimates can be made to tell."""
         settings: Settings = allocate(self._rates, self._harm, load, no_coarser)
         for _ in range(4):
-            exact = self._exact(settings)
+            exact = yield from self._exact(settings)
             yield
             again = allocate(self._rates, self._harm, load, no_coarser)
             if again == settings or 0.97 * load <= exact <= load:
@@ -237,9 +258,10 @@ class _Search:
             settings = again
         return settings
 
-    def _exact(self, settings: Settings) -> float:
+    def _exact(self, settings: Settings) -> Generator[None, None, float]:
         """The load of settings, by which estimates are then made."""
-        figures = self._rates.figures(compress(self._model, self._chain.recipe(settings), keep=False))
+        compressed = yield from self._compressed(self._chain.recipe(settings))
+        figures = yield from self._figures(compressed)
         self._rates.calibrate(settings, figures)
         return self._rates.load(figures)
 
@@ -287,7 +309,7 @@ class _Search:
         self, settings: Settings, which: NDArray[np.int64]
     ) -> Generator[None, None, tuple[list[Move], list[Move]]]:
         """Moves that gain, the most for their load first, and moves that save, the least loss for it first."""
-        self._exact(settings)
+        yield from self._exact(settings)
         yield
         now = yield from self._sum(settings, which)
         finer, coarser = [], []
@@ -313,7 +335,7 @@ class _Search:
             if tried is None or self._late:
                 continue
             score = yield from self._sum(tried, which)
-            if score > now and self._exact(tried) <= 1.0:
+            if score > now and (yield from self._exact(tried)) <= 1.0:
                 settings, now, gained = tried, score, True
                 yield from self._measure(self._chain.recipe(tried), tried)
         return settings if gained else None
@@ -344,7 +366,8 @@ class _Search:
 
     def _sum(self, settings: Settings, which: NDArray[np.int64]) -> Generator[None, None, float]:
         """Sum of the scores of the images in danger. Coding changes no weight, and is left out."""
-        compressed = compress(self._model, self._chain.recipe(settings, coded=False))
+        compressed = yield from self._compressed(self._chain.recipe(settings, coded=False), keep=True)
+        yield
         scores = yield from self._judge.scores_of(compressed, which)
         return float(scores.sum())
 
@@ -384,7 +407,7 @@ class _Search:
         if best is None or not self._settings[best.recipe.digest]:
             return
         settings = self._settings[best.recipe.digest]
-        self._exact(settings)
+        yield from self._exact(settings)
         line = [best]
         for factor in _DEARER:
             found = yield from self._at(best.load * factor, settings)

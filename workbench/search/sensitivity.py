@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from workbench.compression.compressed import compress
-from workbench.errors import RecipeError
+from workbench.errors import RecipeError, resumed
 from workbench.method import AXES, METHODS, AxisName, Method
 from workbench.network.model import Model
 from workbench.recipe import Recipe
@@ -54,13 +54,15 @@ def sensitivity(
     method: str | Method | None = None,
     stops: Sequence[float] | None = None,
     images: int | None = None,
+    newest: Callable[[], object] = lambda: None,
 ) -> Iterator[Piece]:
     """Each layer alone at each of `stops`, a little between two yields; all layers at one stop before the next stop.
 
     method: what the axis drives, its default one if none is given. stops: four by default, those of `STOPS`. images:
     how many validation images, all by default. The paired difference is taken on the same images, so a layer that is
     left as it came has a change of exactly zero. Li, Kadav, Durdanovic, Samet, Graf, Pruning Filters for Efficient
-    ConvNets, 2017, section 3.2 measures layers so. Raises BlankError, DataError and RecipeError.
+    ConvNets, 2017, section 3.2 measures layers so. newest: what a move changes; compressing is left then, and begun
+    anew. Raises BlankError, DataError and RecipeError.
     """
     chosen = METHODS[method or AXES[axis].method]() if method is None or isinstance(method, str) else method
     driven = chosen.axis()
@@ -72,7 +74,7 @@ def sensitivity(
     todo = [(name, values[place]) for place in order for name in reversed(names)]  # the last layers take least to run
     for done, (name, value) in enumerate(todo):
         share = done / len(todo)
-        run = one(judge, axis, chosen, name, value)
+        run = one(judge, axis, chosen, name, value, newest)
         while True:
             try:
                 next(run)
@@ -82,9 +84,15 @@ def sensitivity(
             yield Piece(None, share)
 
 
-def one(judge: Judge, axis: AxisName, method: Method, layer: str, value: float) -> Generator[None, None, Sensitivity]:
-    """One layer at one value; a batch is run between two yields."""
+def one(
+    judge: Judge, axis: AxisName, method: Method, layer: str, value: float, newest: Callable[[], object] = lambda: None
+) -> Generator[None, None, Sensitivity]:
+    """One layer at one value; a batch is run between two yields, or the layer compressed, unless `newest` changes."""
     recipe = Recipe.sliders(methods={axis: method}, overrides={layer: {axis: value}})
     before = yield from judge.original()
-    scores = yield from judge.scores(compress(judge.model, recipe, keep=False))
+    compressed = yield from resumed(
+        lambda cancelled: compress(judge.model, recipe, cancelled=cancelled, keep=False), newest
+    )
+    yield
+    scores = yield from judge.scores(compressed)
     return Sensitivity(layer, value, judge.change(scores, before), len(judge))

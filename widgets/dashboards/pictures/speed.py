@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from widgets.dashboards.picture import Picture
-from widgets.views.advice import advised
+from widgets.views.remarks import advised
 from widgets.views.roofline import roofline
 from workbench.engine.looking import Moment
 from workbench.errors import RecipeError
