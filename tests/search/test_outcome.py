@@ -151,23 +151,3 @@ def test_no_coarser_by_any_setting():
     kept = {CHOICES[place] for place in np.flatnonzero(no_coarser(least))}
     assert kept == {Choice(*place) for place in itertools.product(range(2), range(3), range(4))}
     assert dataclasses.replace(least, bits=4) not in kept
-
-
-def test_a_move_interrupts_compressing_and_nothing_else_is_found_for_it(lenet):
-    moves = itertools.count()
-    goals = Goals({"size": 30_000})
-
-    def few(newest):
-        return list(itertools.islice(_judged(lenet, goals, newest), 3))
-
-    assert few(lambda: min(next(moves), 300) // 10) == few(lambda: None)  # 30 moves, then rest
-
-
-def _judged(model, goals, newest):
-    """The recipes that are measured in full, one after another."""
-    seen = set()
-    for outcome in search(model, goals, images=IMAGES, newest=newest):
-        best = outcome.best
-        if best is not None and best.recipe.digest not in seen:
-            seen.add(best.recipe.digest)
-            yield best.recipe.digest, best.costs["size"], best.accuracy

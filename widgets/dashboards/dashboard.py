@@ -21,6 +21,7 @@ from widgets.dashboards.expecting import Expecting
 from widgets.dashboards.foresight import Foresight
 from widgets.dashboards.goals import Goals
 from widgets.dashboards.history import History
+from widgets.dashboards.moves import Moves
 from widgets.dashboards.outcome import Outcomes
 from widgets.dashboards.part import Hear, Part
 from widgets.dashboards.picture import Pictures
@@ -45,7 +46,6 @@ from workbench.models import zoo
 from workbench.names import sentence
 from workbench.network.model import Model, load
 from workbench.recipe import Recipe
-from workbench.report.report import Report
 
 _log = logging.getLogger(__name__)
 ASKS = ("cancel", "export", "latency", "train", "stop", "follow")  # what a page may ask for, each by the move that does
@@ -72,18 +72,14 @@ class Dashboard:
         self._lock = RLock()
         self._own = None if session.model.name in zoo.listed() else session.model
         self._models: dict[str, Model] = {session.model.name: session.model}
-        self._seq = self._answered = 0
+        self._moves = Moves()
         self._heard = dict.fromkeys(ASKS, 0)  # the last move that asked for each
-        self._asked: dict[int, int] = {}  # the session's number of a move -> the page's, until it is answered
         self._timing = False  # whether latency was asked for and is not there yet
         self._job: Listener | None = None
         self._training: Training | None = None  # what runs, whoever began it
         self._ending = False  # whether it was cancelled
-        self._report: Report | None = None
-        self._last = Update(-1, False, "costs", None, 0.0)
         self._refusal = self._preparing = ""
         self._shown = 0.0
-        self._move = 0
         self._position = Position(session.model.name, session.device)
         self._position, self._foreign = self._session_position()
         self.panel = Panel(self._moved, self._said, catalogue=catalogue(self._own, self.pieces), state=self._screen())
@@ -109,7 +105,7 @@ class Dashboard:
         with self._lock:
             self._forget = session.observe(self._updated)
             self._unwatch = observe(self._compiling)
-            self._move = session.update()
+            self._moves.made = session.update()
 
     def _ipython_display_(self) -> None:
         display(self.panel)
@@ -153,7 +149,7 @@ class Dashboard:
         self._foresight.begin()
         if self._job is None:  # a kernel may have waited for its page since before a training began
             self._follow(self.session.follow_training())
-        self._foresee(further=self._last.stage in ("exact", "cancelled"))
+        self._foresee(further=self._moves.last.stage in ("exact", "cancelled"))
 
     def _reached(self, content: Mapping[str, Any]) -> None:
         """The visitor of a page has come to a slider."""
@@ -161,7 +157,7 @@ class Dashboard:
         layer = content.get("layer")
         if axis is not None and (layer is None or isinstance(layer, str)):
             self._foresight.reach((axis, layer))
-            self._foresee(further=self._last.stage in ("exact", "cancelled"))
+            self._foresee(further=self._moves.last.stage in ("exact", "cancelled"))
 
     def _foresee(self, further: bool) -> None:
         if not self._foreign:
@@ -172,15 +168,13 @@ class Dashboard:
             raise RecipeError(f"A move must hold exactly {', '.join(_FIELDS)}.")
         seq = _number("seq", content["seq"])
         asks = {name: _number(name, content[name]) for name in ASKS}
-        if seq <= self._seq:
-            return  # overtaken by a newer move, of this view or of another
-        self._seq = seq
+        if not self._moves.newer(seq):
+            return
         position = Position.read(content["position"], list(self._names()), Device.names())
         asked = [name for name, number in asks.items() if number > self._heard[name]]
         self._heard.update({name: asks[name] for name in asked})
         if position != self._position or (self._foreign and not asked):
-            self._move = self.session.update(self._model(position.model), position.recipe(), position.device)
-            self._asked[self._move] = seq
+            self._moves.make(self.session.update(self._model(position.model), position.recipe(), position.device))
             place = position.moved(self._position)
             if place is not None:
                 self._foresight.reach(place)
@@ -205,7 +199,7 @@ class Dashboard:
         if "follow" in asked and self._training is not None:
             self._refusal = ""
             self.session.update(self._model(self._training.model), self._training.recipe)
-        if self._last.move >= self._move:
+        if self._moves.known:
             self._show()
 
     def _follow(self, follower: Follower | None) -> None:
@@ -233,22 +227,18 @@ class Dashboard:
             if update.stage == "training":
                 self._trains(update)
                 return
-            if update.move < self._last.move:
+            before = self._moves.last
+            if update.move < before.move:
                 return
-            if update.move > self._move:  # made in Python
-                self._move, self._timing = update.move, False
+            if update.move > self._moves.made:  # made in Python
+                self._moves.made, self._timing = update.move, False
                 found = self._session_position()
                 if found != (self._position, self._foreign):  # else a sentence on a training still holds
                     self._refusal = ""
                 self._position, self._foreign = found
-            if update.stage == "error" or (self._last.stage == "latency" and update.stage != "latency"):
+            if update.stage == "error" or (before.stage == "latency" and update.stage != "latency"):
                 self._timing = False
-            narrower = update.move == self._last.move and update.stage == self._last.stage == "accuracy"
-            self._last = update
-            for move in [one for one in self._asked if one <= update.move]:
-                self._answered = self._asked.pop(move)
-            if update.report is not None:
-                self._report = update.report
+            narrower = self._moves.hear(update)
             if not narrower or time.monotonic() - self._shown > _PROGRESS_EVERY:
                 self._show()
             if update.newest and update.stage in ("costs", "exact", "cancelled"):
@@ -284,20 +274,20 @@ class Dashboard:
         self.panel.show(state=self._screen())
 
     def _screen(self) -> dict[str, Any]:
-        answered = self._last.move >= self._move
+        moves = self._moves
         return screen(
             self._position,
-            self._report,
-            seq=self._seq,
-            answered=self._seq if answered else self._answered,
-            move=self._last.move,
-            stage=self._last.stage,
-            progress=self._last.progress,
-            fresh=answered and self._last.report is not None,
+            moves.report,
+            seq=moves.seq,
+            answered=moves.answered,
+            move=moves.last.move,
+            stage=moves.last.stage,
+            progress=moves.last.progress,
+            fresh=moves.fresh,
             timing=self._timing,
             preparing=self._preparing,
             running=None if self._training is None else training(self._training, self._ending),
-            error=self._refusal or (answered and self._last.error) or "",
+            error=self._refusal or moves.error,
             foreign=self._foreign,
             refused=refusals(self._model(self._position.model), self._position),
         )

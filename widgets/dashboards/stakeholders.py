@@ -13,6 +13,7 @@ from typing import Any
 from widgets.controls import sliders
 from widgets.controls.position import Position
 from widgets.controls.settings import LARGEST_NUMBER, shown
+from widgets.dashboards.moves import Moves
 from widgets.dashboards.writing import Writing
 from widgets.documents import offline, report_html
 from widgets.documents.content import Circumstances
@@ -79,10 +80,7 @@ class Stakeholders:
         data = session.model.data
         self._shares = data is None or TASKS[data.task].shares
         self._measured: dict[str, Report] = {}  # digest of a choice's recipe -> its report
-        self._seq = self._answered = self._move = 0
-        self._asked: dict[int, int] = {}  # the session's number of a move -> the page's, until it is answered
-        self._last = Update(-1, False, "costs", None, 0.0)
-        self._report: Report | None = None
+        self._moves = Moves()
         self._refusal = ""
         self._writing = Writing(self._refuse)
         self._offline: float | None = None  # share of the offline page that has been measured, while it is made
@@ -99,7 +97,7 @@ class Stakeholders:
         self.page = StakeholdersPage(self._moved, self._said, catalogue=self._catalogue(), state=self._state())
         with self._lock:
             self._forget = session.observe(self._updated)
-            self._move = session.update(recipe=recipe)
+            self._moves.made = session.update(recipe=recipe)
         self._measure_choices()
 
     def _first(self) -> Recipe:
@@ -151,20 +149,18 @@ class Stakeholders:
         seq = content["seq"]
         if not isinstance(seq, int) or isinstance(seq, bool) or not 0 <= seq <= LARGEST_NUMBER:
             raise RecipeError("The number of a move must be a whole number.")
-        if seq <= self._seq:
-            return  # overtaken by a newer move, of this view or of another
-        self._seq = seq
+        if not self._moves.newer(seq):
+            return
         stops = _stops(content["stops"])
         usage, goals = Usage(**_only(Usage, content["usage"])), Goals(**_only(Goals, content["goals"]))
         self._refusal = ""
         self._usage, self._goals = usage, goals
         if self._foreign or stops != self._position.stops:
             position = dataclasses.replace(self._position, stops=stops)
-            self._move = self.session.update(recipe=position.recipe())
-            self._asked[self._move] = seq
+            self._moves.make(self.session.update(recipe=position.recipe()))
             self._position, self._foreign = position, False
-        elif self._last.move >= self._move:
-            self._answered = seq
+        else:
+            self._moves.keep()
 
     def _drawn(self) -> None:
         self.page.show_again()
@@ -172,17 +168,12 @@ class Stakeholders:
     def _updated(self, update: Update) -> None:
         """On the session's worker."""
         with self._lock:
-            if update.stage == "training" or update.move < self._last.move:
+            if update.stage == "training" or update.move < self._moves.last.move:
                 return
-            if update.move > self._move:  # made in Python
-                self._move = update.move
+            if update.move > self._moves.made:  # made in Python
+                self._moves.made = update.move
                 self._position, self._foreign = self._place(self.session.recipe)
-            narrower = update.move == self._last.move and update.stage == self._last.stage == "accuracy"
-            self._last = update
-            for move in [one for one in self._asked if one <= update.move]:
-                self._answered = self._asked.pop(move)
-            if update.report is not None:
-                self._report = update.report
+            narrower = self._moves.hear(update)
             if not narrower or time.monotonic() - self._sent > _PROGRESS_EVERY:
                 self._show()
 
@@ -213,8 +204,8 @@ class Stakeholders:
 
     def _write(self, kind: str) -> None:
         """On a thread of its own, in memory: the report of the move that is shown, once it is exact."""
-        report = self._report
-        if report is None or self._last.stage != "exact" or self._last.move < self._move:
+        report = self._moves.report
+        if report is None or self._moves.last.stage != "exact" or not self._moves.known:
             raise RecipeError("The figures are still being measured; ask for the report in a moment.")
         around = Circumstances(self._usage, self._goals)
         self._refusal = ""
@@ -272,13 +263,13 @@ class Stakeholders:
         self.page.show(self._state())
 
     def _state(self) -> dict[str, Any]:
-        answered, report = self._last.move >= self._move, self._report
+        moves, report = self._moves, self._moves.report
         said = stakeholder.shown(report, self._usage, self._goals) if report else stakeholder.nothing()
         return {
-            "seq": self._seq,
-            "answered": self._seq if answered else self._answered,
-            "fresh": answered and self._last.report is not None,
-            "stage": self._last.stage,
+            "seq": moves.seq,
+            "answered": moves.answered,
+            "fresh": moves.fresh,
+            "stage": moves.last.stage,
             "stops": dict(self._position.stops),
             "usage": dataclasses.asdict(self._usage),
             "goals": dataclasses.asdict(self._goals),
@@ -286,7 +277,7 @@ class Stakeholders:
             "offline": None if self._offline is None else self._progress(self._offline),
             "said": stakeholder.usage_said(report, self._usage) if report else [],
             "sources": stakeholder.sources(self._usage),
-            "error": self._refusal or (answered and self._last.error) or (_FOREIGN if self._foreign else ""),
+            "error": self._refusal or moves.error or (_FOREIGN if self._foreign else ""),
             **said,
         }
 
