@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.kernels.compiler.features import wide
+from workbench.kernels.compiler.features import register_file
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.sparse.survivors import Floats, Survivors
 from workbench.kernels.sparse.tiles import column_count, operands, tiles, total_bytes, whole_tile
@@ -17,7 +17,8 @@ from workbench.kernels.vector.lookups import item, lanes_of, load_some, store_so
 from workbench.kernels.vector.registers import fma, load, prefetch, splat, spread, store
 
 HEIGHTS = (8, 16)
-_WIDEST = 32 if wide() else 8  # columns worked on at once: eight rows of sums must fit into the registers
+# Columns worked on at once: the sums of four rows take half of the registers, and a weight is read for several of them.
+_WIDEST = register_file().floats * register_file().count // 8
 
 _AHEAD = 1024  # weights: fetched into the cache this long before they are used
 
@@ -87,15 +88,15 @@ class BlockSparse:
 def _columns(  # type: ignore[no-untyped-def]
     starts, indices, values, bias, x, y, columns, height, at, count, width, start, stop
 ):
-    """Block rows start..stop of `count` tiles of columns from `at` on; the sums of eight rows stay in registers."""
+    """Block rows start..stop of `count` tiles of columns from `at` on; the sums of four rows stay in registers."""
     lanes = lanes_of(width)
     for _ in range(count):
         tile = whole_tile(x, columns, at, width)
         kept = min(lanes, columns - at)
-        for row in range(start * height, min(stop * height, bias.size), 8):
+        for row in range(start * height, min(stop * height, bias.size), 4):
             begin, end = item(starts, row // height), item(starts, row // height + 1)
             a = splat(np.float32(0), lanes)
-            b, c, d, e, f, g, h = a, a, a, a, a, a, a
+            b, c, d = a, a, a
             inside = row % height
             for block in range(begin, end):
                 prefetch(values, block * height + _AHEAD)
@@ -105,11 +106,7 @@ def _columns(  # type: ignore[no-untyped-def]
                 b = fma(spread(values, w + 1, lanes), v, b)
                 c = fma(spread(values, w + 2, lanes), v, c)
                 d = fma(spread(values, w + 3, lanes), v, d)
-                e = fma(spread(values, w + 4, lanes), v, e)
-                f = fma(spread(values, w + 5, lanes), v, f)
-                g = fma(spread(values, w + 6, lanes), v, g)
-                h = fma(spread(values, w + 7, lanes), v, h)
-            for i, total in enumerate((a, b, c, d, e, f, g, h)):
+            for i, total in enumerate((a, b, c, d)):
                 if row + i < bias.size:
                     whole = total + splat(item(bias, row + i), lanes)
                     if kept == lanes:

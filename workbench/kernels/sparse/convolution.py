@@ -14,12 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.kernels.compiler.jit import jit
-from workbench.kernels.sparse.decode import BLOCK, ROWS, block_room, chosen, decode, row_scales, whole_table
+from workbench.kernels.sparse.decode import BLOCK, ROWS, block_room, decode, row_scales, whole_table
 from workbench.kernels.sparse.stream import SparseStream, row_sums
 from workbench.kernels.sparse.survivors import Floats
+from workbench.kernels.sparse.tiles import WIDEST
 from workbench.kernels.threads.shares import split
-from workbench.kernels.vector.lookups import WIDEST, bit_count, item, scratch, store_some
+from workbench.kernels.vector.lookups import bit_count, item, scratch, store_some
 from workbench.kernels.vector.registers import load, store
+from workbench.kernels.vector.selection import LANES, compressed
 
 Pair = tuple[int, int]
 _NO_BIAS = np.zeros(0, np.float32)
@@ -165,7 +167,7 @@ def _convolve(stream, ways, bias, x, y, start, stop):  # type: ignore[no-untyped
     for block in range(blocks):
         most = max(most, min(facts[BLOCK], facts[ROWS] - block * facts[BLOCK]))
     sums = scratch(most * WIDEST + 16)
-    masks = np.empty(WIDEST // 16 + 1, np.int64)
+    masks = np.empty(WIDEST // LANES + 1, np.int64)
     values, shift = room_for_values, 0
     spread, decoded = -1, -1
     for unit in range(start, stop):
@@ -178,7 +180,7 @@ def _convolve(stream, ways, bias, x, y, start, stop):  # type: ignore[no-untyped
                 _spread(x, image, step, phases, pad, rows, pitch, planes)
         if block != decoded:
             decoded = block
-            values, shift = decode(stream, table, block, places, room_for_values, ends)
+            values, shift = decode(stream, table, block, 1, places, room_for_values, ends)
             _locate(places, ends, height, offsets)
         x_0 = image * groups * group_planes if as_is else 0
         to = (image * out + row_0) * out_height * out_width
@@ -222,12 +224,12 @@ def _locate(places, ends, height, offsets):  # type: ignore[no-untyped-def]
 
 @jit
 def _valid(start, stop, pitch, out_width, masks):  # type: ignore[no-untyped-def]
-    """Which of start..stop of a long row are outputs and not between two image rows, 16 a mask."""
+    """Which of start..stop of a long row are outputs and not between two image rows, `LANES` a mask."""
     column = start % pitch
     masks[:] = 0
     for i in range(stop - start):
         if column < out_width:
-            masks[i >> 4] |= 1 << (i & 15)
+            masks[i // LANES] |= 1 << (i % LANES)
         column += 1
         if column == pitch:
             column = 0
@@ -238,12 +240,12 @@ def _crop(sums, lanes, height, masks, y, to, plane):  # type: ignore[no-untyped-
     """Each row of `sums` [height, lanes] to its `plane` of `y`, from `to` on, without what `masks` leave out."""
     for row in range(height):
         at = to
-        for part in range((lanes + 15) >> 4):
+        for part in range((lanes + LANES - 1) // LANES):
             mask = item(masks, part)
             kept = bit_count(mask)
-            if kept == 16:
-                store(y, at, load(sums, row * lanes + 16 * part, 16))
+            if kept == LANES:
+                store(y, at, load(sums, row * lanes + LANES * part, LANES))
             else:
-                store_some(y, at, chosen(load(sums, row * lanes + 16 * part, 16), mask), kept)
+                store_some(y, at, compressed(load(sums, row * lanes + LANES * part, LANES), mask), kept)
             at += kept
         to += plane

@@ -1,7 +1,6 @@
 """Sparse streams decoded: packed places and codes to positions and values in scratch, 16 entries at a time.
 
-The vectors here are of no processor in particular: LLVM makes them of what there is. Only the places of a bitmap are
-found by a loop where no instruction gathers the lanes that a mask says.
+The vectors here are of no processor in particular: LLVM makes them of what there is.
 """
 
 from __future__ import annotations
@@ -9,14 +8,14 @@ from __future__ import annotations
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from workbench.kernels.compiler.features import wide
 from workbench.kernels.compiler.jit import jit
-from workbench.kernels.vector.codegen import Vector, in_every_lane, suffix
-from workbench.kernels.vector.lookups import bit_count, item, mask_of, permute16, scratch, word_at
+from workbench.kernels.vector.codegen import Vector, in_every_lane
+from workbench.kernels.vector.lookups import bit_count, item, permute16, scratch, word_at
 from workbench.kernels.vector.registers import convert, gather, load, splat, store
+from workbench.kernels.vector.selection import SET_LANES
 
 ROWS, COLUMNS, WIDTH, BITS, COUNT, BLOCK, GROUPS, GROUP = range(8)  # places in a stream's `facts`
 _ENTRIES = Vector(types.int32, 16)
@@ -89,42 +88,6 @@ def below(typingctx, vector, limit):  # type: ignore[no-untyped-def]
     return types.int64(vector, limit), codegen
 
 
-@intrinsic
-def chosen(typingctx, vector, mask):  # type: ignore[no-untyped-def]
-    """The lanes of a vector of 16 whose bit of `mask` is set, in order; what follows them is undefined."""
-    if not isinstance(vector, Vector) or vector.lanes != 16 or not isinstance(mask, types.Integer):
-        return None
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        if _WIDE:
-            bits = mask_of(context, builder, args[1], sig.args[1], 16)
-            kind = ir.FunctionType(args[0].type, [args[0].type, args[0].type, bits.type])
-            name = f"llvm.x86.avx512.mask.compress.{suffix(vector)}"
-            function = cgutils.get_or_insert_function(builder.module, kind, name)
-            return builder.call(function, [args[0], ir.Constant(args[0].type, None), bits])
-        word = ir.IntType(32)
-        room = cgutils.alloca_once(builder, args[0].type)
-        first = builder.bitcast(room, args[0].type.element.as_pointer())
-        bits = builder.trunc(context.cast(builder, args[1], sig.args[1], types.int64), word)
-        at = word(0)
-        for lane in range(16):  # a lane that is left out is overwritten by the next
-            builder.store(builder.extract_element(args[0], word(lane)), builder.gep(first, [at]))
-            at = builder.add(at, builder.and_(builder.lshr(bits, word(lane)), word(1)))
-        return builder.load(room)
-
-    return vector(vector, mask), codegen
-
-
-@intrinsic
-def lane_numbers(typingctx):  # type: ignore[no-untyped-def]
-    """int32 x 16: 0, 1, 2 and so on."""
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return ir.Constant(ir.VectorType(ir.IntType(32), 16), list(range(16)))
-
-    return _ENTRIES(), codegen
-
-
 @jit
 def eight_bytes(array, index):  # type: ignore[no-untyped-def]
     """Bytes index .. index + 7 of an `array` of 8 or more; what lies behind its end is undefined, and not read."""
@@ -156,21 +119,21 @@ def block_room(stream, start, stop):  # type: ignore[no-untyped-def]
 
 
 @jit(fast_math=True)
-def decode(stream, table, block, places, values, ends):  # type: ignore[no-untyped-def]
-    """A block of rows into scratch.
+def decode(stream, table, block, count, places, values, ends):  # type: ignore[no-untyped-def]
+    """So many blocks of rows from `block` on into scratch.
 
-    places: int32, the position of each entry counted from the block's first row on; values: float32; both of
-    `block_room` elements. ends: int64 [rows of the block + 1], where row r's entries begin, and end, in `places`.
+    places: int32, the position of each entry counted from the first row on; values: float32; both of `block_room`
+    elements a block. ends: int64 [rows of the blocks + 1], where row r's entries begin, and end, in `places`.
     Returns (values, shift): entry i has its value at i + shift of what is returned, yet to be multiplied by its row's
     scale, see `row_scales`.
     """
     listed, scale, points, marks, facts = stream[0], stream[4], stream[5], stream[6], stream[7]
     columns, width, groups, group = facts[COLUMNS], facts[WIDTH], facts[GROUPS], facts[GROUP]
     row_0 = block * facts[BLOCK]
-    height = min(facts[BLOCK], facts[ROWS] - row_0)
+    height = min(facts[BLOCK] * count, facts[ROWS] - row_0)
     first = marks[2 * block]
     begin = first & -16
-    size = marks[2 * block + 2] - begin
+    size = marks[2 * (block + count)] - begin
     origin = row_0 * columns
     if width >= 2:
         _from_gaps(listed, width, begin, size, marks[2 * block + 1] - origin, places)
@@ -182,7 +145,7 @@ def decode(stream, table, block, places, values, ends):  # type: ignore[no-untyp
             places[i] = begin - origin + i
     store(places, size, splat(_BEYOND, 16))
     _find_ends(places, size, first - begin, columns, height, ends)
-    found, shift = decode_values(stream, table, block, values)
+    found, shift = decode_values(stream, table, block, count, values)
     if points.size or groups > 1:
         for row in range(height):
             for i in range(ends[row], ends[row + 1]):
@@ -193,13 +156,13 @@ def decode(stream, table, block, places, values, ends):  # type: ignore[no-untyp
 
 
 @jit
-def decode_values(stream, table, block, values):  # type: ignore[no-untyped-def]
-    """The values of a block alone, as `decode` returns them, where `row_scales` has all scales of the stream."""
+def decode_values(stream, table, block, count, values):  # type: ignore[no-untyped-def]
+    """The values of these blocks alone, as `decode` returns them, where `row_scales` has all scales of the stream."""
     codes, floats, marks = stream[1], stream[2], stream[6]
     begin = marks[2 * block] & -16
     if floats.size:
         return floats, begin
-    _from_codes(codes, stream[7][BITS], begin, marks[2 * block + 2] - begin, table, stream[8], values)
+    _from_codes(codes, stream[7][BITS], begin, marks[2 * (block + count)] - begin, table, stream[8], values)
     return values, 0
 
 
@@ -245,11 +208,11 @@ def _from_bits(listed, start, stop, at, places):  # type: ignore[no-untyped-def]
         if stop - bit < 64:
             mask &= (1 << (stop - bit)) - 1
         place = np.int32(bit - start)
-        for _ in range(4):
-            store(places, at, chosen(lane_numbers() + place, mask))
-            at += bit_count(mask & 0xFFFF)
-            mask >>= 16
-            place += np.int32(16)
+        for _ in range(8):
+            store(places, at, convert(load(SET_LANES, (mask & 255) << 3, 8), np.int32) + place)
+            at += bit_count(mask & 255)
+            mask >>= 8
+            place += np.int32(8)
 
 
 @jit(fast_math=True)

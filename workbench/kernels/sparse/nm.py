@@ -7,24 +7,24 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.kernels.compiler.features import wide
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.sparse.survivors import Floats, Survivors
-from workbench.kernels.sparse.tiles import column_count, fill, operands, tiles, total_bytes
+from workbench.kernels.sparse.tiles import PAIRED, column_count, fill, operands, tiles, total_bytes
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned_zeros
 from workbench.kernels.vector.lookups import (
     counting,
     item,
     lanes_of,
-    permute32,
     scaling_of,
     scratch,
     store_some,
 )
 from workbench.kernels.vector.registers import fma, lane_sum, load, splat, spread, store, view
+from workbench.kernels.vector.selection import LANES, SELECTS, selected, where_negative
 
 _CHUNK = 16  # survivors whose places share one 64-bit word
+_WORDS = LANES // 2  # of 64 bits in a register
 _PANEL = 128  # columns: their part of the dense operand stays in L1
 
 
@@ -87,8 +87,7 @@ class NmSparse:
         if column_count(x) == 1:
             padded = aligned_zeros(whole + 2 * _CHUNK, np.float32)
             padded[:inputs] = flat
-            one_window = wide() and self.m == 2 * self.n and self.n <= _CHUNK
-            column = _column_halved if one_window else _column
+            column = _column_selected if SELECTS else _column
             split(column, rows, threads, *arrays, self.n, self.m, bias, padded, y.reshape(-1))
             return y
         slots = (0,) * (1 + (self.n - 1).bit_length())
@@ -132,7 +131,11 @@ def _columns(  # type: ignore[no-untyped-def]
                         near = base + m * (slot >> log_n) + (word & 15)
                         even = fma(spread(values, at + slot, lanes), load(tile_x, near * lanes, lanes), even)
                         far = base + m * ((slot + 1) >> log_n) + ((word >> 32) & 15)
-                        odd = fma(spread(values, at + slot + 1, lanes), load(tile_x, far * lanes, lanes), odd)
+                        w, v = spread(values, at + slot + 1, lanes), load(tile_x, far * lanes, lanes)
+                        if lanes <= PAIRED:
+                            odd = fma(w, v, odd)
+                        else:
+                            even = fma(w, v, even)
                         word >>= 4
                 store(tile_y, to, even + odd)
         for row in range(start, stop):
@@ -160,16 +163,28 @@ def _column(values, places, n, m, bias, x, y, start, stop):  # type: ignore[no-u
 
 
 @jit(fast_math=True)
-def _column_halved(values, places, n, m, bias, x, y, start, stop):  # type: ignore[no-untyped-def]
-    """Rows start..stop of a single column where half of the weights are left: 16 slots choose among 32 neighbours."""
+def _column_selected(values, places, n, m, bias, x, y, start, stop):  # type: ignore[no-untyped-def]
+    """Rows start..stop of a single column, a register's slots at once: all that they choose among is in registers."""
     chunks = places.size // bias.size
-    base, shift = counting(m, n), counting(4, 2)
+    base, shift = counting(m, n, LANES), counting(4, 2, LANES)
+    span = m * max(LANES // n, 1)  # columns that so many slots choose among
     for row in range(start, stop):
-        even = splat(np.float32(0), 16)
+        even = splat(np.float32(0), LANES)
         odd = even
         for chunk in range(chunks):
             at = row * chunks + chunk
-            place = ((view(splat(item(places, at), 8), np.int32) >> shift) & 15) + base
-            found = permute32(load(x, chunk * 32, 16), place, load(x, chunk * 32 + 16, 16))
-            even, odd = odd, fma(load(values, at * 16, 16), found, even)
+            word = view(splat(item(places, at), _WORDS), np.int32) >> shift
+            for part in range(_CHUNK // LANES):
+                slot = part * LANES
+                column = (chunk * _CHUNK + slot) // n * m
+                number = (word & 15) + base
+                window = max(span - 2 * LANES, 0)
+                found = selected(load(x, column + window, LANES), load(x, column + window + LANES, LANES), number)
+                while window > 0:
+                    window -= 2 * LANES
+                    low, high = load(x, column + window, LANES), load(x, column + window + LANES, LANES)
+                    there = selected(low, high, number)
+                    found = where_negative(number - (window + 2 * LANES), there, found)
+                even, odd = odd, fma(load(values, at * _CHUNK + slot, LANES), found, even)
+                word >>= 2 * LANES
         y[row] = lane_sum(even + odd) + bias[row]

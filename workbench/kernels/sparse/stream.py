@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.kernels.compiler.features import wide
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.lowbit.bitpack import pack, packed_size
+from workbench.kernels.sparse.batch import batch, widest
 from workbench.kernels.sparse.decode import (
     BLOCK,
     COLUMNS,
@@ -31,9 +31,11 @@ from workbench.kernels.sparse.decode import (
 )
 from workbench.kernels.sparse.gaps import WIDTHS, count_entries, entries
 from workbench.kernels.sparse.survivors import Survivors
+from workbench.kernels.sparse.tiles import PAIRED
 from workbench.kernels.threads.shares import split
-from workbench.kernels.vector.lookups import WIDEST, bit_count, expanded, item, lanes_of, load_some, scratch
+from workbench.kernels.vector.lookups import bit_count, item, lanes_of, load_some, scratch
 from workbench.kernels.vector.registers import fma, lane_sum, load, prefetch, splat, spread, store
+from workbench.kernels.vector.selection import LANES, SELECTS, expanded
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -43,7 +45,6 @@ _BLOCK = 4096  # entries of a block, about: 32 KiB of scratch
 _AHEAD = 512  # survivors: the addresses of the next ones are known too late for the processor to fetch them by itself
 _FEW = 4  # vectors that are multiplied one by one
 _NO_FLOATS, _NO_BYTES, _ONE = np.zeros(0, np.float32), np.zeros(8, np.uint8), np.ones(1, np.float32)
-_EXPANDS = wide()
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,9 +171,9 @@ class SparseStream:
         elif x.shape[0] <= _FEW:
             split(_vectors, self.blocks, threads, self.arrays, bias, x, y)
         else:
-            lanes = min(WIDEST, max(8, 1 << (x.shape[0] - 1).bit_length()))
+            lanes = widest(x.shape[0])
             units = self.blocks * -(-x.shape[0] // lanes)
-            split(_batch, units, threads, self.arrays, bias, x, y, (0,) * (lanes // 8))
+            split(batch, units, threads, self.arrays, bias, x, y, (0,) * (lanes // 8))
         return y
 
 
@@ -197,15 +198,15 @@ def _vectors(stream, bias, x, y, start, stop):  # type: ignore[no-untyped-def]
     table, scales = whole_table(stream), row_scales(stream)
     places, room_for_values = np.empty(room, np.int32), scratch(room)
     ends = np.empty(facts[BLOCK] + 1, np.int64)
-    expands = _EXPANDS and facts[WIDTH] == BITMAP and scales.size == stream[4].size and stream[5].size == 0
+    expands = SELECTS and facts[WIDTH] == BITMAP and scales.size == stream[4].size and stream[5].size == 0
     padded = scratch(columns + 64 if expands else 0)
     for block in range(start, stop):
         row_0 = block * facts[BLOCK]
         height = min(facts[BLOCK], rows - row_0)
         if expands:
-            values, shift = decode_values(stream, table, block, room_for_values)
+            values, shift = decode_values(stream, table, block, 1, room_for_values)
         else:
-            values, shift = decode(stream, table, block, places, room_for_values, ends)
+            values, shift = decode(stream, table, block, 1, places, room_for_values, ends)
         for vector in range(x.shape[0]):
             to = vector * rows + row_0
             if expands:
@@ -240,8 +241,9 @@ def _sum(values, shift, places, at, end, x, x_0):  # type: ignore[no-untyped-def
 def _by_mask(masks, bit, columns, values, at, x, height, y, to):  # type: ignore[no-untyped-def]
     """The same for rows of a bitmap that begin at `bit` and with value number `at`. x: one vector, and 64 zeros."""
     last = values.size - 64  # from here on, vectors would be read past the last value
+    one, two, three = (1 << LANES) - 1, (1 << 2 * LANES) - 1, (1 << 3 * LANES) - 1
     for row in range(height):
-        a = splat(np.float32(0), 16)
+        a = splat(np.float32(0), LANES)
         b, c, d = a, a, a
         shift = bit & 7
         for column in range(0, columns, 64):
@@ -249,88 +251,31 @@ def _by_mask(masks, bit, columns, values, at, x, height, y, to):  # type: ignore
             word = (eight_bytes(masks, byte) >> shift) & ((1 << (64 - shift)) - 1 if shift else -1)
             word |= (eight_bytes(masks, byte + 8) << (63 - shift)) << 1
             word &= (1 << (columns - column)) - 1 if columns - column < 64 else -1
-            at_1 = at + bit_count(word & 0xFFFF)
-            at_2 = at + bit_count(word & 0xFFFFFFFF)
-            at_3 = at + bit_count(word & 0xFFFFFFFFFFFF)
             if at <= last:
                 prefetch(values, at + _AHEAD)
                 prefetch(masks, byte + _AHEAD // 8)
-                a = fma(_expanded(load(values, at, 16), word), load(x, column, 16), a)
-                b = fma(_expanded(load(values, at_1, 16), word >> 16), load(x, column + 16, 16), b)
-                c = fma(_expanded(load(values, at_2, 16), word >> 32), load(x, column + 32, 16), c)
-                d = fma(_expanded(load(values, at_3, 16), word >> 48), load(x, column + 48, 16), d)
-            else:
-                a = fma(_expanded(_up_to_end(values, at), word), load(x, column, 16), a)
-                b = fma(_expanded(_up_to_end(values, at_1), word >> 16), load(x, column + 16, 16), b)
-                c = fma(_expanded(_up_to_end(values, at_2), word >> 32), load(x, column + 32, 16), c)
-                d = fma(_expanded(_up_to_end(values, at_3), word >> 48), load(x, column + 48, 16), d)
-            at += bit_count(word)
+            for k in range(column, column + 64, 4 * LANES):
+                at_1, at_2, at_3 = at + bit_count(word & one), at + bit_count(word & two), at + bit_count(word & three)
+                if at <= last:
+                    v, w = load(values, at, LANES), load(values, at_1, LANES)
+                    p, q = load(values, at_2, LANES), load(values, at_3, LANES)
+                else:
+                    v, w = _up_to_end(values, at), _up_to_end(values, at_1)
+                    p, q = _up_to_end(values, at_2), _up_to_end(values, at_3)
+                a = fma(expanded(v, word), load(x, k, LANES), a)
+                b = fma(expanded(w, word >> LANES), load(x, k + LANES, LANES), b)
+                c = fma(expanded(p, word >> 2 * LANES), load(x, k + 2 * LANES, LANES), c)
+                d = fma(expanded(q, word >> 3 * LANES), load(x, k + 3 * LANES, LANES), d)
+                at = at_3 + bit_count((word >> 3 * LANES) & one)
+                if LANES < 16:
+                    word >>= 32
         store(y, to + row, splat(lane_sum((a + b) + (c + d)), 1))
         bit += columns
 
 
 @jit
 def _up_to_end(values, at):  # type: ignore[no-untyped-def]
-    return load_some(values, at, min(16, values.size - at), 16)
-
-
-if _EXPANDS:
-
-    @jit
-    def _expanded(eight, mask):  # type: ignore[no-untyped-def]
-        return expanded(eight, mask)
-
-else:
-
-    @jit
-    def _expanded(eight, mask):  # type: ignore[no-untyped-def]
-        return eight  # never called where there is no such instruction
-
-
-@jit(fast_math=True)
-def _batch(stream, bias, x, y, width, start, stop):  # type: ignore[no-untyped-def]
-    """Units start..stop of (vectors, block), a run of vectors outside: it stands in the lanes of a tile."""
-    lanes = lanes_of(width)
-    facts = stream[7]
-    rows, columns = facts[ROWS], facts[COLUMNS]
-    blocks = stream[6].size // 2 - 1
-    room = block_room(stream, 0, blocks)
-    table, scales = whole_table(stream), row_scales(stream)
-    places, values = np.empty(room, np.int32), scratch(room)
-    ends = np.empty(facts[BLOCK] + 1, np.int64)
-    tile, sums = scratch(columns * lanes), scratch(facts[BLOCK] * lanes)
-    found, shift = values, 0
-    filled, decoded = -1, -1
-    for unit in range(start, stop):
-        number, block = unit // blocks, unit % blocks
-        left = number * lanes
-        kept = min(lanes, x.shape[0] - left)
-        if number != filled:
-            filled = number
-            _turn(x, left, kept, columns, lanes, tile)
-        row_0 = block * facts[BLOCK]
-        height = min(facts[BLOCK], rows - row_0)
-        if block != decoded:
-            decoded = block
-            found, shift = decode(stream, table, block, places, values, ends)
-            for row in range(height):
-                for i in range(ends[row], ends[row + 1]):
-                    places[i] = (places[i] - row * columns) * lanes
-        row_sums(places, found, shift, ends, row_0, height, tile, 0, rows, 0, scales, bias, sums, width)
-        for vector in range(kept):
-            for row in range(height):
-                y[left + vector, row_0 + row] = sums[row * lanes + vector]
-
-
-@jit
-def _turn(x, left, kept, columns, lanes, tile):  # type: ignore[no-untyped-def]
-    """Vectors left .. left + kept as the lanes of `tile` [columns, lanes], sixteen columns at a time."""
-    if kept < lanes:
-        tile[:] = 0
-    for begin in range(0, columns, 16):
-        for vector in range(kept):
-            for column in range(begin, min(begin + 16, columns)):
-                tile[column * lanes + vector] = x[left + vector, column]
+    return load_some(values, at, min(LANES, values.size - at), LANES)
 
 
 @jit(fast_math=True)
@@ -353,7 +298,11 @@ def row_sums(places, values, shift, ends, row_0, height, x, x_0, group_rows, gro
         odd = even
         for _ in range((end - at) >> 1):
             even = fma(spread(values, at + shift, lanes), load(x, begin + item(places, at), lanes), even)
-            odd = fma(spread(values, at + shift + 1, lanes), load(x, begin + item(places, at + 1), lanes), odd)
+            w, v = spread(values, at + shift + 1, lanes), load(x, begin + item(places, at + 1), lanes)
+            if lanes <= PAIRED:
+                odd = fma(w, v, odd)
+            else:
+                even = fma(w, v, even)
             at += 2
         if at < end:
             even = fma(spread(values, at + shift, lanes), load(x, begin + item(places, at), lanes), even)

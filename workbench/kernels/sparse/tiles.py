@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.kernels.compiler.features import register_file
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.vector.aligned import aligned
-from workbench.kernels.vector.lookups import WIDEST, lanes_of, load_some, scratch
+from workbench.kernels.vector.lookups import lanes_of, load_some, scratch
 from workbench.kernels.vector.registers import load, store
 
 Floats = NDArray[np.float32]
+
+_HALF = register_file().floats * register_file().count // 2  # floats that half of the registers hold
+WIDEST = min(64, _HALF)  # columns worked on at once: the sums of a row
+PAIRED = min(WIDEST, _HALF // 2)  # and up to which a row has two sums, so that one rests while the other is added to
 
 
 def operands(shape: tuple[int, int], x: Floats, bias: Floats | None) -> tuple[Floats, Floats, Floats]:

@@ -25,8 +25,6 @@ from workbench.kernels.vector.codegen import (
     suffix,
 )
 
-WIDEST = 64 if wide() else 32  # columns worked on at once: four registers, so that two sums a row fit
-
 
 @intrinsic
 def lanes_of(typingctx, width):  # type: ignore[no-untyped-def]
@@ -83,31 +81,6 @@ def word_at(typingctx, array, index):  # type: ignore[no-untyped-def]
         return found
 
     return types.int64(array, index), codegen
-
-
-def mask_of(context: Any, builder: Any, scalar: Any, kind: Any, lanes: int) -> Any:
-    """The lowest `lanes` bits of a scalar of type `kind`, as a vector of that many booleans."""
-    bits = context.cast(builder, scalar, kind, types.int64)
-    if lanes < 64:
-        bits = builder.trunc(bits, ir.IntType(lanes))
-    return builder.bitcast(bits, ir.VectorType(ir.IntType(1), lanes))
-
-
-@intrinsic
-def expanded(typingctx, vector, mask):  # type: ignore[no-untyped-def]
-    """The first lanes of a float32 x 16, one for each set bit of `mask` in order; zero elsewhere. Needs avx512f."""
-    if vector != Vector(types.float32, 16) or not isinstance(mask, types.Integer):
-        return None
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        kind = args[0].type
-        chosen = mask_of(context, builder, args[1], sig.args[1], 16)
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(kind, [kind, kind, chosen.type]), "llvm.x86.avx512.mask.expand.v16f32"
-        )
-        return builder.call(function, [args[0], ir.Constant(kind, None), chosen])
-
-    return vector(vector, mask), codegen
 
 
 def _first_lanes(context: Any, builder: Any, kept: Any, kind: Any, lanes: int) -> Any:
@@ -310,20 +283,22 @@ def by_byte(typingctx, vector):  # type: ignore[no-untyped-def]
     return vector(vector), codegen
 
 
-@intrinsic
-def counting(typingctx, step, divide):  # type: ignore[no-untyped-def]
-    """int32 x 16: lane j holds step · (j // divide)."""
+@intrinsic(prefer_literal=True)
+def counting(typingctx, step, divide, lanes):  # type: ignore[no-untyped-def]
+    """int32 x lanes: lane j holds step · (j // divide)."""
     if not (isinstance(step, types.Integer) and isinstance(divide, types.Integer)):
         return None
-    kind = Vector(types.int32, 16)
+    if not isinstance(lanes, types.IntegerLiteral):
+        return None
+    kind = Vector(types.int32, lanes.literal_value)
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        lane = ir.Constant(ir.VectorType(ir.IntType(32), 16), list(range(16)))
-        step = in_every_lane(builder, context.cast(builder, args[0], sig.args[0], types.int32), 16)
-        divide = in_every_lane(builder, context.cast(builder, args[1], sig.args[1], types.int32), 16)
+        lane = ir.Constant(ir.VectorType(ir.IntType(32), kind.lanes), list(range(kind.lanes)))
+        step = in_every_lane(builder, context.cast(builder, args[0], sig.args[0], types.int32), kind.lanes)
+        divide = in_every_lane(builder, context.cast(builder, args[1], sig.args[1], types.int32), kind.lanes)
         return builder.mul(step, builder.udiv(lane, divide))
 
-    return kind(step, divide), codegen
+    return kind(step, divide, lanes), codegen
 
 
 @jit
