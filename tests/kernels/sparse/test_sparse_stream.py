@@ -89,6 +89,15 @@ def test_many_blocks_and_threads_change_no_bit(width: int, batch: int) -> None:
     assert sparse.multiply(x, threads=3).tobytes() == alone.tobytes()
 
 
+@pytest.mark.parametrize("batch", [1, 70])
+def test_a_weight_that_is_no_number_reaches_its_row_alone(batch: int) -> None:
+    rng = np.random.default_rng(0)
+    dense = np.where(rng.random((30, 150)) < 0.5, 0, rng.standard_normal((30, 150))).astype(np.float32)
+    dense[7, np.flatnonzero(dense[7])[[0, -1]]] = np.nan, np.inf
+    y = SparseStream.of_survivors(Survivors.from_dense(dense)).multiply(np.ones((batch, 150), np.float32))
+    assert np.isfinite(np.delete(y, 7, axis=1)).all() and np.isnan(y[:, 7]).all()
+
+
 def test_what_is_held_is_what_is_stored() -> None:
     """The arrays themselves, and where each block begins; less than eight bytes are filled up to be read as a word."""
     codes, places = np.zeros(500, np.uint8), np.zeros(625, np.uint8)

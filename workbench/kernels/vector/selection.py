@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 from workbench.kernels.compiler.features import has, wide
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.vector.codegen import Vector, call, is_float, suffix
+from workbench.kernels.vector.lookups import permute32
 from workbench.kernels.vector.registers import convert, load, view
 
 _WIDE, _AVX2 = wide(), has("avx2")
@@ -90,18 +91,6 @@ def _permute(typingctx, vector, numbers):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _permute_two(typingctx, low, numbers, high):  # type: ignore[no-untyped-def]
-    """(low ++ high)[numbers & 31] for 16 lanes each. Needs avx512f."""
-    if not (_fits(low) and low == high and _fits(numbers)) or is_float(numbers):
-        return None
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return call(context, builder, "llvm.x86.avx512.vpermi2var.ps.512", low, args)
-
-    return low(low, numbers, high), codegen
-
-
-@intrinsic
 def where_negative(typingctx, numbers, there, elsewhere):  # type: ignore[no-untyped-def]
     """The lanes of `there` where int32 `numbers` are negative, else of `elsewhere`."""
     if not (_fits(numbers) and _fits(there) and there == elsewhere):
@@ -130,7 +119,7 @@ if _WIDE:
     @jit
     def selected(low, high, numbers):  # type: ignore[no-untyped-def]
         """(low ++ high)[numbers modulo 2 · LANES] for float32 and int32 numbers. Needs `SELECTS`."""
-        return _permute_two(low, numbers, high)
+        return permute32(low, numbers, high)
 
 elif _AVX2:
 
