@@ -28,7 +28,7 @@ _MASKS = (np.arange(256)[:, None] >> np.arange(8)) & 1
 # Of each mask of eight lanes, the lanes that are set, in order, then the others.
 SET_LANES = np.argsort(1 - _MASKS, axis=1, kind="stable").astype(np.uint8).reshape(-1)
 # For each lane of each mask, how many are set before it; negative where it is not set itself.
-_RANKS = np.where(_MASKS == 1, np.cumsum(_MASKS, axis=1) - 1, -1).astype(np.int32).reshape(-1)
+_RANKS = np.where(_MASKS == 1, np.cumsum(_MASKS, axis=1) - 1, -1).astype(np.int8).reshape(-1)
 
 
 def _fits(vector: Any) -> bool:
@@ -129,7 +129,7 @@ elif _AVX2:
 
     @jit
     def expanded(vector, mask):  # type: ignore[no-untyped-def]
-        ranks = load(_RANKS, (mask & 255) << 3, 8)
+        ranks = convert(load(_RANKS, (mask & 255) << 3, 8), np.int32)
         there = view(_permute(vector, ranks), np.int32) & ((ranks >> 31) ^ -1)
         return view(there, np.float32)
 
