@@ -104,7 +104,8 @@ class LaneNetwork:
         stop_at = len(steps) + 1 if stop is None else stop
         if start == 0:
             live = (self._enter(live[0]),)
-        there = dict(zip(self._live(max(start, 1)), live, strict=True))
+        self._allocate(live[0].groups)
+        there = {one: self._entered(one, images) for one, images in zip(self._live(max(start, 1)), live, strict=True)}
         for number in range(max(start - 1, 0), stop_at - 1):
             self._run(number, steps[number], there)
         if stop is not None:
@@ -113,18 +114,27 @@ class LaneNetwork:
         return (torch.from_numpy(leave(there[self._plan.result])),)
 
     def held(self, live: Live) -> Live:
-        return tuple(_copy(one) for one in live)
+        return tuple(_without_halo(one) for one in live)
 
     def _live(self, cut: int) -> list[Value]:
         """What is written before the step with this number + 1 and read by it or later ones, in a fixed order."""
         values = dict.fromkeys([self._plan.source, *(step.writes.root for step in self._plan.steps)])
         return [one for one in values if one.first < cut - 1 <= one.last]
 
-    def _enter(self, images: torch.Tensor) -> Images:
-        groups = -(-len(images) // LANES)
+    def _allocate(self, groups: int) -> None:
         if groups != self._groups:
             self._groups, self._buffers = groups, _allocated(self._plan, groups)
             self._between.clear()
+
+    def _entered(self, value: Value, images: Images) -> Images:
+        """`images`, in the place where steps find `value`: what is held lies elsewhere, and without its halo."""
+        place = self._buffers[value]
+        if images is not place:
+            image_pooling.combine(images, place, threads=torch.get_num_threads())
+        return place
+
+    def _enter(self, images: torch.Tensor) -> Images:
+        self._allocate(-(-len(images) // LANES))
         (plain,) = self._graph.run((images,), 0, self._plan.entry)
         source = self._plan.source
         enter(plain.numpy().reshape(len(images), *source.shape), self._buffers[source], threads=torch.get_num_threads())
@@ -171,9 +181,10 @@ def _allocated(plan: Plan, groups: int) -> dict[Value, Images]:
     return found
 
 
-def _copy(images: Images) -> Images:
-    copy = Images.zeros(images.groups, images.channels, images.height, images.width, images.halo)
-    copy.values[...] = images.values
+def _without_halo(images: Images) -> Images:
+    """A copy of what is inside: for ResNet-8's activations at 14 × 14, two thirds of the bytes."""
+    copy = Images.zeros(images.groups, images.channels, images.height, images.width, 0)
+    image_pooling.combine(images, copy, threads=torch.get_num_threads())
     return copy
 
 

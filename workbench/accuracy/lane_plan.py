@@ -60,8 +60,8 @@ class Value:
 
     @property
     def nbytes(self) -> int:
-        """Of one image."""
-        return 4 * self.channels * (self.height + 2 * self.halo) * (self.width + 2 * self.halo)
+        """Of one image, without the halo."""
+        return 4 * self.channels * self.height * self.width
 
 
 @dataclass(eq=False)

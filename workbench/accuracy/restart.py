@@ -170,10 +170,10 @@ class Evaluator:
         return images if len(images) == self.batch else images[torch.arange(self.batch) % len(images)]
 
     def _keep(self, batch: int, live: Live) -> None:
-        held = self._kept.pop(batch, None)
-        nbytes = sum(getattr(one, "nbytes", 0) for one in live)
+        way, before = self._way, self._kept.pop(batch, None)
+        held = way.network.held(live)
+        nbytes = sum(getattr(one, "nbytes", 0) for one in held)
         if self.nbytes + nbytes <= self.budget:
-            way = self._way
-            self._kept[batch] = _Kept(way.cut, way.network.held(live), way.before(way.cut), nbytes)
-        elif held is not None:
-            self._kept[batch] = held
+            self._kept[batch] = _Kept(way.cut, held, way.before(way.cut), nbytes)
+        elif before is not None:
+            self._kept[batch] = before
