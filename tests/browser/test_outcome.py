@@ -67,24 +67,6 @@ def test_lenet_5_below_20_kb_with_at_least_98_percent(page: Page) -> None:
     assert panel.number("Size") == panel.original("Size")
 
 
-def test_any_cost_of_the_layers_can_be_limited_as_well(page: Page) -> None:
-    panel = PanelPage(page)
-    outcome = panel.root.get_by_role("region", name="Outcome", exact=True)
-    energy = outcome.get_by_role("slider", name="Energy at most")
-    expect(energy).to_be_hidden()
-    outcome.get_by_label("Limit as well").select_option(label="Energy")
-    expect(energy).to_be_visible()
-    energy.press("ArrowRight")
-    assert "J" in energy.get_attribute("aria-valuetext")
-    picture(page, "outcome-energy")
-    outcome.get_by_role("button", name="Find", exact=True).click()
-    expect(outcome.locator(".cwb-outcome-result .cwb-muted")).to_contain_text("Measuring", timeout=PATIENCE)
-    expect(outcome.locator(".cwb-error")).to_be_hidden()
-    outcome.get_by_role("button", name="Cancel the search").click()
-    outcome.get_by_label("Limit as well").select_option(label="nothing else")
-    expect(energy).to_be_hidden()
-
-
 def test_a_wish_for_another_network_is_kept_among_its_own_stops(page: Page) -> None:
     panel = PanelPage(page)
     outcome = panel.root.get_by_role("region", name="Outcome", exact=True)

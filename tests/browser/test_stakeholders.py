@@ -163,26 +163,6 @@ def test_nobody_is_shut_out(page: Page, scheme: str) -> None:
         page.set_viewport_size({"width": 1280, "height": 800})
 
 
-def test_a_link_opens_the_page_where_it_was_left(page: Page, browser: Browser) -> None:
-    page.get_by_role("slider", name="Sparsity").fill("30")
-    goal = page.get_by_role("spinbutton", name="File size")
-    goal.fill("77")
-    goal.press("Enter")
-    settle(page)
-    other = browser.new_page()
-    other.set_default_timeout(PATIENCE)
-    other.goto(page.url)
-    other.locator(".cwb").wait_for()
-    settle(other)
-    assert other.get_by_role("slider", name="Sparsity").get_attribute("aria-valuetext") == "30 %"
-    expect(other.get_by_role("spinbutton", name="File size")).to_have_value("77")
-    other.evaluate("() => (location.hash = '#at=AAAA')")
-    expect(other.get_by_role("alert")).to_contain_text("This link does not say where the controls stand")
-    other.get_by_role("slider", name="Sparsity").fill("40")
-    expect(other.get_by_role("alert")).to_be_hidden()
-    other.close(run_before_unload=True)
-
-
 @pytest.mark.slow
 def test_a_kernel_that_has_ended_is_said_and_the_page_goes_on_where_it_was(
     page: Page, opened: tuple[Page, Traffic, servers.Server]

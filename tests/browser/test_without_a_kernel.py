@@ -11,8 +11,8 @@ from widgets.draw.modules import script
 
 pytestmark = pytest.mark.browser
 
-PANEL = Path(widgets.draw.__file__).parent / "panel" / "panel.js"
-NAMES = ("createLink", "createHistory", "createStrip")
+FOLDER = Path(widgets.draw.__file__).parent
+PANEL, STAKEHOLDERS = (FOLDER / name / f"{name}.js" for name in ("panel", "stakeholders"))
 KERNEL = """
 function createKernel(state) {
     const heard = {};
@@ -25,6 +25,9 @@ function createKernel(state) {
         send: (message) => said.push(message),
         on: (event, listener) => (heard[event] ??= []).push(listener),
         off: () => {},
+        tell(message) {
+            for (const listener of heard["msg:custom"] ?? []) listener(message);
+        },
         // The figures are those of no move: what the controls are at is all that these tests look at.
         answer(changes) {
             state = { ...state, ...changes };
@@ -40,15 +43,27 @@ const start = (position) => ({
 """
 
 
+def begin(page: Page, entry: Path, *names: str, address: str = "http://127.0.0.1/") -> None:
+    """Load a page of its own that has these functions."""
+    page.goto("about:blank")
+    page.goto(address)  # a page without an address may keep nothing
+    page.evaluate("() => (document.body.dataset.voila = 'voila')")
+    exposed = "\n".join(f"window.{name} = {name};" for name in names)
+    page.add_script_tag(content=script(entry).replace("export default", "const entry =") + exposed + KERNEL)
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def empty(browser: Browser) -> Iterator[Page]:
     page = browser.new_page()
     page.route("**/*", lambda route: route.fulfill(body="<body></body>", content_type="text/html"))
-    page.goto("http://127.0.0.1/")  # a page without an address may keep nothing
-    exposed = "\n".join(f"window.{name} = {name};" for name in NAMES)
-    page.add_script_tag(content=script(PANEL).replace("export default", "const panel =") + exposed + KERNEL)
     yield page
     page.close()
+
+
+@pytest.fixture
+def page(empty: Page) -> Page:
+    begin(empty, PANEL, "createLink", "createHistory", "createStrip", "createOutcome")
+    return empty
 
 
 def test_undo_to_a_place_of_another_day_is_one_step_however_slow_the_answer_is(page: Page) -> None:
@@ -57,7 +72,6 @@ def test_undo_to_a_place_of_another_day_is_one_step_however_slow_the_answer_is(p
             const known = (position, at) => ({ id: `${at}`, parent: null, position, name: "", note: "" });
             const places = [place(32), place(8), place(4)].map(known);
             const kept = `cwb-places ${location.pathname}`;
-            document.body.dataset.voila = "voila";
             sessionStorage.setItem(kept, JSON.stringify({ places, here: "2", past: ["0", "1"], future: [] }));
             const { signal } = new AbortController();
             const kernel = createKernel(start(place(4)));
@@ -113,3 +127,74 @@ def test_sensitivity_is_asked_for_once_the_kernel_is_at_the_network(page: Page) 
         }"""
     )
     assert said == [1, 1, 1, 2]
+
+
+def test_any_cost_that_the_kernel_names_can_be_limited_beside_size(page: Page) -> None:
+    said = page.evaluate(
+        """() => {
+            const { signal } = new AbortController();
+            const kernel = createKernel(start({ ...place(4), device: "here" }));
+            const link = createLink(kernel, signal);
+            const root = createOutcome({ model: kernel, link, signal });
+            document.body.append(root);
+            link.start();
+            const stops = (...values) => [null, ...values].map((value) => ({ value, text: String(value) }));
+            const limits = [
+                { metric: "size", label: "Size at most", stops: stops(20, 10) },
+                { metric: "energy", label: "Energy at most", stops: stops(0.5, 0.25) },
+            ];
+            const known = { limits, accuracy: stops(0.5, 0.9) };
+            kernel.tell({ kind: "outcome", model: "net", device: "here", stops: known });
+            const [size, accuracy, energy] = root.querySelectorAll("input[type=range]");
+            const find = [...root.querySelectorAll("button")].find((one) => one.textContent === "Find");
+            const move = (input, to) => { input.value = to; input.dispatchEvent(new Event("input")); };
+            const choose = (metric) => {
+                const select = root.querySelector("select");
+                select.value = metric;
+                select.dispatchEvent(new Event("change"));
+            };
+            const asked = () => { find.click(); return kernel.said.filter(({ ask }) => ask === "find").at(-1); };
+            const nothing = asked();
+            const hidden = energy.closest(".cwb-wish").hidden;
+            choose("energy");
+            move(energy, 2);
+            const alone = asked();
+            move(size, 1);
+            move(accuracy, 2);
+            const all = asked();
+            choose("");
+            return [nothing ?? null, hidden, energy.labels[0].textContent, alone, all, asked()];
+        }"""
+    )
+    find = {"kind": "outcome", "ask": "find"}
+    assert said[:3] == [None, True, "Energy at most"]
+    assert said[3:] == [
+        {**find, "limits": {"energy": 0.25}, "accuracy": None},
+        {**find, "limits": {"size": 20, "energy": 0.25}, "accuracy": 0.9},
+        {**find, "limits": {"size": 20}, "accuracy": 0.9},
+    ]
+
+
+TALK = """(bits) => {
+    const state = { seq: 0, stops: { bits: 32 }, goals: { size: null }, usage: { price: 0.3 } };
+    const kernel = createKernel(state);
+    const talk = createTalk(kernel, new AbortController().signal);
+    let lost = null;
+    talk.listen((now) => (lost = now.lost));
+    talk.start();
+    if (bits) talk.change((wishes) => (wishes.stops.bits = bits));
+    return { address: location.href, said: kernel.said, lost };
+}"""
+
+
+def test_the_address_of_the_page_for_people_who_decide_opens_it_where_it_was_left(empty: Page) -> None:
+    begin(empty, STAKEHOLDERS, "createTalk")
+    left = empty.evaluate(TALK, 4)
+    begin(empty, STAKEHOLDERS, "createTalk", address=left["address"])
+    opened = empty.evaluate(TALK)
+    assert opened["said"] == left["said"] and opened["said"][0]["stops"] == {"bits": 4}
+    assert (opened["lost"], opened["address"]) == ("", left["address"])
+    for strange in ("#at=AAAA", "#somewhere"):
+        begin(empty, STAKEHOLDERS, "createTalk", address=f"http://127.0.0.1/{strange}")
+        found = empty.evaluate(TALK)
+        assert found["said"] == [] and found["lost"].startswith("This link does not say where the controls stand")

@@ -161,6 +161,7 @@ def test_the_offline_page_is_measured_in_pieces_and_can_be_stopped(page):
     until(lambda: page.page.state["offline"]["share"] > 0)
     assert say(page, {"kind": "stop-offline"}) == ""
     assert page.page.state["offline"] is None and page.handed == []
+    assert not [name for name in page.session._pursuing._begun if "offline" in name]
 
 
 def test_the_offline_page_is_handed_over_once_every_point_is_measured(page, monkeypatch):
