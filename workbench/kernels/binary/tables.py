@@ -40,8 +40,8 @@ _TILES = 4  # side by side: two counts and a sum for each, a table, a mask and w
 _STEP = 3  # a row's bytes come in multiples of this many: six look-ups
 _BLOCK = 10 * _STEP  # bytes after which counts are added to 16 bits: twenty sums of up to 12
 _CHUNK = 272  # blocks that 16 bits can count
-_PAIRS = 32  # pairs of rows, at the most, for which the halves of the weights' bytes are made once
-_OFFSETS = 2**16  # that a block of rows takes at the most, but for a pair that alone takes more
+_PAIRS = 64  # pairs of rows, at the most, for which the halves of the weights' bytes are made once
+_ENTRIES = 2**16  # that a block of rows takes at the most, but for a pair that alone takes more; see `_fill`
 
 
 def _table() -> Bytes:
@@ -92,7 +92,7 @@ def multiply_signs(
 ) -> None:
     """See `counts.multiply_signs`."""
     depth = weights.shape[1]
-    each, units = _units(len(places), depth, len(weights))
+    each, units = _units(len(places), depth, len(weights), threads)
     arguments = (x.view(np.uint8), places, runs, 4 * length, _TABLE, weights.reshape(-1), depth, each)
     split(_signs, units, threads, *arguments, bases, scale, bias, y.reshape(-1).view(np.uint32), outputs)
 
@@ -112,17 +112,18 @@ def multiply_planes(
 ) -> None:
     """See `counts.multiply_planes`."""
     w_planes, depth = weights.shape[1:3]
-    each, units = _units(len(places), depth * len(runs), len(weights))
+    each, units = _units(len(places), depth * len(runs), len(weights), threads)
     arguments = (x.view(np.uint8), places, runs, 4 * length, _TABLE, weights.reshape(-1), w_planes, depth, each)
     split(_planes, units, threads, *arguments, x_parts, w_parts, y.reshape(-1).view(np.uint32), outputs)
 
 
-def _units(rows: int, entries: int, tiles: int) -> tuple[int, int]:
-    """Pairs of rows in a block, each with so many entries in `offsets`, and units: blocks by groups of tiles."""
-    pairs = -(-rows // 2)
-    blocks = max(1, -(-pairs // max(1, min(_PAIRS, _OFFSETS // entries))))
+def _units(rows: int, entries: int, tiles: int, threads: int) -> tuple[int, int]:
+    """Pairs of rows in a block, each with so many entries; units: blocks by groups of tiles, enough for `threads`."""
+    pairs, groups = -(-rows // 2), _groups(tiles)
+    most = max(1, min(_PAIRS, _ENTRIES // entries))
+    blocks = max(1, -(-pairs // most), min(pairs, -(-threads // groups)))
     each = max(1, -(-pairs // blocks))
-    return each, -(-pairs // each) * _groups(tiles)
+    return each, -(-pairs // each) * groups
 
 
 def _count_source(tiles: int) -> str:
