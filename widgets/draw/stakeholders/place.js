@@ -3,7 +3,7 @@
 const PLACE = "#at=";
 const WRITTEN = ["stops", "goals", "usage"];
 
-export function placeOf(wishes) {
+export function wishesAddress(wishes) {
   const bytes = new TextEncoder().encode(JSON.stringify(WRITTEN.map((name) => wishes[name])));
   return PLACE + btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }

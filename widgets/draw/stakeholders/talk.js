@@ -2,7 +2,7 @@
 // wish replaces an earlier one unsent. A page of its own wishes at first what its address says.
 
 import { ofItsOwn } from "../panel/watch.js";
-import { placeOf, wishesOf } from "./place.js";
+import { wishesAddress, wishesOf } from "./place.js";
 
 const OFTEN = 300; // milliseconds between two changes of the address, which browsers count
 const STRANGE = "This link does not say where the controls stand, so the page opens as usual.";
@@ -35,7 +35,7 @@ export function createTalk(model, signal) {
 
   function write() {
     timer = null;
-    written = placeOf(wishes);
+    written = wishesAddress(wishes);
     if (written !== location.hash) history.replaceState(history.state, "", written);
   }
 
@@ -50,7 +50,7 @@ export function createTalk(model, signal) {
   function open() {
     const found = wishesOf(location.hash);
     remark = found || !location.hash ? "" : STRANGE;
-    if (!found || placeOf(found) === placeOf(wishes)) return false;
+    if (!found || wishesAddress(found) === wishesAddress(wishes)) return false;
     change((wishes) => Object.assign(wishes, found));
     return true;
   }
