@@ -271,6 +271,18 @@ class Progress:
     left: float
 
 
+@dataclass(frozen=True)
+class TrainingStep:
+    """A step that the optimiser has taken. number: from 0. count: of all steps.
+
+    rate: what it moves a weight by, in the long run, for a gradient of 1 that stays; of AdamW, for any that stays.
+    """
+
+    number: int
+    count: int
+    rate: float
+
+
 class Course(Protocol):
     """What a trained method trains with; it never knows the loop behind it."""
 
@@ -285,15 +297,19 @@ class Course(Protocol):
         share: tuple[float, float] = (0.0, 1.0),
         loss_of: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
         before_step: Callable[[], None] = ...,
-        after_step: Callable[[int, int], None] = ...,
+        after_step: Callable[[TrainingStep], None] = ...,
+        optimiser: Literal["adamw", "sgd"] = "adamw",
+        last: bool = False,
     ) -> None:
         """Train `module` in place; at the end it is in evaluation mode and at its best epoch on validation images.
 
+        last: end at the last epoch instead, where what the training adds to the loss matters as much as answers do.
         images: how many of the training images, drawn by the seed; all by default, or where there are fewer. share:
         which part of the whole course this is, for its progress. loss_of: of (module, inputs, labels), cross
         entropy by default. before_step: called when the gradients are there and before the optimiser uses them.
-        after_step: called with the number of the step, from 0, and how many there are when the optimiser has changed
-        the weights: where masks are kept. Ends early, with the best so far, where the course is cancelled.
+        after_step: called when the optimiser has changed the weights: where masks are kept. optimiser: AdamW, or
+        stochastic gradient descent with Nesterov's momentum, which a penalty on the weights is in step with. Ends
+        early, with the best so far, where the course is cancelled.
         """
         ...
 

@@ -24,6 +24,7 @@ from workbench.engine.listener import Training
 from workbench.engine.running import Announcement, Follower, running
 from workbench.engine.training import expected_seconds, train
 from workbench.errors import DataError, ModelError, RecipeError, WorkbenchError
+from workbench.method import TrainingStep
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.prune.retrained_magnitude import RetrainedMagnitude
 from workbench.methods.quantize.aware import QuantisationAware
@@ -92,7 +93,7 @@ def test_masked_weights_are_zero_after_every_step(model):
     module = cut.module()
     hold, held = cut.holding_zeros(module), []
 
-    def after(step: int, steps: int) -> None:
+    def after(step: TrainingStep) -> None:
         hold()
         held.append(int((module[4].weight != 0).sum()))
 

@@ -112,8 +112,10 @@ class Walk:
             return
         self.previews += (method.title,)
         stand_in = method.stand_in()
-        if stand_in is None:
+        if method.replaces:
             self.awaited = method.title
+        elif stand_in is None:
+            self.layers()  # says what is left alone
         else:
             self._take(stand_in, Step(stand_in, step.layers, step.overrides))
 

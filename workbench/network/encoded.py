@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from workbench.errors import RecipeError, still_wanted
+from workbench.method import Trained
 from workbench.models import zoo
 from workbench.network.calling import Calling
 from workbench.network.geometry import Use, uses
@@ -184,8 +185,9 @@ def _digest_on_shelf(name: str) -> str:
 
 
 def _awaited(recipe: Recipe, previews: tuple[str, ...]) -> tuple[Note, ...]:
-    """Of the steps that are to give another network, those that have not been trained."""
-    waiting = [step.method.title for step in recipe.steps if step.method.replaces and step.method.title in previews]
+    """Of the steps for which nothing stands in, those that have not been trained."""
+    alone = [step.method for step in recipe.steps if isinstance(step.method, Trained) and not step.method.stand_in()]
+    waiting = [method.title for method in alone if method.title in previews]
     return tuple(Note("", f"{title} has not been trained yet: this is the network before it.") for title in waiting)
 
 

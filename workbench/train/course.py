@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from workbench.data.datasets import Dataset
 from workbench.data.split import Split
 from workbench.errors import ModelError
 from workbench.evidence import Evidence
-from workbench.method import Progress
+from workbench.method import Progress, TrainingStep
 from workbench.models import zoo
 from workbench.models.normalize import normalise
 from workbench.network.model import Model
@@ -56,10 +57,12 @@ class TrainingCourse:
         share: tuple[float, float] = (0.0, 1.0),
         loss_of: LossOf | None = None,
         before_step: Callable[[], None] = lambda: None,
-        after_step: Callable[[int, int], None] = lambda step, steps: None,
+        after_step: Callable[[TrainingStep], None] = lambda step: None,
+        optimiser: Literal["adamw", "sgd"] = "adamw",
+        last: bool = False,
     ) -> None:
         settings = Settings(
-            epochs=epochs, batch=_BATCH, optimiser="adamw", learning_rate=learning_rate, warmup=_WARMUP,
+            epochs=epochs, batch=_BATCH, optimiser=optimiser, learning_rate=learning_rate, warmup=_WARMUP,
             weight_decay=_DECAY,
         )  # fmt: skip
         trainable = [tensor for tensor in module.parameters() if not tensor.requires_grad]
@@ -76,6 +79,7 @@ class TrainingCourse:
             loss_of=loss_of,
             before_step=before_step,
             after_step=after_step,
+            last=last,
             entering=self._entering,
         )
         try:

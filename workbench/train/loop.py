@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from workbench.data.split import Split
 from workbench.errors import ModelError
+from workbench.method import TrainingStep
 from workbench.models.exits import exits
 from workbench.tasks import TASKS, Task
 
@@ -58,6 +59,9 @@ class Epoch:
     seconds: float
 
 
+_MOMENTUM = 0.9
+
+
 def fit(
     module: nn.Module,
     train: Split,
@@ -69,16 +73,17 @@ def fit(
     cancelled: Callable[[], bool] = lambda: False,
     loss_of: LossOf | None = None,
     before_step: Callable[[], None] = lambda: None,
-    after_step: Callable[[int, int], None] = lambda step, steps: None,
+    after_step: Callable[[TrainingStep], None] = lambda step: None,
+    last: bool = False,
     entering: Entering = lambda images: images,
 ) -> Iterator[Epoch]:
     """Train `module` in place and yield after every epoch.
 
     task: what the images ask (`workbench.tasks`). loss_of: the loss of (module, inputs, truth); the task's by default,
     summed over the exits of a network that has some.
-    before_step: called when the gradients are there and before the optimiser uses them. after_step: called with the
-    number of the step and how many there are when the optimiser has changed the weights, which is where masks are kept,
-    whatever its momentum wants.
+    before_step: called when the gradients are there and before the optimiser uses them. after_step: called when the
+    optimiser has changed the weights, which is where masks are kept, whatever its momentum wants. last: end with the
+    weights of the last finished epoch, not of the best.
 
     When the iteration ends, by itself, by `cancelled()` turning true (asked before every batch), or because the caller
     stops iterating and closes it, the module is in evaluation mode and holds the weights of the finished epoch with the
@@ -109,8 +114,9 @@ def fit(
             for chosen in torch.randperm(len(truth), generator=generator).split(settings.batch):
                 if cancelled():
                     return
+                rate = settings.learning_rate * _schedule(step, settings, steps_per_epoch)
                 for group in optimiser.param_groups:
-                    group["lr"] = settings.learning_rate * _schedule(step, settings, steps_per_epoch)
+                    group["lr"] = rate
                 batch = _augment(images[chosen], settings, generator)
                 with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.bfloat16):
                     if loss_of is None:
@@ -121,13 +127,13 @@ def fit(
                 loss.backward()
                 before_step()
                 optimiser.step()
-                after_step(step, settings.epochs * steps_per_epoch)
+                after_step(TrainingStep(step, settings.epochs * steps_per_epoch, _moved(rate, settings)))
                 step += 1
                 total += float(loss.detach()) * len(chosen)
                 if settings.average:
                     _average(averaged, module, min(settings.average, (1 + step) / (10 + step)))
             reached = accuracy(averaged, validation, task=task, entering=entering)
-            if reached > best_accuracy:
+            if last or reached > best_accuracy:
                 best_state, best_accuracy = copy.deepcopy(averaged.state_dict()), reached
             yield Epoch(number, total / len(truth), reached, time.perf_counter() - started)
     finally:
@@ -189,6 +195,11 @@ def _compute_in_float32(layer: nn.Module) -> None:
     layer.forward = in_float32
 
 
+def _moved(rate: float, settings: Settings) -> float:
+    """What a gradient of 1 that stays moves a weight by in a step: momentum adds up what came before."""
+    return rate / (1 - _MOMENTUM) if settings.optimiser == "sgd" else rate
+
+
 def _schedule(step: int, settings: Settings, steps_per_epoch: int) -> float:
     steps = settings.epochs * steps_per_epoch
     rise = settings.warmup * steps
@@ -205,7 +216,7 @@ def _optimiser(module: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     ]
     if settings.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=settings.learning_rate)
-    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, nesterov=True)
+    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=_MOMENTUM, nesterov=True)
 
 
 def _augment(images: Tensor, settings: Settings, generator: torch.Generator) -> Tensor:

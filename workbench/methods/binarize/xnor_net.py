@@ -48,9 +48,7 @@ class XnorNet(Trained):
         module, weights = state.module(), binary_weights()
         hold = state.holding_zeros(module)
         end = used_as(module, layers, weights)
-        course.fit(
-            module, epochs=self.epochs, learning_rate=1e-3, seed=self.seed, after_step=lambda step, steps: hold()
-        )
+        course.fit(module, epochs=self.epochs, learning_rate=1e-3, seed=self.seed, after_step=lambda step: hold())
         end()
         state = state.trained(module)
         yield state.with_forms(weights.apply({name: state.forms[name] for name in layers}))

@@ -47,9 +47,7 @@ class QuantisationAware(Trained):
         quantiser, module = self.stand_in(), state.module()
         hold = state.holding_zeros(module)
         end = used_as(module, layers, quantiser)
-        course.fit(
-            module, epochs=self.epochs, learning_rate=5e-4, seed=self.seed, after_step=lambda step, steps: hold()
-        )
+        course.fit(module, epochs=self.epochs, learning_rate=5e-4, seed=self.seed, after_step=lambda step: hold())
         end()
         state = state.trained(module)
         yield state.with_forms(quantiser.apply({name: state.forms[name] for name in layers}))

@@ -1,0 +1,144 @@
+"""Training with a group lasso: its proximal step beside the formula, what goes is gone, inputs that say nothing go."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from workbench.calibration.evidence import Calibration
+from workbench.data.datasets import Dataset
+from workbench.engine.training import train
+from workbench.methods.prune._emptied import clusters
+from workbench.methods.prune._group_lasso import sparse
+from workbench.methods.prune._groups import Held, of_channels, of_columns
+from workbench.methods.prune.input_selection import InputSelection
+from workbench.methods.prune.neuron_count import NeuronCount
+from workbench.methods.prune.structured_sparsity import StructuredSparsity
+from workbench.network.model import Model
+from workbench.network.state import State
+from workbench.recipe import Recipe, Step
+from workbench.store import Store
+
+RNG = np.random.default_rng(0)
+
+
+class Residual(nn.Module):
+    """Two convolutions whose maps are added, each behind its batch norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm1 = nn.Conv2d(1, 5, 3, padding=1, bias=False), nn.BatchNorm2d(5)
+        self.second, self.norm2 = nn.Conv2d(5, 5, 3, padding=1, bias=False), nn.BatchNorm2d(5)
+        self.last = nn.Linear(5, 3)
+
+    def forward(self, x):
+        x = torch.relu(self.norm1(self.first(x)))
+        return self.last(torch.relu(x + self.norm2(self.second(x))).mean((2, 3)))
+
+
+def tensors(model: Model) -> dict[str, Held]:
+    return {layer.name: Held(layer.parameter, layer.shape) for layer in model.layers}
+
+
+def test_a_channel_is_one_group_over_all_that_it_lives_in():
+    """w_g max(0, 1 − a / ‖w_g‖), by hand, over both convolutions and batch norms of a residual sum."""
+    torch.manual_seed(0)
+    model = Model.from_module(Residual().eval(), torch.zeros(1, 1, 6, 6))
+    state = State.of(model)
+    evidence = Calibration(state, "residual")
+    (groups,) = of_channels(clusters(state.forms, evidence), state.forms, tensors(model))
+    assert groups.size == 9 + 45 + 4
+    module = state.module()
+    before = copy.deepcopy(module)
+    names = ("first.weight", "second.weight", "norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias")
+    parts = {name: before.get_parameter(name).detach().double().numpy().reshape(5, -1) for name in names}
+    norms = np.sqrt(sum((part**2).sum(1) for part in parts.values()))
+    amount = float(np.median(norms))
+    groups.shrink(module, amount)
+    factors = np.maximum(0, 1 - amount / norms)
+    assert (factors == 0).sum() == 3
+    for name, part in parts.items():
+        found = module.get_parameter(name).detach().numpy().reshape(5, -1)
+        np.testing.assert_allclose(found, part * factors[:, None], rtol=1e-5, atol=1e-7)
+        assert not found[factors == 0].any()
+    torch.testing.assert_close(module.last.weight, before.last.weight)
+
+
+@pytest.mark.parametrize("by_place", [False, True])
+def test_columns_are_those_of_one_input(by_place):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, (2, 3)), nn.Flatten(), nn.Linear(8, 3))
+    model = Model.from_module(module, torch.zeros(1, 3, 2, 4))
+    before = copy.deepcopy(module)
+    for groups in of_columns(tensors(model), by_place=by_place):
+        groups.shrink(module, 0.5)
+    old, new = (one[0].weight.detach().double().numpy() for one in (before, module))
+    norms = np.linalg.norm(old.reshape(4, 18) if by_place else old.transpose(1, 0, 2, 3).reshape(3, 24).T, axis=0)
+    factors = np.maximum(0, 1 - 0.5 / norms).reshape((1, 3, 2, 3) if by_place else (1, 3, 1, 1))
+    np.testing.assert_allclose(new, old * factors, rtol=1e-5, atol=1e-7)
+
+
+def test_groups_of_neurons_weigh_the_square_root_of_their_size_and_single_weights_are_thresholded():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(7, 4), nn.ReLU(), nn.Linear(4, 3))
+    model = Model.from_module(module, torch.zeros(1, 7))
+    state = State.of(model)
+    (groups,) = NeuronCount().groups(state.forms, tensors(model), Calibration(state, "neurons"))
+    assert NeuronCount(single=0.25).weight(groups) == pytest.approx(0.75 * math.sqrt(8))
+    assert StructuredSparsity().weight(groups) == 1.0
+    before = module[0].weight.detach().clone()
+    sparse([groups], module, 0.1)
+    torch.testing.assert_close(module[0].weight.detach(), torch.nn.functional.softshrink(before, 0.1))
+    torch.testing.assert_close(module[2].weight, State.of(model).module()[2].weight)  # it holds no neuron's weights
+
+
+def noisy_digits(noise: int) -> Model:
+    """Two classes told apart by the first 4 of 4 + noise inputs, and a network much too wide for that."""
+    torch.manual_seed(0)
+    images = RNG.standard_normal((1200, 4 + noise)).astype(np.float32)
+    labels = (images[:, :4].sum(1) > 0).astype(np.int64)
+    pieces = {
+        "train": slice(800),
+        "validation": slice(800, 1000),
+        "calibration": slice(800, 1000),
+        "test": slice(1000, None),
+    }
+    data = Dataset.from_arrays("noise", **{name: (images[of], labels[of]) for name, of in pieces.items()})
+    module = nn.Sequential(nn.Linear(4 + noise, 40), nn.ReLU(), nn.Linear(40, 2))
+    model = Model.from_module(module, torch.zeros(1, 4 + noise), data, "too wide")
+    return model
+
+
+def score(compressed) -> float:
+    data = compressed.model.data
+    x, y = data.split("test").inputs(), data.split("test").targets()
+    return float((compressed.to_torch()(x).argmax(1) == y).float().mean())
+
+
+def test_inputs_that_say_nothing_are_let_go_and_can_be_left_unread(tmp_path):
+    model = noisy_digits(12)
+    method = InputSelection(strength=0.01, epochs=40, tuning=2)
+    trained = train(model, Recipe((Step(method),)), Store(tmp_path))
+    first = trained.forms["0"].compose()
+    read = first.any(0)
+    assert read[:4].all() and not read[4:].any()
+    assert score(trained) > 0.93
+    x = model.data.split("test").inputs()
+    assert torch.equal(trained.to_torch()(x), trained.to_torch()(x * torch.from_numpy(read)))
+
+
+@pytest.mark.parametrize("method", [StructuredSparsity, NeuronCount], ids=lambda method: method.name)
+def test_neurons_that_are_not_needed_leave_the_network(tmp_path, method):
+    model = noisy_digits(2)
+    chosen = method(strength=0.1 if method is StructuredSparsity else 0.03, epochs=40, tuning=2)
+    trained = train(model, Recipe((Step(chosen),)), Store(tmp_path))
+    alive = trained.forms["0"].parts[0].alive[0]
+    assert 0 < alive.sum() < 20
+    assert not trained.model.rest["0.bias"][~alive].any() and not trained.forms["2"].compose()[:, ~alive].any()
+    assert score(trained) > 0.93
+    slim, x = trained.to_torch(slim=True), model.data.split("test").inputs()
+    assert slim.get_submodule("0").weight.shape[0] == slim.get_submodule("2").weight.shape[1] == alive.sum()
+    torch.testing.assert_close(slim(x), trained.to_torch()(x), rtol=1e-5, atol=1e-5)
