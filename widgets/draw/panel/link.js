@@ -15,7 +15,7 @@ export function createLink(model, signal) {
   const state = () => model.get("state");
   const foresight = createForesight(model, signal, () => tell());
   let position = structuredClone(state().position);
-  let proposal = null; // a position that the kernel has not looked at yet
+  let proposal; // a position that the kernel has not looked at yet, whatever it is; undefined where there is none
   let seq = state().seq;
   let wanted = { cancel: 0, export: 0, latency: 0, train: 0, stop: 0, follow: 0 };
   let moved = 0;
@@ -27,7 +27,7 @@ export function createLink(model, signal) {
     seq += 1;
     moved = performance.now();
     remark = "";
-    model.set("move", { seq, position: structuredClone(proposal ?? position), ...wanted });
+    model.set("move", { seq, position: structuredClone(proposal === undefined ? position : proposal), ...wanted });
     model.save_changes();
     tell();
   }
@@ -47,7 +47,7 @@ export function createLink(model, signal) {
     if (now.seq >= seq) {
       seq = now.seq;
       position = structuredClone(now.position);
-      proposal = null;
+      proposal = undefined;
     }
     tell();
   }
@@ -64,7 +64,7 @@ export function createLink(model, signal) {
       return moved;
     },
     change(edit) {
-      proposal = null;
+      proposal = undefined;
       edit(position);
       send();
     },
@@ -75,7 +75,7 @@ export function createLink(model, signal) {
     },
     // Whether the controls still wait for that answer.
     get proposing() {
-      return proposal !== null;
+      return proposal !== undefined;
     },
     ask(what) {
       wanted = { ...wanted, [what]: seq + 1 };
