@@ -283,7 +283,7 @@ def until(holds, seconds=120):
 
 
 def test_a_training_is_found_followed_and_ended_by_whoever_did_not_begin_it(model, store):
-    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=50)),))
+    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=10, epochs=50)),))
     job = Job(model, recipe, store)
     until(lambda: running(store))
     told, ended = [], []

@@ -11,6 +11,7 @@ import workbench
 from workbench.calibration.evidence import Calibration
 from workbench.compression.compressed import compress
 from workbench.data.datasets import Dataset
+from workbench.methods.factorize.tucker import Tucker
 from workbench.methods.prune._meetings import contributions, gram, meetings, standing_in
 from workbench.methods.prune.l1_filter import L1Filter
 from workbench.methods.prune.merging import Merging
@@ -91,6 +92,21 @@ def test_what_stays_gives_sums_nearer_to_those_before_than_without_making_up(mod
     torch.testing.assert_close(slim(x), compressed.to_torch()(x), rtol=1e-5, atol=1e-5)
     untouched = compress(model, Recipe((Step(method(share=0.0)),)))
     assert all(untouched.forms[layer.name].compose().tobytes() == layer.weight.tobytes() for layer in model.layers)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_a_layer_of_several_factors_makes_up_for_what_it_meets_as_well(model, method):
+    factored = Step(Tucker(rank=0.6), ("3",))
+    compressed = compress(model, Recipe((factored, Step(method(share=0.4)))))
+    before, form = compress(model, Recipe((factored,))).forms["3"].compose(), compressed.forms["3"]
+    alive = compressed.forms["0"].parts[0].alive[0]
+    assert len(form.parts) == 3 and 0 < alive.sum() < 10 and not form.compose()[:, ~alive].any()
+    x, rows = entering(model, "3"), form.parts[-1].alive[0]
+    sums, made_up, left = (
+        nn.functional.conv2d(x, torch.from_numpy(weight).double(), padding=1)[:, rows]
+        for weight in (before, form.compose(), before * alive.reshape(1, -1, 1, 1))
+    )
+    assert (made_up - sums).square().mean() < 1.05 * (left - sums).square().mean()
 
 
 def test_the_scales_of_thinet_are_those_of_least_squares(model):

@@ -37,14 +37,15 @@ def moments(state: State, layer: Layer, images: Split, cancelled: Callable[[], b
     module, found = state.module(), torch.zeros(layer.groups, columns, columns, dtype=torch.double)
     seen = 0
 
-    def see(one: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    def see(original: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         nonlocal seen
-        rows = unrolled(one, inputs[0]).transpose(0, 1).transpose(2, 3).reshape(layer.groups, -1, columns).double()
+        rows = unrolled(original, inputs[0]).transpose(0, 1).transpose(2, 3).reshape(layer.groups, -1, columns).double()
         found.add_(rows.mT @ rows)
         seen += rows.shape[1]
 
     for path in layer.paths:
-        module.get_submodule(path).register_forward_pre_hook(see)
+        original = state.model.module.get_submodule(path)  # in whose place several factors may stand
+        module.get_submodule(path).register_forward_pre_hook(lambda _, x, original=original: see(original, x))
     with failing(state.model, "does not run on its calibration images"), torch.inference_mode(), passing(module):
         for batch in batches(state, images):
             asked(cancelled)
