@@ -38,6 +38,13 @@ class Layout:
         return None if self.called else "has no call of its own, so that nobody sees what enters it"
 
     @property
+    def not_unrolled(self) -> str | None:
+        """Why what enters the layer is not unrolled into what its weight multiplies, as the end of a sentence."""
+        if self.special or not self.called or self.kind not in ("linear", "conv1d", "conv2d"):
+            return "is neither a linear layer nor a convolution that a module of its own computes"
+        return None
+
+    @property
     def unfactorable(self) -> str | None:
         """Why the layer cannot become a product of two layers, as the end of a sentence."""
         if self.special:

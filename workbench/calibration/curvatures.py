@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from workbench.calibration.running import asked, batches, failing
-from workbench.calibration.unrolled import can_unroll, outputs, unrolled
+from workbench.calibration.unrolled import outputs, unrolled
 from workbench.data.split import Split
 from workbench.errors import DataError
 from workbench.evidence import Floats
@@ -37,7 +37,7 @@ def curvatures(state: State, images: Split, cancelled: Callable[[], bool]) -> di
         return z.clone()  # what follows may work in place
 
     for layer in state.model.layers:
-        if can_unroll(layer.kind, layer.called, layer.special) and not state.forms[layer.name].factored:
+        if not state.model.layout(layer).not_unrolled and not state.forms[layer.name].factored:
             for path in layer.paths:
                 module.get_submodule(path).register_forward_hook(
                     lambda one, inputs, z, layer=layer: keep(layer, one, inputs, z)

@@ -54,7 +54,8 @@ class Calibration(Evidence):
         return self._known(f"moments of {layer}", work_out)[layer]
 
     def no_moments(self, layer: str) -> str | None:
-        return no_moments(self._state.model.layer(layer))
+        found = self._state.model.layer(layer)
+        return no_moments(found, self._state.model.layout(found))
 
     def responses(self, layer: str) -> Floats:
         return self._known("responses", lambda: responses(self._state, self.channels(), self._split, self._cancelled))[

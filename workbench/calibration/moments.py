@@ -8,9 +8,9 @@ from collections.abc import Callable
 import torch
 
 from workbench.calibration.running import asked, batches, failing
-from workbench.calibration.unrolled import can_unroll, unrolled
+from workbench.calibration.unrolled import unrolled
 from workbench.data.split import Split
-from workbench.evidence import Floats
+from workbench.evidence import Floats, Layout
 from workbench.models.exits import passing
 from workbench.network.layer import Layer
 from workbench.network.state import State
@@ -18,13 +18,11 @@ from workbench.network.state import State
 WIDEST = 4608  # columns, whose moments take 170 MB
 
 
-def no_moments(layer: Layer) -> str | None:
+def no_moments(layer: Layer, layout: Layout) -> str | None:
     """See `Evidence.no_moments`."""
-    if not can_unroll(layer.kind, layer.called, layer.special):
-        return "is neither a linear layer nor a convolution that a module of its own computes"
     columns = math.prod(layer.shape[1:])
-    if columns <= WIDEST:
-        return None
+    if layout.not_unrolled or columns <= WIDEST:
+        return layout.not_unrolled
     return f"sums {columns:,} products for an output, and more than {WIDEST:,} are too many"
 
 

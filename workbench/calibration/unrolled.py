@@ -6,13 +6,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-KINDS = ("linear", "conv1d", "conv2d")
-
-
-def can_unroll(kind: str, called: bool, special: str) -> bool:
-    """Whether such a layer's input can be unrolled."""
-    return called and not special and kind in KINDS
-
 
 def unrolled(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """[images, groups, columns, positions]: what each output is a sum over, of the weight [out, columns] of its group.

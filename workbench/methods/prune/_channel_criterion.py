@@ -11,7 +11,7 @@ import numpy as np
 
 from workbench.evidence import Channel, Evidence, Floats
 from workbench.method import Calibrated, Tensors, setting
-from workbench.methods.prune._emptied import Emptied, beside, clusters, emptied, uncoupled, without
+from workbench.methods.prune._emptied import Emptied, beside, clusters, emptied, lowest, uncoupled, without
 from workbench.weights.form import Form
 
 
@@ -81,10 +81,7 @@ def _score(channel: Channel, forms: Mapping[str, Form], scores: Mapping[str, Flo
 
 def _lowest_of_each(ranked: list[list[float]], share: float) -> list[list[int]]:
     """Cluster -> places of its round(share · channels) lowest scores; equal ones in the order of the network."""
-    return [
-        np.argsort(scores, kind="stable")[: min(round(share * len(scores)), len(scores) - 1)].tolist()
-        for scores in ranked
-    ]
+    return [lowest(scores, share) for scores in ranked]
 
 
 def _lowest_of_all(ranked: list[list[float]], share: float) -> list[list[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -32,6 +32,12 @@ def uncoupled(forms: Mapping[str, Form], evidence: Evidence) -> dict[str, str]:
 def clusters(forms: Mapping[str, Form], evidence: Evidence) -> list[tuple[Channel, ...]]:
     """Channels that compete with each other, all of whose layers are among `forms`."""
     return [cluster for cluster in evidence.channels().clusters if all(name in forms for name, _ in cluster[0].rows)]
+
+
+def lowest(scores: Sequence[float], share: float) -> list[int]:
+    """Places of the round(share · n) lowest of n scores, one at least left out; equal ones in order."""
+    count = min(round(share * len(scores)), len(scores) - 1)
+    return np.argsort(scores, kind="stable")[:count].tolist()
 
 
 def emptied(channels: Iterable[Channel], layers: Iterable[str], own: Collection[str] = ()) -> dict[str, Emptied]:

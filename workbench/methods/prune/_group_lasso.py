@@ -46,8 +46,14 @@ class GroupLasso(Trained):
         """c_g: how much such a group counts."""
         return 1.0
 
+    def alone(self) -> float:
+        """How much single weights count: the other half of a sparse group lasso."""
+        return 0.0
+
     def shrink(self, module: nn.Module, groups: list[Groups], rate: float) -> None:
-        """The proximal step that belongs to a step of that learning rate."""
+        """The proximal step that belongs to a step of that learning rate: single weights first, then groups."""
+        if self.alone():
+            sparse(groups, module, rate * self.strength * self.alone())
         for one in groups:
             one.shrink(module, rate * self.strength * self.weight(one))
 

@@ -13,7 +13,17 @@ import numpy as np
 from workbench.evidence import Channel, Evidence, Floats
 from workbench.method import Calibrated, Tensors, setting
 from workbench.methods.prune._emptied import beside, clusters, emptied
-from workbench.methods.prune._meetings import Meeting, Mixed, Replaced, meetings, mixed, mixing, unmet
+from workbench.methods.prune._meetings import (
+    Meeting,
+    Mixed,
+    Replaced,
+    gram,
+    meetings,
+    mixed,
+    mixing,
+    standing_in,
+    unmet,
+)
 from workbench.weights.form import Form
 
 
@@ -36,9 +46,16 @@ class Reconstruction(Calibrated):
     ) -> list[list[int]]:
         """Of each cluster the places of the channels that go; at least one stays."""
 
-    @abstractmethod
     def matrix(self, meeting: Meeting, form: Form, gone: Collection[int], evidence: Evidence) -> Floats:
-        """[channels of the meeting, those of them that stay]: what the columns become, of those that there are."""
+        """[channels of the meeting, those of them that stay]: what the columns become, of those that there are.
+
+        Those that stay remain as they are, and each that goes is the sum of them that stands in for it.
+        """
+        leaving, kept = sides(meeting, gone)
+        matrix = np.zeros((len(meeting.channels), len(kept)))
+        matrix[kept, range(len(kept))] = 1
+        matrix[leaving] = standing_in(gram(meeting, form, evidence), leaving, kept)
+        return matrix
 
     def spared(self, forms: Mapping[str, Form], evidence: Evidence) -> Mapping[str, str]:
         return unmet(forms, evidence)
@@ -66,21 +83,7 @@ class Reconstruction(Calibrated):
         return beside(rest, [decision for decision in decisions.values() if decision is not None])
 
 
-def least(scores: Floats, share: float) -> list[int]:
-    """Places of the round(share · n) lowest of n scores, one at least left out; equal ones in order."""
-    count = min(round(share * len(scores)), len(scores) - 1)
-    return np.argsort(scores, kind="stable")[:count].tolist()
-
-
 def sides(meeting: Meeting, gone: Collection[int]) -> tuple[list[int], list[int]]:
     """Places in the meeting of the channels that go, and of those that stay."""
     leaving = [place for place, channel in enumerate(meeting.channels) if channel in gone]
     return leaving, [place for place, channel in enumerate(meeting.channels) if channel not in gone]
-
-
-def with_stand_ins(channels: int, gone: Sequence[int], kept: Sequence[int], factors: Floats) -> Floats:
-    """[channels, kept]: those that stay as they are, and each that goes as the sum of them that stands in for it."""
-    matrix = np.zeros((channels, len(kept)))
-    matrix[kept, range(len(kept))] = 1
-    matrix[gone] = factors
-    return matrix

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from workbench.evidence import Evidence
 from workbench.method import setting
-from workbench.methods.prune._group_lasso import GroupLasso, sparse, square_root
+from workbench.methods.prune._group_lasso import GroupLasso, square_root
 from workbench.methods.prune._groups import Groups, Held, of_columns
 from workbench.weights.form import Form
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,5 @@ class InputSelection(GroupLasso):
     def weight(self, groups: Groups) -> float:
         return square_root(groups)
 
-    def shrink(self, module: nn.Module, groups: list[Groups], rate: float) -> None:
-        if self.single:
-            sparse(groups, module, rate * self.strength * self.single)
-        super().shrink(module, groups, rate)
+    def alone(self) -> float:
+        return self.single

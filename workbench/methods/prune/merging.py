@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,8 @@ from workbench.methods.prune._meetings import (
     meetings,
     outgoing,
     ridged,
-    standing_in,
 )
-from workbench.methods.prune._reconstruction import Reconstruction, sides, with_stand_ins
+from workbench.methods.prune._reconstruction import Reconstruction
 from workbench.weights.form import Form
 
 
@@ -52,11 +51,6 @@ class Merging(Reconstruction):
             if clusters[number].spare:
                 heapq.heappush(waiting, (*clusters[number].cheapest(), number))
         return [one.gone for one in clusters]
-
-    def matrix(self, meeting: Meeting, form: Form, gone: Collection[int], evidence: Evidence) -> Floats:
-        leaving, kept = sides(meeting, gone)
-        factors = standing_in(gram(meeting, form, evidence), leaving, kept)
-        return with_stand_ins(len(meeting.channels), leaving, kept, factors)
 
 
 class _Cluster:

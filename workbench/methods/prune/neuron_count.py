@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from workbench.evidence import Evidence
 from workbench.method import setting
 from workbench.methods.prune._emptied import clusters
-from workbench.methods.prune._group_lasso import GroupLasso, sparse, square_root
+from workbench.methods.prune._group_lasso import GroupLasso, square_root
 from workbench.methods.prune._groups import Groups, Held, of_channels
 from workbench.weights.form import Form
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,5 @@ class NeuronCount(GroupLasso):
     def weight(self, groups: Groups) -> float:
         return (1 - self.single) * square_root(groups)
 
-    def shrink(self, module: nn.Module, groups: list[Groups], rate: float) -> None:
-        if self.single:
-            sparse(groups, module, rate * self.strength * self.single)
-        super().shrink(module, groups, rate)
+    def alone(self) -> float:
+        return self.single

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from workbench.evidence import Evidence, Layout
+from workbench.evidence import Evidence, Floats, Layout
 from workbench.method import Calibrated, setting
 from workbench.weights.form import Form
 
@@ -38,9 +39,7 @@ class OptimalBrainDamage(Calibrated):
     def refusal(self, form: Form, layout: Layout) -> str | None:
         if form.factored:
             return "is a product of matrices, at whose entries nobody knows how the loss bends"
-        if layout.special or not layout.called or layout.kind not in ("linear", "conv1d", "conv2d"):
-            return "is neither a linear layer nor a convolution that a module of its own computes"
-        return None
+        return layout.not_unrolled
 
     def settle(self, forms: Mapping[str, Form], evidence: Evidence, own: Collection[str] = ()) -> dict[str, Hashable]:
         if self.sparsity == 0 or not forms:
@@ -52,12 +51,11 @@ class OptimalBrainDamage(Calibrated):
         for name, form in forms.items():
             saliencies[name][form.parts[0].values.ravel() == 0] = -1.0
         if self.scope == "layer":
-            return {name: _lowest(found, round(self.sparsity * found.size)) for name, found in saliencies.items()}
-        together = np.concatenate(list(saliencies.values()))
-        gone = np.zeros(together.size, bool)
-        gone[np.argsort(together, kind="stable")[: round(self.sparsity * together.size)]] = True
-        ends = np.cumsum([found.size for found in saliencies.values()])
-        return {name: _packed(piece) for name, piece in zip(saliencies, np.split(gone, ends[:-1]), strict=True)}
+            gone = [_least(found, self.sparsity) for found in saliencies.values()]
+        else:
+            ends = np.cumsum([found.size for found in saliencies.values()])
+            gone = np.split(_least(np.concatenate(list(saliencies.values())), self.sparsity), ends[:-1])
+        return {name: np.packbits(mask).tobytes() for name, mask in zip(saliencies, gone, strict=True)}
 
     def compress(self, form: Form, decision: Hashable) -> Form:
         if decision is None:
@@ -67,12 +65,8 @@ class OptimalBrainDamage(Calibrated):
         return form.with_parts([part.kept(~gone.reshape(part.shape))]) if gone.any() else form
 
 
-def _lowest(saliencies: np.ndarray, count: int) -> bytes:
+def _least(saliencies: Floats, share: float) -> NDArray[np.bool_]:
+    """Which of n are the round(share · n) least; equal ones in storage order."""
     gone = np.zeros(saliencies.size, bool)
-    gone[np.argsort(saliencies, kind="stable")[:count]] = True
-    return _packed(gone)
-
-
-def _packed(gone: np.ndarray) -> bytes:
-    """Which weights go, a bit each, as a decision that can be compared."""
-    return np.packbits(gone).tobytes()
+    gone[np.argsort(saliencies, kind="stable")[: round(share * saliencies.size)]] = True
+    return gone

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from workbench.evidence import Channel, Evidence, Floats
-from workbench.methods.prune._meetings import Meeting, gram, standing_in
-from workbench.methods.prune._reconstruction import Reconstruction, least, sides, with_stand_ins
+from workbench.evidence import Channel, Evidence
+from workbench.methods.prune._emptied import lowest
+from workbench.methods.prune._reconstruction import Reconstruction
 from workbench.weights.form import Form
 
 
@@ -34,9 +32,4 @@ class ReduceAndReuse(Reconstruction):
             for name in {row for cluster in competing for row, _ in cluster[0].rows}
         }
         scores = [[sum(variances[name][row] for name, row in channel.rows) for channel in one] for one in competing]
-        return [least(np.array(one), self.share) for one in scores]
-
-    def matrix(self, meeting: Meeting, form: Form, gone: Collection[int], evidence: Evidence) -> Floats:
-        leaving, kept = sides(meeting, gone)
-        factors = standing_in(gram(meeting, form, evidence), leaving, kept)
-        return with_stand_ins(len(meeting.channels), leaving, kept, factors)
+        return [lowest(one, self.share) for one in scores]
