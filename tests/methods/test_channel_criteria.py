@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+import workbench
 from workbench.calibration.evidence import Calibration
 from workbench.compression.compressed import compress
 from workbench.data.datasets import Dataset
@@ -152,6 +153,29 @@ def test_convolutions_batch_norm_and_pooling_hand_scores_on_as_the_matrices_that
             for x in range(2):
                 before[:, y : y + 3, x : x + 3] += kernels[out] * last[out, y, x]
     np.testing.assert_allclose(evidence.propagated("0"), before.sum((1, 2)), rtol=1e-10)
+
+
+def test_scores_of_a_network_that_ships_are_those_of_its_matrices_whatever_it_does_to_images_first():
+    """Its images are centred, so that some of what enters its first layer is below zero."""
+    model = workbench.load("lenet-300-100/mnist")
+    second, third = (np.abs(layer.weight.astype(np.float64)) for layer in model.layers[1:])
+    found = Calibration(State.of(model), "propagated").propagated("fc1")
+    np.testing.assert_allclose(found, second.T @ third.sum(0), rtol=1e-10)
+
+
+def test_an_activation_that_gives_something_for_nothing_hands_scores_on_too():
+    torch.manual_seed(0)
+    model = Model.from_module(nn.Sequential(nn.Linear(7, 6), nn.Sigmoid(), nn.Linear(6, 3)), torch.zeros(1, 7))
+    second = np.abs(model.layers[1].weight.astype(np.float64))
+    found = Calibration(State.of(model), "sigmoid").propagated("0")
+    np.testing.assert_allclose(found, second.sum(0) / 4, rtol=1e-4)  # its slope at 0
+
+
+def test_an_activation_with_a_ceiling_hides_no_score():
+    """Behind ReLU6 after ReLU6, in a network whose sums grow from layer to layer."""
+    model = workbench.load("mobilenet-v2/fashion-mnist")
+    evidence = Calibration(State.of(model), "ceilings")
+    assert all((evidence.propagated(layer.name) > 0).any() for layer in model.layers)
 
 
 @pytest.mark.parametrize("groups", [1, 2])

@@ -13,30 +13,40 @@ from workbench.models.exits import passing
 from workbench.network.state import State
 
 _FAINT = 1e-3  # what the largest activation is brought to: there any activation is as good as linear
+_TRIES = 20  # to get there: behind a sigmoid nothing is ever so faint, and need not be
 
 
 def propagated(state: State, channels: Channels) -> dict[str, Floats]:
     """Layer -> see `Evidence.propagated`: gradients of a network of absolute weights, near nothing.
 
-    With weights, norms, biases and an image above zero nothing in it is negative, so a ReLU is linear; an activation
-    that bends elsewhere is shown so little that it does not. Raises ModelError where that fails.
+    With weights, norms, biases and what enters the first layers above zero nothing in it is negative, so a ReLU is
+    linear; an activation that bends elsewhere is shown so little that it does not. Raises ModelError where that fails.
     """
     maps, module = Maps(state.model, channels), state.module().double()
-    _make_absolute(module, 1.0)
     seen: list[tuple[str, torch.Tensor, int]] = []
     found: dict[str, Floats] = {}
 
     def see(owner: str, z: torch.Tensor, axis: int) -> None:
         seen.append((owner, z, axis))
 
+    def enter(one: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        return torch.full_like(inputs[0], level).requires_grad_(), *inputs[1:]  # whatever norms the images pass before
+
     maps.show(module, see)
+    for layer in state.model.layers:
+        if state.model.layout(layer).first:
+            for path in layer.paths:
+                module.get_submodule(path).register_forward_pre_hook(enter)
     with failing(state.model, "hands no scores back from layer to layer"), passing(module):
-        image = torch.ones(1, *state.model.input_shape, dtype=torch.double, requires_grad=True)
-        module(image)
-        faint = _FAINT / max((float(z.detach().abs().max()) for _, z, _ in seen), default=1.0)
-        seen.clear()
-        _make_absolute(module, faint)
-        answers = [y for y in tree_leaves(module(faint * image)) if isinstance(y, torch.Tensor)]
+        image, level = torch.ones(1, *state.model.input_shape, dtype=torch.double), 1.0
+        for _ in range(_TRIES):  # since an activation with a ceiling hides how large its input is
+            seen.clear()
+            _make_absolute(module, level)
+            answers = [y for y in tree_leaves(module(image)) if isinstance(y, torch.Tensor)]
+            largest = max((float(z.detach().abs().max()) for _, z, _ in seen), default=0.0)
+            if not largest > _FAINT:
+                break
+            level *= 0.5 * _FAINT / largest
         total = sum((y.sum() for y in answers), torch.zeros((), dtype=torch.double))
         gradients = torch.autograd.grad(total, [z for _, z, _ in seen], materialize_grads=True)
         for (owner, _, axis), gradient in zip(seen, gradients, strict=True):
