@@ -238,12 +238,25 @@ class Calibrated(Method):
 
 @dataclass(frozen=True)
 class Trained(Method):
-    """A method that trains. Its result is kept in the Store; until there is one, another method may stand in for it."""
+    """A method that trains. Its result is kept in the Store; until there is one, another method may stand in for it.
+
+    With alpha above 0 the network as it came, before every step, teaches whatever the method trains (`Teaching`).
+    """
 
     mode = "trained"
     faithful = True
 
     seed: int = setting(0, "Seed of everything random in the training.", low=0, high=2**31 - 1, step=1)
+    alpha: float = setting(
+        0.0,
+        "Distillation: weight of what the original network answers beside the labels.",
+        low=0.0,
+        high=1.0,
+        step=0.05,
+    )
+    temperature: float = setting(
+        4.0, "Distillation: how much the original's probabilities are softened.", low=1.0, high=20.0, step=0.5
+    )
 
     @abstractmethod
     def stand_in(self) -> Layerwise | Calibrated | None:
@@ -283,6 +296,19 @@ class TrainingStep:
     rate: float
 
 
+@dataclass(frozen=True)
+class Teaching:
+    """Another network's answers, which are learned beside the labels (Hinton, Vinyals, Dean 2015, section 2).
+
+    The loss becomes (1 − alpha) · that of the labels + alpha · `Task.soft_loss`. teacher: in evaluation mode, of the
+    same inputs and classes.
+    """
+
+    teacher: nn.Module
+    alpha: float
+    temperature: float
+
+
 class Course(Protocol):
     """What a trained method trains with; it never knows the loop behind it."""
 
@@ -296,6 +322,7 @@ class Course(Protocol):
         images: int | None = None,
         share: tuple[float, float] = (0.0, 1.0),
         loss_of: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
+        teaching: Teaching | None = None,
         before_step: Callable[[], None] = ...,
         after_step: Callable[[TrainingStep], None] = ...,
         optimiser: Literal["adamw", "sgd"] = "adamw",
@@ -305,11 +332,12 @@ class Course(Protocol):
 
         last: end at the last epoch instead, where what the training adds to the loss matters as much as answers do.
         images: how many of the training images, drawn by the seed; all by default, or where there are fewer. share:
-        which part of the whole course this is, for its progress. loss_of: of (module, inputs, labels), cross
-        entropy by default. before_step: called when the gradients are there and before the optimiser uses them.
-        after_step: called when the optimiser has changed the weights: where masks are kept. optimiser: AdamW, or
-        stochastic gradient descent with Nesterov's momentum, which a penalty on the weights is in step with. Ends
-        early, with the best so far, where the course is cancelled.
+        which part of the whole course this is, for its progress. loss_of: of (module, inputs, labels), the task's by
+        default. teaching: who teaches beside the labels; by default the original network, as far as the method's alpha
+        says, and nobody where the loss is another. before_step: called when the gradients are there and before the
+        optimiser uses them. after_step: called when the optimiser has changed the weights: where masks are kept.
+        optimiser: AdamW, or stochastic gradient descent with Nesterov's momentum, which a penalty on the weights is in
+        step with. Ends early, with the best so far, where the course is cancelled.
         """
         ...
 

@@ -34,9 +34,13 @@ def differing(method: Method, known: Iterable[str]) -> dict[str, Any]:
 
 
 def describe(method: type[Method], known: Iterable[str]) -> list[dict[str, Any]]:
-    """What the page needs to draw a control for each of the settings `known`, the method's own before its base's."""
-    defaults, own = method(), vars(method).get("__annotations__", {})
-    names = sorted(known, key=lambda name: name not in own)
+    """What the page needs to draw a control for each of the settings `known`, the method's own before its bases'."""
+    defaults = method()
+    nearest: dict[str, int] = {}
+    for distance, one in enumerate(method.__mro__):
+        for name in vars(one).get("__annotations__", {}):
+            nearest.setdefault(name, distance)
+    names = sorted(known, key=nearest.__getitem__)
     return [_control(name, method.settings()[name], getattr(defaults, name)) for name in names]
 
 

@@ -15,7 +15,7 @@ from workbench.compression.compressed import CompressedModel, compress
 from workbench.compression.steps import Walk
 from workbench.data.datasets import Dataset
 from workbench.errors import DataError, Stopped
-from workbench.method import Progress, Trained
+from workbench.method import Progress, Teaching, Trained
 from workbench.network.model import Model
 from workbench.network.state import State
 from workbench.recipe import Recipe
@@ -57,7 +57,8 @@ def expected_seconds(
     """
     seconds = 0.0
     for walk, method in _untrained(model, recipe, store or Store.default()):
-        course = Trial(_data(walk, method), lambda progress: None, cancelled, walk.state.model.entering, _evidence)
+        given = walk.state.model.entering, _evidence, _teaching(walk, method)
+        course = Trial(_data(walk, method), lambda progress: None, cancelled, *given)
         begun = perf_counter()
         for _ in method.train(walk.state, walk.layers(), course):
             if cancelled():
@@ -86,6 +87,13 @@ def _data(walk: Walk, method: Trained) -> Dataset:
     return data
 
 
+def _teaching(walk: Walk, method: Trained) -> Teaching | None:
+    """By the network as it came; one that another takes the place of teaches that itself."""
+    if not method.alpha or method.replaces:
+        return None
+    return Teaching(State.of(walk.source).module(), method.alpha, method.temperature)
+
+
 def _evidence(state: State) -> Calibration:
     weights = [part.values for form in state.forms.values() for part in form.parts]
     return Calibration(state, fingerprint(state.model.digest, *weights))  # what was cancelled is emptied all the same
@@ -103,7 +111,7 @@ def _train(
         done = found.share
         progress(method.title, found)
 
-    course = TrainingCourse(data, tell, cancelled, walk.state.model.entering, _evidence)
+    course = TrainingCourse(data, tell, cancelled, walk.state.model.entering, _evidence, _teaching(walk, method))
     for state in method.train(walk.state, walk.layers(), course):
         stopped = cancelled() and not isclose(done, 1.0)
         entering = state.model.entering

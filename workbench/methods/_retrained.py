@@ -1,12 +1,41 @@
-"""What methods that cut and train in rounds do between two cuts."""
+"""What methods share that cut and train in rounds: how much goes in each, and the training between two cuts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
+
+from workbench.method import setting
 
 if TYPE_CHECKING:
     from workbench.method import Course
     from workbench.network.state import State
+
+
+Schedule = Literal["even", "geometric", "cubic"]
+
+
+def schedule_setting(default: Schedule) -> Any:
+    """The field that says how the share grows from round to round."""
+    return setting(
+        default,
+        "What goes in each round: the same share of all (even), the same share of what is left (geometric), or most at "
+        "first and ever less (cubic, Zhu and Gupta 2017).",
+        choices=("even", "geometric", "cubic"),
+    )
+
+
+def reached(share: float, number: int, rounds: int, schedule: Schedule) -> float:
+    """The share that is gone after round `number`, from 1, of so many; exactly `share` after the last.
+
+    With t = number / rounds: share · t, 1 − (1 − share)^t, or share · (1 − (1 − t)³), equation 1 of Zhu and Gupta, To
+    prune, or not to prune, arXiv 1710.01878, where nothing is gone at first.
+    """
+    if number == rounds:
+        return share
+    part = number / rounds
+    if schedule == "even":
+        return share * part
+    return 1 - (1 - share) ** part if schedule == "geometric" else share * (1 - (1 - part) ** 3)
 
 
 def retrained(

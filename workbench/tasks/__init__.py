@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import ModelError
+from workbench.errors import DataError, ModelError
 from workbench.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -99,6 +99,17 @@ class Task(ABC):
 
         Raises DataError for what the network has no output for.
         """
+
+    @classmethod
+    def soft_loss(cls, outputs: Tensor, known: Tensor, temperature: float) -> Tensor:
+        """What learning from another network lowers: T² · KL(σ(z_t / T) ‖ σ(z_s / T)), a mean over images.
+
+        z_s: outputs [images, classes], scores before the softmax σ. z_t: known, the other network's. Raises DataError
+        where outputs are no such scores.
+        """
+        raise DataError(
+            f"{cls.title} has no probabilities of classes that another network could teach: set alpha to 0."
+        )
 
 
 def no_answers(wanted: str, outputs: Any, images: int) -> ModelError:

@@ -71,6 +71,19 @@ class Classification(Task):
         cls.check(tuple(outputs.shape), truth.numpy())
         return functional.cross_entropy(outputs, truth, label_smoothing=smoothing)
 
+    @classmethod
+    def soft_loss(cls, outputs: Tensor, known: Tensor, temperature: float) -> Tensor:
+        """The factor T² keeps it in proportion to the labels' loss as T grows (Hinton et al. 2015, section 2.1)."""
+        from torch.nn import functional
+
+        divergence = functional.kl_div(
+            functional.log_softmax(outputs / temperature, 1),
+            functional.log_softmax(known / temperature, 1),
+            reduction="batchmean",
+            log_target=True,
+        )
+        return temperature**2 * divergence
+
 
 def _from_one(labels: Truth, classes: int) -> bool:
     return int(labels.min()) == 1 and int(labels.max()) == classes

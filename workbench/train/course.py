@@ -14,7 +14,7 @@ from workbench.data.datasets import Dataset
 from workbench.data.split import Split
 from workbench.errors import ModelError
 from workbench.evidence import Evidence
-from workbench.method import Progress, TrainingStep
+from workbench.method import Progress, Teaching, TrainingStep
 from workbench.models import zoo
 from workbench.models.normalize import normalise
 from workbench.network.model import Model
@@ -29,7 +29,8 @@ _DECAY = 1e-4
 class TrainingCourse:
     """See `Course`. Trains on the training images of `data` and judges by its validation images.
 
-    progress: called after every epoch. Raises DataError where `data` lacks either split.
+    progress: called after every epoch. teaching: who teaches where a method says nothing else. Raises DataError where
+    `data` lacks either split.
     """
 
     def __init__(
@@ -39,11 +40,12 @@ class TrainingCourse:
         cancelled: Callable[[], bool] = lambda: False,
         entering: Entering = lambda images: images,
         evidence: Callable[[State], Evidence] | None = None,
+        teaching: Teaching | None = None,
     ) -> None:
         self._train, self._validation, self._task = data.split("train"), data.split("validation"), data.task
         self._data = data
         self._progress, self._cancelled, self._entering = progress, cancelled, entering
-        self._evidence = evidence
+        self._evidence, self._teaching = evidence, teaching
         self._begun = perf_counter()
 
     def fit(
@@ -56,6 +58,7 @@ class TrainingCourse:
         images: int | None = None,
         share: tuple[float, float] = (0.0, 1.0),
         loss_of: LossOf | None = None,
+        teaching: Teaching | None = None,
         before_step: Callable[[], None] = lambda: None,
         after_step: Callable[[TrainingStep], None] = lambda step: None,
         optimiser: Literal["adamw", "sgd"] = "adamw",
@@ -77,6 +80,7 @@ class TrainingCourse:
             seed=seed,
             cancelled=self._cancelled,
             loss_of=loss_of,
+            teaching=teaching or self._teaching,
             before_step=before_step,
             after_step=after_step,
             last=last,

@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from workbench.data.split import Split
 from workbench.errors import ModelError
-from workbench.method import TrainingStep
-from workbench.models.exits import exits
-from workbench.tasks import TASKS, Task
+from workbench.method import Teaching, TrainingStep
+from workbench.tasks import TASKS
+from workbench.train.teaching import joint_loss
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ def fit(
     seed: int = 0,
     cancelled: Callable[[], bool] = lambda: False,
     loss_of: LossOf | None = None,
+    teaching: Teaching | None = None,
     before_step: Callable[[], None] = lambda: None,
     after_step: Callable[[TrainingStep], None] = lambda step: None,
     last: bool = False,
@@ -80,7 +81,7 @@ def fit(
     """Train `module` in place and yield after every epoch.
 
     task: what the images ask (`workbench.tasks`). loss_of: the loss of (module, inputs, truth); the task's by default,
-    summed over the exits of a network that has some.
+    summed over the exits of a network that has some, beside what `teaching` adds.
     before_step: called when the gradients are there and before the optimiser uses them. after_step: called when the
     optimiser has changed the weights, which is where masks are kept, whatever its momentum wants. last: end with the
     weights of the last finished epoch, not of the best.
@@ -89,8 +90,8 @@ def fit(
     stops iterating and closes it, the module is in evaluation mode and holds the weights of the finished epoch with the
     best validation accuracy (the first of equals); where no epoch was finished, the weights that it came with. The same
     seed, data and number of threads give the same weights. Torch's global random generator is neither read nor moved.
-    Raises `DataError` for labels that the network has no score for, `ModelError` for an unknown layer in
-    `settings.dropout`.
+    Raises `DataError` for labels that the network has no score for, and where the task has nothing to be taught by
+    another network; `ModelError` for an unknown layer in `settings.dropout`.
     """
     generator = torch.Generator().manual_seed(seed)
     asked = TASKS[task]
@@ -120,7 +121,7 @@ def fit(
                 batch = _augment(images[chosen], settings, generator)
                 with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.bfloat16):
                     if loss_of is None:
-                        loss = _joint_loss(module, batch, truth[chosen], asked, settings.label_smoothing)
+                        loss = joint_loss(module, batch, truth[chosen], asked, settings.label_smoothing, teaching)
                     else:
                         loss = loss_of(module, batch, truth[chosen])
                 optimiser.zero_grad()
@@ -144,16 +145,6 @@ def fit(
         _lay_out(module, torch.contiguous_format)
         module.load_state_dict(best_state)
         module.eval()
-
-
-def _joint_loss(module: nn.Module, images: Tensor, truth: Tensor, task: type[Task], smoothing: float) -> Tensor:
-    """Of the answers, and of those at every side exit (Teerapittayanon et al. 2016, section III-A, all weights 1)."""
-    loss = task.loss(module(images).float(), truth, smoothing)
-    for side in exits(module).values():
-        assert side.early is not None
-        loss = loss + task.loss(side.early.float(), truth, smoothing)
-        side.early = None
-    return loss
 
 
 @torch.no_grad()

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
 from workbench.errors import RecipeError
-from workbench.method import Course, Trained, setting
+from workbench.method import Course, Teaching, Trained, setting
 from workbench.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -25,8 +23,8 @@ class SoftTargets(Trained):
     """The network before the step is the teacher; what the step gives is the student, with layers of its own.
 
     It is trained from the start on (1 − α) · CE(y, σ(z_s)) + α · T² · KL(σ(z_t/T) ‖ σ(z_s/T)), where z are the scores
-    before the softmax σ. The factor T² keeps the two parts in proportion as T grows. Few images are where it gains: the
-    teacher has seen more of them than the student does.
+    before the softmax σ (`Teaching`). Few images are where it gains: the teacher has seen more of them than the student
+    does.
     """
 
     replaces = True
@@ -60,22 +58,8 @@ class SoftTargets(Trained):
                 f"{self.name}: student {self.student} gives {given[-1]} scores where {state.model.name} gives "
                 f"{taught[-1]}; only classes can be taught, and both must tell the same ones."
             )
-
-        def loss_of(learning: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-            with torch.no_grad():
-                known = teacher(images)
-            return distillation(learning(images), known, labels, self.temperature, self.alpha)
-
-        course.fit(module, epochs=self.epochs, learning_rate=3e-3, seed=self.seed, images=self.images, loss_of=loss_of)
+        teaching = Teaching(teacher, self.alpha, self.temperature)
+        course.fit(
+            module, epochs=self.epochs, learning_rate=3e-3, seed=self.seed, images=self.images, teaching=teaching
+        )
         yield student.trained(module)
-
-
-def distillation(student: Tensor, teacher: Tensor, labels: Tensor, temperature: float, alpha: float) -> Tensor:
-    """Scores [images, classes] before the softmax, and int64 [images] labels, to the mean loss over images."""
-    soft = functional.kl_div(
-        functional.log_softmax(student / temperature, 1),
-        functional.log_softmax(teacher / temperature, 1),
-        reduction="batchmean",
-        log_target=True,
-    )
-    return (1 - alpha) * functional.cross_entropy(student, labels) + alpha * temperature**2 * soft

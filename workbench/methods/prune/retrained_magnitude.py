@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from workbench.method import METHODS, Course, Layerwise, Trained, setting
-from workbench.methods._retrained import retrained
+from workbench.methods._retrained import Schedule, reached, retrained, schedule_setting
 
 if TYPE_CHECKING:
     from workbench.network.state import State
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RetrainedMagnitude(Trained):
-    """In round k of n the smallest weights are cut to a share of zeros 1 − (1 − sparsity)^(k/n), the others trained on.
+    """In every round the smallest weights are cut, up to the sparsity after the last, and the others trained on.
 
     Training goes on from the surviving values, as the paper finds to be decisive.
     """
@@ -33,6 +33,7 @@ class RetrainedMagnitude(Trained):
         choices=("global", "layer"),
     )
     rounds: int = setting(3, "How often weights are cut and the others trained.", low=1, high=10, step=1)
+    schedule: Schedule = schedule_setting("geometric")  # noqa: RUF009 (a field, like `setting`)
     epochs: int = setting(3, "Passes over the training images in each round.", low=1, high=50, step=1)
 
     def stand_in(self) -> Layerwise:
@@ -44,9 +45,7 @@ class RetrainedMagnitude(Trained):
 
     def train(self, state: State, layers: tuple[str, ...], course: Course) -> Iterator[State]:
         for number in range(1, self.rounds + 1):
-            sparsity = 1 - (1 - self.sparsity) ** (number / self.rounds)
-            if number == self.rounds:
-                sparsity = self.sparsity
+            sparsity = reached(self.sparsity, number, self.rounds, self.schedule)
             cut = state.with_forms(self._cut(sparsity).apply({name: state.forms[name] for name in layers}))
             state = retrained(cut, course, number, self.rounds, epochs=self.epochs, seed=self.seed)
         yield state

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from workbench.method import METHODS, Calibrated, Course, Trained, setting
-from workbench.methods._retrained import retrained
+from workbench.methods._retrained import Schedule, reached, retrained, schedule_setting
 
 if TYPE_CHECKING:
     from workbench.network.state import State
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RetrainedTaylor(Trained):
-    """In round k of n the maps of lowest Θ are emptied, up to share · k/n of all, and what is left is fine-tuned.
+    """In every round the maps of lowest Θ are emptied, up to the share after the last, and what is left is fine-tuned.
 
     Θ is worked out anew in every round, of the network as it has become (figure 1 of the paper; see
     `prune.taylor-filter`). A map that has gone stays zero, with its bias and the weights that meet it: no gradient
@@ -33,6 +33,7 @@ class RetrainedTaylor(Trained):
         0.0, "λ: how much a map's share of the operations counts against it.", low=0.0, high=100.0, step=0.5
     )
     rounds: int = setting(5, "How often maps are emptied and the others fine-tuned.", low=1, high=50, step=1)
+    schedule: Schedule = schedule_setting("even")  # noqa: RUF009 (a field, like `setting`)
     epochs: int = setting(1, "Passes over the training images in each round.", low=1, high=50, step=1)
 
     def stand_in(self) -> Calibrated:
@@ -44,7 +45,7 @@ class RetrainedTaylor(Trained):
 
     def train(self, state: State, layers: tuple[str, ...], course: Course) -> Iterator[State]:
         for number in range(1, self.rounds + 1):
-            cut = self._cut(self.share * number / self.rounds)
+            cut = self._cut(reached(self.share, number, self.rounds, self.schedule))
             forms = {name: state.forms[name] for name in layers}
             decisions = cut.settle(forms, course.evidence(state))
             emptied = {name: cut.compress(form, decisions[name]) for name, form in forms.items()}
