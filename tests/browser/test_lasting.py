@@ -1,7 +1,9 @@
 """What lasts: links, reloads, names, the history; and what a page does when its kernel dies."""
 
+import base64
 import re
 import time
+import zlib
 from collections.abc import Iterator
 
 import psutil
@@ -51,10 +53,19 @@ def heading(page: Page, words: str) -> None:
     PanelPage(page).settle()
 
 
-def address(page: Page, other: str) -> str:
-    """The page's, once it has followed the controls."""
-    page.wait_for_function("(other) => location.hash !== other && location.hash.startsWith('#at=')", arg=other)
+def address(page: Page, *parts: str) -> str:
+    """The page's, once what it holds has all those parts: it follows the controls a moment later."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not all(part in held(page.url) for part in parts):
+        assert time.monotonic() < deadline, (parts, held(page.url))
+        page.wait_for_timeout(100)
     return page.url
+
+
+def held(link: str) -> str:
+    """The JSON that a link holds: base64 of raw deflate."""
+    _, _, packed = link.partition("#at=")
+    return zlib.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)), -15).decode() if packed else ""
 
 
 def drawn(page: Page) -> None:
@@ -68,7 +79,6 @@ def process(server: FrontEnd, page: Page) -> psutil.Process:
 
 
 def test_a_link_opens_the_page_where_it_was_left(panel: PanelPage, page: Page, browser: Browser) -> None:
-    before = page.evaluate("() => location.hash")
     panel.type_into_slider("Sparsity", *["PageUp"] * 5)
     panel.root.get_by_label("Bits method").select_option("quantize.kmeans")
     panel.type_into_slider("Bits", *["ArrowRight"] * 5)
@@ -77,7 +87,7 @@ def test_a_link_opens_the_page_where_it_was_left(panel: PanelPage, page: Page, b
     goal.press("Enter")
     panel.show("Layers")
     panel.settle()
-    link = address(page, before)
+    link = address(page, '"sparsity":0.5', '"bits":4', "quantize.kmeans", "150000", "layers")
     size = panel.details("Size")
     other = browser.new_page()
     other.goto(link)
