@@ -154,6 +154,30 @@ class Evidence(ABC):
         """
 
     @abstractmethod
+    def normalisations(self, layer: str) -> Mapping[str, Floats]:
+        """Means and variances of the batch norms between that layer and the next, measured anew: tensor -> values.
+
+        Of the network as it stands, whose batch norms go by each batch itself; a mean over batches. Empty where no
+        batch norm holds any.
+        """
+
+    @abstractmethod
+    def shifts(self, layer: str) -> Mapping[str, Floats]:
+        """By how much that layer's biases must grow for its outputs to have the means that they had: tensor -> values.
+
+        Against the network as it came, behind layers whose means are right already; a mean over batches. 0 for outputs
+        that are gone, weights and bias. Empty where the layer has no bias, or does more than torch's layer of its kind.
+        """
+
+    @abstractmethod
+    def original(self) -> Evidence:
+        """Of the network as it came, whose layers are the same ones."""
+
+    @abstractmethod
+    def weight(self, layer: str) -> NDArray[np.float32]:
+        """That layer's weight as it stands, of its shape; needs no image."""
+
+    @abstractmethod
     def macs(self, layer: str | None = None) -> int:
         """Dense multiply-accumulates of that layer, or of all, for one image; needs no image."""
 

@@ -14,8 +14,10 @@ from workbench.calibration.curvatures import curvatures
 from workbench.calibration.importances import first_order
 from workbench.calibration.inputs import measured_inputs
 from workbench.calibration.moments import moments, no_moments
+from workbench.calibration.normalisations import normalisations
 from workbench.calibration.propagation import propagated
 from workbench.calibration.responses import responses
+from workbench.calibration.shifts import shifts
 from workbench.data.split import Split
 from workbench.errors import DataError
 from workbench.evidence import Channels, Evidence, Floats, Inputs
@@ -32,9 +34,19 @@ _kept: Cache[object] = Cache(ceiling=64 * 2**20)
 class Calibration(Evidence):
     """Of `state`, on the calibration images of its model's data set."""
 
-    def __init__(self, state: State, digest: str, cancelled: Callable[[], bool] = lambda: False) -> None:
-        """digest: of the model and the recipe that gave `state`, under which the evidence is kept."""
+    def __init__(
+        self,
+        state: State,
+        digest: str,
+        cancelled: Callable[[], bool] = lambda: False,
+        came: tuple[State, str] | None = None,
+    ) -> None:
+        """digest: of the model and the recipe that gave `state`, under which the evidence is kept.
+
+        came: the network as it came, with its digest; `state` itself by default.
+        """
         self._state, self._digest, self._cancelled = state, digest, cancelled
+        self._came = came or (state, digest)
 
     def inputs(self, layer: str) -> Inputs:
         return self._known("inputs", lambda: measured_inputs(self._state, self._split, self._cancelled))[layer]
@@ -61,6 +73,21 @@ class Calibration(Evidence):
         return self._known("responses", lambda: responses(self._state, self.channels(), self._split, self._cancelled))[
             layer
         ]
+
+    def normalisations(self, layer: str) -> Mapping[str, Floats]:
+        return self._known("normalisations", lambda: normalisations(self._state, self._split, self._cancelled))[layer]
+
+    def shifts(self, layer: str) -> Mapping[str, Floats]:
+        came, digest = self._came
+        return self._known(f"shifts from {digest}", lambda: shifts(self._state, came, self._split, self._cancelled))[
+            layer
+        ]
+
+    def original(self) -> Evidence:
+        return Calibration(*self._came, self._cancelled)
+
+    def weight(self, layer: str) -> NDArray[np.float32]:
+        return self._state.forms[layer].compose()
 
     def labels(self) -> NDArray[np.int64]:
         data = self._state.model.data

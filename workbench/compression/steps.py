@@ -50,6 +50,7 @@ class Walk:
 
     def __post_init__(self) -> None:
         self.source = self.state.model
+        self.came = self.source
 
     def take(self) -> None:
         """Take the next step. Raises RecipeError naming the layer, DataError, and Stopped.
@@ -107,6 +108,8 @@ class Walk:
             found = _read.get((path, written), lambda: read(path, module, self.state.model.data))
             self.state = State(found.model, found.forms) if method.replaces else self.state.taking(found)
             self.trained_from = fingerprint(self.trained_from, key, written)
+            if method.replaces:
+                self.came = found.model
             if self.store.noted(key).get("stopped", False):
                 self.previews += (f"{method.title} (stopped early)",)
             return
@@ -160,7 +163,8 @@ class Walk:
 
     def _evidence(self) -> Calibration:
         """Of the network as it stands before the next step."""
-        return Calibration(self.state, self.digest, self.cancelled)
+        came = State.of(self.came), _digest(self.came, self.recipe, 0, "")
+        return Calibration(self.state, self.digest, self.cancelled, came)
 
     def _for(self, step: Step) -> dict[str, Method]:
         """Layer -> the method with the layer's own settings, in the order of the network."""
