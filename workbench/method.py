@@ -241,7 +241,11 @@ class Trained(Method):
     """A method that trains. Its result is kept in the Store; until there is one, another method may stand in for it.
 
     With alpha above 0 the network as it came, before every step, teaches whatever the method trains (`Teaching`).
+
+    boxes: what it does in turn, again and again, by the names that it tells its course (`Course.enter`).
     """
+
+    boxes: ClassVar[tuple[str, ...]] = ()
 
     mode = "trained"
     faithful = True
@@ -257,6 +261,10 @@ class Trained(Method):
     temperature: float = setting(
         4.0, "Distillation: how much the original's probabilities are softened.", low=1.0, high=20.0, step=0.5
     )
+
+    def reached(self, count: int) -> Trained | None:
+        """The method whose result this one gives as number `count`, from 1; None where that is on the way only."""
+        return None
 
     @abstractmethod
     def stand_in(self) -> Layerwise | Calibrated | None:
@@ -275,13 +283,16 @@ class Trained(Method):
 class Progress:
     """How far a training is. share: of all its work, 0..1. loss: mean over the last epoch. score: on validation images.
 
-    left: seconds that the rest will take, at the speed so far.
+    left: seconds that the rest will take, at the speed so far. box: which of the method's boxes it is in. given: how
+    many states it has given, each of which is kept (`Trained.reached`).
     """
 
     share: float
     loss: float
     score: float
     left: float
+    box: str = ""
+    given: int = 0
 
 
 @dataclass(frozen=True)
@@ -343,6 +354,14 @@ class Course(Protocol):
 
     def evidence(self, state: State) -> Evidence:
         """Of a state on the way, on the calibration images."""
+        ...
+
+    def score(self, state: State) -> float:
+        """Of a state on the way, on the validation images: what its task calls score, 0..1."""
+        ...
+
+    def enter(self, box: str) -> None:
+        """Tell which of the method's boxes begins."""
         ...
 
     def network(self, architecture: str, name: str, seed: int) -> State:

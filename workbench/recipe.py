@@ -145,6 +145,11 @@ class Recipe:
         """The first steps alone."""
         return Recipe(self.steps[:steps])
 
+    def with_method(self, place: int, method: Method) -> Recipe:
+        """The same with another method in the step at that place, from 0."""
+        step = dataclasses.replace(self.steps[place], method=method)
+        return Recipe((*self.steps[:place], step, *self.steps[place + 1 :]), self.encodings)
+
     def to_json(self) -> str:
         return json.dumps(self.to_object(), indent=2)
 

@@ -31,6 +31,7 @@ from workbench.accuracy.difference import Difference, difference
 from workbench.accuracy.examiner import Examiner
 from workbench.compression.compressed import compress
 from workbench.engine.assessment import costs, with_accuracy
+from workbench.engine.listener import Training
 from workbench.engine.looking import Moment
 from workbench.engine.refining import exact_reports
 from workbench.engine.session import Session
@@ -42,6 +43,7 @@ from workbench.report.report import Report
 
 _EVERY = 0.25  # seconds between two messages while a slider is dragged
 _REFINES = 3.0  # seconds of work on points that were hurried past; what is coarse then leaves
+_REACHES = 60.0  # seconds of work on what a training reaches on its way
 _SUGGESTS = 20.0  # seconds of work on points that nobody has visited
 # What a first look at a network shows beside it: sparsity and bits of points that lie along its front.
 _FIRST = ((0.8, 4), (0.0, 4), (0.5, 4), (0.9, 4), (0.0, 8), (0.7, 4), (0.0, 3), (0.8, 3))
@@ -67,6 +69,7 @@ class Plot(Part):
         self._plotted = 0.0
         self._pinned = ""
         self._heard = False  # whether there is a page
+        self._come = 0  # how many results of the training that runs are points
         self._suggesting: Model | None = None  # the network that points are, or were last, suggested for
         goals.observe(self._tell)
         self._forget = session.observe(self._updated)
@@ -89,7 +92,7 @@ class Plot(Part):
 
     def _drop(self) -> None:
         """Give up what is worked out while nobody moves."""
-        for name in ("refine", "suggest"):
+        for name in ("refine", "suggest", "reached"):
             self._session.drop(f"{name} {id(self)}")
 
     def _choose(self, content: Mapping[str, Any]) -> None:
@@ -128,7 +131,10 @@ class Plot(Part):
     def _updated(self, update: Update) -> None:
         """On the session's worker."""
         if update.stage == "training" and update.training is None:  # it is over
+            self._come = 0
             self._recheck()
+        if update.stage == "training" and update.training is not None:
+            self._come_by(update.training)
         if update.stage in ("training", "latency"):
             return
         with self._lock:
@@ -184,6 +190,19 @@ class Plot(Part):
                 lambda _: self._leave(hurried),
                 idle=True,
             )
+
+    def _come_by(self, training: Training) -> None:
+        """What a training has reached on its way becomes points, while it goes on."""
+        session = self._session
+        with self._lock:
+            if not self._heard or training.model != session.model.name or len(training.reached) == self._come:
+                return
+            self._come = len(training.reached)
+        recipes = [one for one in training.reached if (training.model, one.digest) not in self._points]
+        run = exact_reports(
+            session.model, recipes, session.device, session.images, _REACHES, newest=lambda: session.move
+        )
+        session.pursue(f"reached {id(self)}", run, self._refined)
 
     def _suggested(self, report: Report | None) -> None:
         self._add(report, suggest)

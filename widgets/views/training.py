@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from widgets.views import numbers
@@ -12,13 +13,14 @@ from workbench.engine.listener import Training
 def training(running: Training, ending: bool) -> dict[str, Any]:
     """share: of the work, 0..1. figures: loss, score on validation images, time left. ending: whether it was cancelled.
 
-    digest: of the recipe that is trained.
+    digest: of the recipe that is trained. boxes: what the method does in turn; box: which of them it is in, "" in none.
+    turns: how often it has been round.
     """
     progress = running.progress
     figures = "begins"
     if ending:
         figures = "ends with the best so far"
-    elif progress is not None:
+    elif progress is not None and not math.isnan(progress.loss):
         score = f"validation {100 * progress.score:.2f}{numbers.NBSP}%"
         figures = f"loss {progress.loss:.3g}, {score}, {left(progress.left)}"
     return {
@@ -28,6 +30,9 @@ def training(running: Training, ending: bool) -> dict[str, Any]:
         "digest": running.recipe.digest,
         "share": progress.share if progress else 0.0,
         "figures": figures,
+        "boxes": running.step[1].boxes if running.step else (),
+        "box": progress.box if progress and not ending else "",
+        "turns": len(running.reached),
     }
 
 

@@ -132,15 +132,18 @@ class Walk:
         """What the result of the next step is kept under."""
         return _key(self.source, self.recipe, self.taken, self.trained_from)
 
-    def keep_result(self, state: State, facts: dict[str, Any]) -> None:
+    def keep_result(self, state: State, facts: dict[str, Any], method: Trained | None = None) -> None:
         """Put the result of the next step, which is a trained one, into the Store: the key says how it came about.
 
-        Until its facts stand beside it, it is taken for one that was stopped: an earlier one's are never its own.
+        method: another one whose result it is in the place of the step's. Until its facts stand beside it, it is taken
+        for one that was stopped: an earlier one's are never its own.
         """
-        self.store.note(self.key, {"stopped": True})
-        write(EncodedModel(state.model, state.forms), self.store.place(self.key))
-        self.store.note(self.key, facts)
-        self.store.find(self.key)  # from now on it is in use here
+        recipe = self.recipe if method is None else self.recipe.with_method(self.taken, method)
+        key = _key(self.source, recipe, self.taken, self.trained_from)
+        self.store.note(key, {"stopped": True})
+        write(EncodedModel(state.model, state.forms), self.store.place(key))
+        self.store.note(key, facts)
+        self.store.find(key)  # from now on it is in use here
         self.store.make_room()
 
     def layers(self) -> tuple[str, ...]:

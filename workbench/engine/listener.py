@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Thread
 
-from workbench.method import Progress
+from workbench.method import Progress, Trained
 from workbench.recipe import Recipe
 
 
@@ -21,6 +21,23 @@ class Training:
     recipe: Recipe
     title: str = ""
     progress: Progress | None = None
+
+    @property
+    def step(self) -> tuple[int, Trained] | None:
+        """The place in the recipe and the method of the step that is trained now."""
+        for place, step in enumerate(self.recipe.steps):
+            if isinstance(step.method, Trained) and step.method.title == self.title:
+                return place, step.method
+        return None
+
+    @property
+    def reached(self) -> tuple[Recipe, ...]:
+        """Recipes whose results are there already, which the training has come by (`Trained.reached`)."""
+        if self.step is None or self.progress is None:
+            return ()
+        place, method = self.step
+        methods = [method.reached(count) for count in range(1, self.progress.given + 1)]
+        return tuple(self.recipe.with_method(place, one) for one in methods if one is not None)
 
 
 class Listener(ABC):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Callable, Iterator
-from math import isclose
+from dataclasses import replace
 from time import perf_counter
 
 import torch
@@ -104,19 +105,19 @@ def _train(
 ) -> None:
     data = _data(walk, method)
     walk.store.place(walk.key)  # rather than after the training
-    begun, done = perf_counter(), 0.0
+    begun, told = perf_counter(), Progress(0.0, math.nan, math.nan, math.nan)
 
     def tell(found: Progress) -> None:
-        nonlocal done
-        done = found.share
-        progress(method.title, found)
+        nonlocal told
+        told = replace(found, given=told.given)
+        progress(method.title, told)
 
     course = TrainingCourse(data, tell, cancelled, walk.state.model.entering, _evidence, _teaching(walk, method))
-    for state in method.train(walk.state, walk.layers(), course):
-        stopped = cancelled() and not isclose(done, 1.0)
+    for count, state in enumerate(method.train(walk.state, walk.layers(), course), 1):
+        stopped = cancelled() and not math.isclose(told.share, 1.0)
         entering = state.model.entering
         score = accuracy(state.module(), data.split("validation"), task=data.task, entering=entering)
-        if stopped and (done == 0.0 or not _better(walk, score)):
+        if stopped and (told.share == 0.0 or not _better(walk, score)):
             continue
         facts = {
             "method": method.name,
@@ -128,6 +129,11 @@ def _train(
             "machine": platform.machine(),
         }
         walk.keep_result(state, facts)
+        reached = method.reached(count)
+        if reached is not None and not stopped:
+            walk.keep_result(state, facts, reached)
+            told = replace(told, given=count)
+            progress(method.title, told)
 
 
 def _better(walk: Walk, score: float) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 from typing import Literal
 
@@ -19,7 +21,7 @@ from workbench.models import zoo
 from workbench.models.normalize import normalise
 from workbench.network.model import Model
 from workbench.network.state import State
-from workbench.train.loop import Entering, LossOf, Settings, fit
+from workbench.train.loop import Entering, LossOf, Settings, accuracy, fit
 
 _BATCH = 128
 _WARMUP = 0.1  # share of the steps in which the learning rate rises
@@ -47,6 +49,11 @@ class TrainingCourse:
         self._progress, self._cancelled, self._entering = progress, cancelled, entering
         self._evidence, self._teaching = evidence, teaching
         self._begun = perf_counter()
+        self._told = Progress(0.0, math.nan, math.nan, math.nan)
+
+    def _tell(self, progress: Progress) -> None:
+        self._told = progress
+        self._progress(progress)
 
     def fit(
         self,
@@ -90,10 +97,16 @@ class TrainingCourse:
             for epoch in epochs_done:
                 done = share[0] + (share[1] - share[0]) * epoch.number / epochs
                 left = (perf_counter() - self._begun) * (1 - done) / done
-                self._progress(Progress(done, epoch.loss, epoch.accuracy, left))
+                self._tell(Progress(done, epoch.loss, epoch.accuracy, left, self._told.box))
         finally:
             for tensor in trainable:
                 tensor.requires_grad_(False)
+
+    def score(self, state: State) -> float:
+        return accuracy(state.module(), self._validation, task=self._task, entering=self._entering)
+
+    def enter(self, box: str) -> None:
+        self._tell(replace(self._told, box=box))
 
     def evidence(self, state: State) -> Evidence:
         assert self._evidence is not None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from workbench.network.state import State
 from workbench.train.course import TrainingCourse
 
 _IMAGES = 256  # two batches
@@ -21,6 +22,14 @@ class Trial(TrainingCourse):
     """
 
     seconds = 0.0
+
+    def score(self, state: State) -> float:
+        """The best there is: what few images have taught must not end what is tried."""
+        super().score(state)
+        return 1.0
+
+    def enter(self, box: str) -> None:
+        """Nobody follows."""
 
     def fit(self, module: nn.Module, *, epochs: int, images: int | None = None, **given: Any) -> None:
         """Its second epoch on few images is timed: in the first one much is met for the first time."""

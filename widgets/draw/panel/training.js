@@ -7,6 +7,7 @@ export function createTraining({ model, link, signal }) {
   const bar = make("progress", { max: 1, value: 0, "aria-label": "How much has been trained" });
   const figures = make("p", { className: "cwb-muted" });
   const of = make("p", { className: "cwb-muted" });
+  const boxes = make("ol", { className: "cwb-boxes", "aria-label": "What the method does in turn" });
   const cost = make("p", { className: "cwb-muted" });
   const train = make("button", { type: "button", className: "cwb-primary", text: "Train", onclick: () => link.ask("train") });
   const follow = make("button", {
@@ -16,7 +17,7 @@ export function createTraining({ model, link, signal }) {
     type: "button", text: "Cancel", "aria-label": "Cancel the training", title: "The best so far is kept", onclick: () => link.ask("stop"),
   });
   const actions = make("div", { className: "cwb-training-actions" }, train, follow, stop);
-  const root = make("section", { className: "cwb-training", "aria-label": "Training" }, title, bar, figures, cost, of, actions);
+  const root = make("section", { className: "cwb-training", "aria-label": "Training" }, title, bar, boxes, figures, cost, of, actions);
   let asked = null; // the recipe whose cost was asked for last
 
   link.listen(({ state, current }) => {
@@ -27,6 +28,7 @@ export function createTraining({ model, link, signal }) {
     setText(title, training ? training.title : early ? "Not trained to the end" : "Not trained yet");
     setText(figures, training ? training.figures : `${standing} Training runs beside the sliders and is kept.`);
     bar.value = training?.share ?? 0;
+    light(boxes, training);
     const elsewhere = Boolean(training) && !(current && state.digest === training.digest && state.position.model === training.model);
     setText(of, training ? `${training.model}: ${training.recipe}` : "");
     for (const [element, shown] of [[bar, training], [of, elsewhere], [train, !training], [stop, training], [follow, elsewhere]]) {
@@ -45,4 +47,18 @@ export function createTraining({ model, link, signal }) {
   model.on("msg:custom", heard);
   signal.addEventListener("abort", () => model.off("msg:custom", heard));
   return root;
+}
+
+// The boxes of a method that goes round, each lit while it is in it; a further round is a further point on the plot.
+function light(list, training) {
+  const names = training?.boxes ?? [];
+  setShown(list, names.length > 0);
+  if (list.children.length !== names.length) list.replaceChildren(...names.map((name) => make("li", { text: name })));
+  for (const [place, item] of [...list.children].entries()) {
+    setText(item, names[place]);
+    if (names[place] === training.box) item.setAttribute("aria-current", "step");
+    else item.removeAttribute("aria-current");
+  }
+  list.dataset.turns = training?.turns ?? 0;
+  list.title = training?.turns ? `Turns done: ${training.turns}; each is a point on the trade-off plot` : "";
 }
