@@ -59,7 +59,7 @@ def gemm(weights: LowBit, x: Floats, bias: Floats, y: Floats, threads: int) -> N
     turn = 1 if x.nbytes <= _NEAR else _STRIPS
     rest: tuple[Any, ...] = (turn, rows, bias, y.reshape(-1))
     step = strips_at_once()
-    if _is_direct(weights.way):
+    if _is_direct(weights.way, weights.bits):
         totals = np.zeros((-(-inputs // span), padded), np.float32)
         np.add.reduceat(x, range(0, inputs, span), axis=1, out=totals.T[:rows])
         rest, step = (totals.reshape(-1), span, *rest), 1
@@ -72,9 +72,12 @@ def gemm(weights: LowBit, x: Floats, bias: Floats, y: Floats, threads: int) -> N
     split(kernel, strips, threads, *weights.arguments, ordered, *rest, step=step)
 
 
-def _is_direct(way: Way) -> bool:
-    """Whether codes are decoded where they are multiplied; many long registers make more of a panel of two strips."""
-    return way == "convert" and not wide()
+def _is_direct(way: Way, bits: int) -> bool:
+    """Whether codes are decoded where they are multiplied; many long registers make more of a panel of two strips.
+
+    Codes that share bytes take too many registers beside the sums to be put together there.
+    """
+    return way == "convert" and 8 % bits == 0 and not wide()
 
 
 def _scaled(x: Floats, bits: int) -> Floats:
@@ -101,7 +104,7 @@ def _factors(way: Way, bits: int) -> Floats:
 @cache
 def _gemm(way: Way, bits: int, rows: int) -> Any:
     name = f"_gemm_{way}_{bits}_{rows}"
-    if _is_direct(way):
+    if _is_direct(way, bits):
         return generated(__name__, name, lambda: direct_source.gemm_source(name, bits, rows))
     return generated(__name__, name, lambda: panel_source.gemm_source(name, way, bits, rows))
 
