@@ -22,6 +22,9 @@ def propagated(state: State, channels: Channels) -> dict[str, Floats]:
     With weights, norms, biases and what enters the first layers above zero nothing in it is negative, so a ReLU is
     linear; an activation that bends elsewhere is shown so little that it does not. Raises ModelError where that fails.
     """
+    state = state.with_forms(
+        {name: form.with_entering(None) for name, form in state.forms.items()}
+    )  # nothing is rounded
     maps, module = Maps(state.model, channels), state.module().double()
     seen: list[tuple[str, torch.Tensor, int]] = []
     found: dict[str, Floats] = {}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from scipy.linalg import solve
 
 from workbench.errors import still_wanted
 from workbench.evidence import Evidence, Floats, Layout
+from workbench.kernels.threads.blas import one_thread
 from workbench.method import Calibrated, setting
 from workbench.weights.form import Form
 
@@ -72,10 +72,13 @@ def refitted(before: Floats, goal: Floats, moments: Floats, ridge: float) -> Flo
     damping = max(ridge * np.trace(moments) / len(moments), np.finfo(np.float64).tiny)
     slopes = (goal - before) @ moments
     found = before.copy()
-    for row in range(len(before)):
+    moved = np.flatnonzero(slopes.any(1))
+    masks, alike = np.unique(before[moved] != 0, axis=0, return_inverse=True)
+    for number, mask in enumerate(masks):  # rows with the same zeros share their equations
         still_wanted()
-        kept = np.flatnonzero(before[row])
+        rows, kept = moved[alike == number], np.flatnonzero(mask)
         equations = moments[np.ix_(kept, kept)]
         equations[np.diag_indices_from(equations)] += damping
-        found[row, kept] += solve(equations, slopes[row, kept], assume_a="pos", overwrite_a=True)
+        with one_thread():
+            found[np.ix_(rows, kept)] += np.linalg.solve(equations, slopes[np.ix_(rows, kept)].T).T
     return found
