@@ -8,6 +8,7 @@ imports no torch; `build`, `blank` and `module` do.
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -102,6 +103,19 @@ def build(architecture: str, seed: int = 0) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return _module(architecture)
+
+
+def start(name: str) -> nn.Module | None:
+    """A trained network as its training began, by the seed in its log; None where there is no log that tells it.
+
+    Raises `ModelError` for an unknown name.
+    """
+    about = entry(name)
+    try:
+        seed = json.loads(about.log.read_text(encoding="utf-8"))["seed"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return build(about.architecture, int(seed))
 
 
 def blank(architecture: str) -> nn.Module:

@@ -18,7 +18,7 @@ from workbench.errors import ModelError
 from workbench.evidence import Evidence
 from workbench.method import Progress, Teaching, TrainingStep
 from workbench.models import zoo
-from workbench.models.normalize import normalise
+from workbench.models.normalize import Normalize, normalise
 from workbench.network.model import Model
 from workbench.network.state import State
 from workbench.train.loop import Entering, LossOf, Settings, accuracy, fit
@@ -111,6 +111,16 @@ class TrainingCourse:
     def evidence(self, state: State) -> Evidence:
         assert self._evidence is not None
         return self._evidence(state)
+
+    def start(self, state: State) -> State | None:
+        model = state.model
+        module = zoo.start(model.name) if model.shelved else None
+        if module is None or any(form.factored for form in state.forms.values()):
+            return None
+        for path, part in module.named_modules():
+            if isinstance(part, Normalize):  # set before it began
+                part.load_state_dict(model.module.get_submodule(path).state_dict())
+        return State.of(model).trained(module)
 
     def network(self, architecture: str, name: str, seed: int) -> State:
         images = self._train.inputs()
