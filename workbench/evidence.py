@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,10 +87,24 @@ class Channel:
 @dataclass(frozen=True)
 class Channels:
     """clusters: channels of the same layers, to be ranked among each other. reasons: layer -> why none of its outputs
-    can be emptied, as the end of a sentence."""
+    can be emptied, as the end of a sentence. offsets: layer -> (tensor, sign) to whose entry for each output what it is
+    to be more at every position can be added: its own bias, or the mean of the batch norm that alone reads it."""
 
     clusters: tuple[tuple[Channel, ...], ...]
     reasons: Mapping[str, str]
+    offsets: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """What channels that hold one number everywhere add to the outputs of the layer that multiplies them.
+
+    added: float64 [outputs], in the middle of its maps. uneven: by how much it is another at some position, at most:
+    where zeros are put around the input it is at the border.
+    """
+
+    added: Floats
+    uneven: float
 
 
 class Evidence(ABC):
@@ -188,3 +202,15 @@ class Evidence(ABC):
     @abstractmethod
     def channels(self) -> Channels:
         """The channels that can be emptied without changing anything else; needs no image."""
+
+    @abstractmethod
+    def beside(self, tensor: str) -> Floats:
+        """A tensor beside the layers' weights, as it stands; needs no image."""
+
+    @abstractmethod
+    def constant(self, layer: str, inputs: Collection[int]) -> Constant:
+        """What these input channels of a layer add where nothing but bias and the shift of batch norm is left of them.
+
+        inputs: among all that enter it, each of a channel that can be emptied. Needs no image. Raises ModelError where
+        the network cannot be run.
+        """

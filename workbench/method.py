@@ -235,6 +235,10 @@ class Calibrated(Method):
         """The tensors beside the layers' weights that change (biases, batch norm), by name, of those in `rest`."""
         return {}
 
+    def said(self, decision: Hashable) -> str | None:
+        """A sentence on what was decided for a layer that whoever looks at the result should know, if there is one."""
+        return None
+
 
 @dataclass(frozen=True)
 class Trained(Method):
@@ -362,6 +366,10 @@ class Course(Protocol):
 
     def enter(self, box: str) -> None:
         """Tell which of the method's boxes begins."""
+        ...
+
+    def start(self, state: State) -> State | None:
+        """The network of the state as its training began; None where nobody knows, or its layers are others by now."""
         ...
 
     def network(self, architecture: str, name: str, seed: int) -> State:

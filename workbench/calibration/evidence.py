@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import TypeVar, cast
 
@@ -17,10 +17,11 @@ from workbench.calibration.moments import moments, no_moments
 from workbench.calibration.normalisations import normalisations
 from workbench.calibration.propagation import propagated
 from workbench.calibration.responses import responses
+from workbench.calibration.resting import Resting
 from workbench.calibration.shifts import shifts
 from workbench.data.split import Split
 from workbench.errors import DataError
-from workbench.evidence import Channels, Evidence, Floats, Inputs
+from workbench.evidence import Channels, Constant, Evidence, Floats, Inputs
 from workbench.network.couplings import couplings
 from workbench.network.geometry import uses
 from workbench.network.state import State
@@ -108,6 +109,13 @@ class Calibration(Evidence):
     def macs(self, layer: str | None = None) -> int:
         chosen = self._state.model.layers if layer is None else (self._state.model.layer(layer),)
         return sum(use.macs for one in chosen for use in uses(one, self._state.forms[one.name]))
+
+    def beside(self, tensor: str) -> Floats:
+        return self._state.model.rest[tensor].astype(np.float64)
+
+    def constant(self, layer: str, inputs: Collection[int]) -> Constant:
+        found = _kept.get(("resting", self._digest), lambda: Resting(self._state, self.channels()))
+        return cast(Resting, found).constant(layer, inputs)
 
     def _known(self, kind: str, work_out: Callable[[], Mapping[str, T]]) -> Mapping[str, T]:
         """What was worked out for this state on its calibration images, once."""

@@ -90,6 +90,8 @@ class Walk:
             step, methods, lambda chosen, forms, own: cast(Calibrated, chosen).settle(forms, evidence, own)
         )
         self.state = self.state.with_rest(method.beside(self.state.model.rest, decisions))
+        said = {name: method.said(decision) for name, decision in decisions.items()}
+        self.notes += [Note(name, text) for name, text in said.items() if text]
 
     @_take.register
     def _(self, method: Trained, step: Step) -> None:

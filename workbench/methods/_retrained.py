@@ -43,17 +43,18 @@ def retrained(
 ) -> State:
     """The state after training what is left of it, in round `number`, from 1, of so many.
 
-    begun: the share of the course that came before the rounds. A weight that is zero is zero again after every step of
-    the optimiser, whatever its momentum wants.
+    begun: the share of the course that came before the rounds.
+    """
+    share = begun + (1 - begun) * (number - 1) / rounds, begun + (1 - begun) * number / rounds
+    return trained_on(cut, course, epochs=epochs, seed=seed + number, share=share)
+
+
+def trained_on(cut: State, course: Course, *, epochs: int, seed: int, share: tuple[float, float]) -> State:
+    """The state after training what is left of it. share: which part of the course that is.
+
+    A weight that is zero is zero again after every step of the optimiser, whatever its momentum wants.
     """
     module = cut.module()
     hold = cut.holding_zeros(module)
-    course.fit(
-        module,
-        epochs=epochs,
-        learning_rate=1e-3,
-        seed=seed + number,
-        share=(begun + (1 - begun) * (number - 1) / rounds, begun + (1 - begun) * number / rounds),
-        after_step=lambda step: hold(),
-    )
+    course.fit(module, epochs=epochs, learning_rate=1e-3, seed=seed, share=share, after_step=lambda step: hold())
     return cut.trained(module)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -45,7 +46,7 @@ def couplings(model: Model) -> Channels:
         flow = _Flow(model, found)
         for node in graph.nodes:
             flow.follow(node)
-        return flow.channels()
+        return replace(flow.channels(), offsets=_offsets(model, graph))
     except Exception as error:  # a user's module may resist in any way
         reason = f"is in a network whose graph cannot be followed ({type(error).__name__})"
         return Channels((), {layer.name: reason for layer in model.layers})
@@ -251,6 +252,27 @@ class _Flow:
             tuple(tuple(cluster) for cluster in clusters.values()),
             {name: why for name, why in kept.items() if name not in free},
         )
+
+
+def _offsets(model: Model, graph: fx.Graph) -> dict[str, tuple[str, int]]:
+    """See `Channels.offsets`. Of layers that are called once."""
+    calls: dict[str, list[fx.Node]] = defaultdict(list)
+    for node in graph.nodes:
+        if node.op == "call_module":
+            calls[str(node.target)].append(node)
+    found = {}
+    for layer in model.layers:
+        if layer.special or len(layer.paths) != 1 or len(calls[layer.name]) != 1:
+            continue
+        (node,) = calls[layer.name]
+        readers = [
+            str(user.target) for user in node.users if user.op == "call_module" and len(calls[str(user.target)]) == 1
+        ]
+        if f"{layer.name}.bias" in model.rest:
+            found[layer.name] = f"{layer.name}.bias", 1
+        elif len(node.users) == 1 and readers and f"{readers[0]}.running_mean" in model.rest:
+            found[layer.name] = f"{readers[0]}.running_mean", -1
+    return found
 
 
 def _nothing(result: Any) -> Any:

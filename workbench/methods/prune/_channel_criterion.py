@@ -11,7 +11,16 @@ import numpy as np
 
 from workbench.evidence import Channel, Evidence, Floats
 from workbench.method import Calibrated, Tensors, setting
-from workbench.methods.prune._emptied import Emptied, beside, clusters, emptied, lowest, uncoupled, without
+from workbench.methods.prune._emptied import (
+    Emptied,
+    beside,
+    clusters,
+    emptied,
+    lowest,
+    lowest_of_all,
+    uncoupled,
+    without,
+)
 from workbench.weights.form import Form
 
 
@@ -53,7 +62,7 @@ class ChannelCriterion(Calibrated):
         ranking = {name for cluster in competing for name, _ in cluster[0].rows}
         scores = {name: self._compared(name, forms[name], evidence) for name in sorted(ranking)}
         ranked = [[_score(channel, forms, scores) for channel in cluster] for cluster in competing]
-        chosen = _lowest_of_each if self.scope == "layer" else _lowest_of_all
+        chosen = _lowest_of_each if self.scope == "layer" else lowest_of_all
         going: list[Channel] = [
             competing[number][place] for number, places in enumerate(chosen(ranked, self.share)) for place in places
         ]
@@ -82,18 +91,3 @@ def _score(channel: Channel, forms: Mapping[str, Form], scores: Mapping[str, Flo
 def _lowest_of_each(ranked: list[list[float]], share: float) -> list[list[int]]:
     """Cluster -> places of its round(share · channels) lowest scores; equal ones in the order of the network."""
     return [lowest(scores, share) for scores in ranked]
-
-
-def _lowest_of_all(ranked: list[list[float]], share: float) -> list[list[int]]:
-    """Cluster -> places of those scores that are among the lowest of all clusters together, one of each left out."""
-    entries = sorted(
-        ((score, number, place) for number, scores in enumerate(ranked) for place, score in enumerate(scores)),
-        key=lambda entry: entry[0],
-    )
-    count = round(share * len(entries))
-    going: list[list[int]] = [[] for _ in ranked]
-    for _, number, place in entries:
-        if count and len(going[number]) < len(ranked[number]) - 1:
-            going[number].append(place)
-            count -= 1
-    return going

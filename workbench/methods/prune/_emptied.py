@@ -40,6 +40,21 @@ def lowest(scores: Sequence[float], share: float) -> list[int]:
     return np.argsort(scores, kind="stable")[:count].tolist()
 
 
+def lowest_of_all(ranked: Sequence[Sequence[float]], share: float) -> list[list[int]]:
+    """Cluster -> places of those scores that are among the lowest of all clusters together, one of each left out."""
+    entries = sorted(
+        ((score, number, place) for number, scores in enumerate(ranked) for place, score in enumerate(scores)),
+        key=lambda entry: entry[0],
+    )
+    count = round(share * len(entries))
+    going: list[list[int]] = [[] for _ in ranked]
+    for _, number, place in entries:
+        if count and len(going[number]) < len(ranked[number]) - 1:
+            going[number].append(place)
+            count -= 1
+    return going
+
+
 def emptied(channels: Iterable[Channel], layers: Iterable[str], own: Collection[str] = ()) -> dict[str, Emptied]:
     """Layer -> what emptying `channels` does there, for each of `layers`; those of the layers `own` stay."""
     rows: dict[str, set[int]] = defaultdict(set)
