@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,12 +109,51 @@ class Constant:
     uneven: float
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """How a layer's weights are cut into blocks of which the Hessian is known, as if it were zero between two of them.
+
+    The weight is taken as a matrix [rows, edges[-1]]; a block is a run edges[k]..edges[k + 1]−1 of one of its rows.
+    """
+
+    rows: int
+    edges: tuple[int, ...]
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], size: int) -> Blocks:
+        """All of a weight [out, in / groups, ...] where it has `size` weights at most; else the weights that each
+        output is a sum over, or pieces of these, as even as they can be."""
+        rows, columns = (1, math.prod(shape)) if math.prod(shape) <= size else (shape[0], math.prod(shape[1:]))
+        pieces = max(-(-columns // size), 1)
+        return cls(rows, tuple(columns * piece // pieces for piece in range(pieces + 1)))
+
+    @property
+    def runs(self) -> tuple[slice, ...]:
+        """Columns of the blocks of one row."""
+        return tuple(slice(*ends) for ends in pairwise(self.edges))
+
+    @property
+    def largest(self) -> int:
+        """How many weights a block has at most."""
+        return max(run.stop - run.start for run in self.runs)
+
+    @property
+    def count(self) -> int:
+        """How many blocks there are."""
+        return self.rows * len(self.runs)
+
+
 class Evidence(ABC):
     """Everything is worked out when it is first asked for, and once.
 
     Methods of this class raise ModelError where the network cannot be run on calibration images, DataError where it
     has none, and Stopped where the step is no longer wanted.
     """
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """What tells it from evidence of another state or on other images: for what a method keeps of it."""
 
     @abstractmethod
     def inputs(self, layer: str) -> Inputs:
@@ -133,6 +174,23 @@ class Evidence(ABC):
         The diagonal of the Hessian as Gauss and Newton have it, a mean over images (LeCun, Denker, Solla 1989, section
         2.1); 0 or more. Of linear layers and convolutions that are called. Raises DataError where there are no class
         scores.
+        """
+
+    @abstractmethod
+    def inverse_hessian(self, layer: str, blocks: Blocks, damping: float) -> tuple[Floats, ...]:
+        """(H + damping · I)⁻¹ of the blocks of that layer's weights; H as `curvatures` has its diagonal.
+
+        One float64 [rows, weights, weights] for each of the runs of columns. Not kept: whoever asks makes something of
+        it. Of the layers that have `curvatures`; raises as that does.
+        """
+
+    @abstractmethod
+    def correlations(self, layer: str) -> Floats:
+        """float64, of the shape of that layer's weight: how strongly the two numbers that a weight joins go together.
+
+        The magnitude of the correlation over images of what the weight multiplies with the sum that this goes into, a
+        mean over positions; 0 where either never varies (Sun, Wang, Tang 2016, section 3.2). Of linear layers and
+        convolutions that are called.
         """
 
     @abstractmethod

@@ -9,10 +9,12 @@ from typing import TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cache import Cache
+from workbench.cache import Cache, fingerprint
+from workbench.calibration.correlations import correlations
 from workbench.calibration.curvatures import curvatures
 from workbench.calibration.importances import first_order
 from workbench.calibration.inputs import measured_inputs
+from workbench.calibration.inverse_hessians import inverse_hessian
 from workbench.calibration.moments import moments, no_moments
 from workbench.calibration.normalisations import normalisations
 from workbench.calibration.propagation import propagated
@@ -21,7 +23,7 @@ from workbench.calibration.resting import Resting
 from workbench.calibration.shifts import shifts
 from workbench.data.split import Split
 from workbench.errors import DataError
-from workbench.evidence import Channels, Constant, Evidence, Floats, Inputs
+from workbench.evidence import Blocks, Channels, Constant, Evidence, Floats, Inputs
 from workbench.network.couplings import couplings
 from workbench.network.geometry import uses
 from workbench.network.state import State
@@ -49,6 +51,10 @@ class Calibration(Evidence):
         self._state, self._digest, self._cancelled = state, digest, cancelled
         self._came = came or (state, digest)
 
+    @property
+    def digest(self) -> str:
+        return fingerprint(self._digest, self._came[1], self._split.digest)
+
     def inputs(self, layer: str) -> Inputs:
         return self._known("inputs", lambda: measured_inputs(self._state, self._split, self._cancelled))[layer]
 
@@ -59,6 +65,16 @@ class Calibration(Evidence):
 
     def curvatures(self, layer: str) -> Floats:
         return self._known("curvatures", lambda: curvatures(self._state, self._split, self._cancelled))[layer]
+
+    def inverse_hessian(self, layer: str, blocks: Blocks, damping: float) -> tuple[Floats, ...]:
+        found = self._state.model.layer(layer)
+        return inverse_hessian(self._state, found, blocks, damping, self._split, self._cancelled)
+
+    def correlations(self, layer: str) -> Floats:
+        def work_out() -> Mapping[str, Floats]:
+            return {layer: correlations(self._state, self._state.model.layer(layer), self._split, self._cancelled)}
+
+        return self._known(f"correlations of {layer}", work_out)[layer]
 
     def moments(self, layer: str) -> Floats:
         def work_out() -> Mapping[str, Floats]:
