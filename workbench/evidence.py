@@ -194,6 +194,14 @@ class Evidence(ABC):
         """
 
     @abstractmethod
+    def inbound(self, layer: str) -> Floats:
+        """float64 [out, in / groups]: how differently an input channel adds to an output map from image to image.
+
+        The variance over images of ‖w ∗ x_c‖, w the kernel between the two, the norm over positions (Polyak and Wolf
+        2015, section III-A). Of linear layers and convolutions that are called.
+        """
+
+    @abstractmethod
     def moments(self, layer: str) -> Floats:
         """float64 [groups, columns, columns]: E[x xᵀ] of what each output of that layer is a sum over.
 
@@ -217,12 +225,22 @@ class Evidence(ABC):
         """[images] the label of each. Raises DataError where images carry no labels of classes."""
 
     @abstractmethod
-    def propagated(self, layer: str) -> Floats:
+    def propagated(self, layer: str, final: Mapping[str, Floats] | None = None) -> Floats:
         """How much each output channel of that layer weighs in the answers, by the absolute weights behind it.
 
-        float64 [channels]: the sum over positions of the derivative of the sum of all answers by the channel's map,
-        with every weight replaced by its absolute value and every activation linear (Yu et al. 2018, equation 16).
-        Needs no image. Raises ModelError where the network gives no derivatives.
+        float64 [channels]: the sum over positions of the derivative of the sum of all answers, those of side exits
+        among them, by the channel's map, with every weight replaced by its absolute value and every activation linear
+        (Yu et al. 2018, equation 16). final: instead of the answers' sum that of what enters the layers that give
+        them, times a score for each feature, layer -> float64 [features], as of `final_responses`. Needs no image.
+        Raises ModelError where the network gives no derivatives.
+        """
+
+    @abstractmethod
+    def final_responses(self) -> Mapping[str, Floats]:
+        """Layers that give the answers, of the network or a side exit -> what enters them, float64 [images, features].
+
+        Features are the inputs of a linear layer, the channels of a convolution; a mean over positions. Raises
+        ModelError where such a layer has no call of its own.
         """
 
     @abstractmethod

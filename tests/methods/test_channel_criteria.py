@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 from torch import nn
 
 import workbench
@@ -17,7 +18,7 @@ from workbench.methods.prune.group_wise import GroupWise
 from workbench.methods.prune.l1_filter import L1Filter
 from workbench.methods.prune.minimum_weight import MinimumWeight
 from workbench.methods.prune.mutual_information import MutualInformation, information
-from workbench.methods.prune.propagated import Propagated
+from workbench.methods.prune.propagated import Propagated, infinite
 from workbench.network.model import Model
 from workbench.network.state import State
 from workbench.recipe import Recipe, Step
@@ -176,6 +177,73 @@ def test_an_activation_with_a_ceiling_hides_no_score():
     model = workbench.load("mobilenet-v2/fashion-mnist")
     evidence = Calibration(State.of(model), "ceilings")
     assert all((evidence.propagated(layer.name) > 0).any() for layer in model.layers)
+
+
+def test_layers_of_a_side_exit_score_by_its_answers_and_what_both_branches_meet_by_both():
+    """B-LeNet: a maximum over 2 × 2 hands a score to one place, so a map's is the sum of its columns."""
+    model = workbench.load("branchy-lenet/mnist")
+    weights = {layer.name.rpartition(".")[2]: np.abs(layer.weight.astype(np.float64)) for layer in model.layers}
+    evidence = Calibration(State.of(model), "exits")
+    np.testing.assert_allclose(evidence.propagated("exit.side.fc"), np.ones(10))
+    side = weights["fc"].sum(0).reshape(10, 25).sum(1)
+    np.testing.assert_allclose(evidence.propagated("exit.side.conv"), side, rtol=1e-9)
+    units = weights["fc2"].sum(0)
+    maps = (weights["fc1"].T @ units).reshape(50, 16).sum(1)
+    np.testing.assert_allclose(evidence.propagated("exit.rest.conv2"), maps, rtol=1e-9)
+    both = maps @ weights["conv2"].sum((2, 3)) + side @ weights["conv"].sum((2, 3))
+    np.testing.assert_allclose(evidence.propagated("conv1"), both, rtol=1e-9)
+    emptied = compress(model, Recipe((Step(Propagated(share=0.5)),)))
+    dead = {name: ~form.parts[0].alive[0] for name, form in emptied.forms.items()}
+    assert [int(rows.sum()) for rows in dead.values()] == [10, 5, 0, 25, 250, 0]
+    for name in ("exit.side.conv", "exit.rest.conv2"):  # both meet the maps of the first
+        np.testing.assert_array_equal(~emptied.forms[name].parts[0].alive[1], dead["conv1"])
+
+
+def test_final_responses_are_ranked_by_all_paths_through_the_graph_of_features():
+    """Inf-FS: the series of powers, added up term by term, of a graph that is built pair by pair."""
+    responses = np.maximum(RNG.standard_normal((40, 6)) + RNG.standard_normal((40, 1)), 0) * [1, 2, 3, 0.1, 1, 0]
+    sizes = responses.std(0)
+    scaled = (sizes - sizes.min()) / (sizes.max() - sizes.min())
+    graph = np.zeros((6, 6))
+    for one, other in np.ndindex(6, 6):
+        varies = sizes[one] > 0 and sizes[other] > 0
+        alike = abs(spearmanr(responses[:, one], responses[:, other]).statistic) if varies else 1.0
+        graph[one, other] = 0.3 * max(scaled[one], scaled[other]) + 0.7 * (1 - alike)
+    step = 0.9 / np.abs(np.linalg.eigvals(graph)).max() * graph
+    expected, term = np.zeros(6), np.ones(6)
+    for _ in range(400):
+        term = step @ term
+        expected += term
+    np.testing.assert_allclose(infinite(responses, 0.3), expected, rtol=1e-8)
+    np.testing.assert_array_equal(infinite(np.ones((40, 3)), 0.3), np.ones(3))
+
+
+def test_scores_of_ranked_responses_are_handed_back_as_those_of_answers_are():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(7, 6), nn.ReLU(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    images, labels = RNG.random((30, 7), np.float32), np.arange(30) % 3
+    data = Dataset.from_arrays("noise", test=(images, labels), calibration=(images, labels))
+    model = Model.from_module(module, torch.zeros(1, 7), data)
+    entering = module[:4](torch.from_numpy(images)).detach().double().numpy()
+    last = infinite(entering, 0.5)
+    evidence, method = Calibration(State.of(model), "ranked"), Propagated(final="ranked")
+    np.testing.assert_allclose(method.scores("2", model.layers[1].form, evidence), last, rtol=1e-5)
+    second = np.abs(module[2].weight.detach().double().numpy())
+    np.testing.assert_allclose(method.scores("0", model.layers[0].form, evidence), second.T @ last, rtol=1e-5)
+
+
+def test_ranked_responses_of_a_convolution_are_means_of_its_channels():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Conv2d(6, 4, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    images, labels = RNG.random((30, 1, 6, 6), np.float32), np.arange(30) % 4
+    data = Dataset.from_arrays("noise", test=(images, labels), calibration=(images, labels))
+    model = Model.from_module(module, torch.zeros(1, 1, 6, 6), data)
+    evidence = Calibration(State.of(model), "ranked maps")
+    entering = module[:2](torch.from_numpy(images)).detach().double().numpy()
+    (found,) = evidence.final_responses().values()
+    np.testing.assert_allclose(found, entering.mean((2, 3)), rtol=1e-5)
+    scores = Propagated(final="ranked").scores("0", model.layers[0].form, evidence)
+    np.testing.assert_allclose(scores, 16 * infinite(entering.mean((2, 3)), 0.5), rtol=1e-5)  # at each of 16 places
 
 
 @pytest.mark.parametrize("groups", [1, 2])

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from workbench.cache import Cache, fingerprint
 from workbench.calibration.correlations import correlations
 from workbench.calibration.curvatures import curvatures
+from workbench.calibration.final_responses import final_responses
 from workbench.calibration.importances import first_order
+from workbench.calibration.inbound import inbound
 from workbench.calibration.inputs import measured_inputs
 from workbench.calibration.inverse_hessians import inverse_hessian
 from workbench.calibration.moments import moments, no_moments
@@ -76,6 +78,12 @@ class Calibration(Evidence):
 
         return self._known(f"correlations of {layer}", work_out)[layer]
 
+    def inbound(self, layer: str) -> Floats:
+        def work_out() -> Mapping[str, Floats]:
+            return {layer: inbound(self._state, self._state.model.layer(layer), self._split, self._cancelled)}
+
+        return self._known(f"inbound of {layer}", work_out)[layer]
+
     def moments(self, layer: str) -> Floats:
         def work_out() -> Mapping[str, Floats]:
             return {layer: moments(self._state, self._state.model.layer(layer), self._split, self._cancelled)}
@@ -112,9 +120,13 @@ class Calibration(Evidence):
             raise DataError(f"{data.name} has no labels of classes, which this method asks for.")
         return self._split.targets().numpy()
 
-    def propagated(self, layer: str) -> Floats:
-        found = _kept.get(("propagated", self._digest), lambda: propagated(self._state, self.channels()))
+    def propagated(self, layer: str, final: Mapping[str, Floats] | None = None) -> Floats:
+        key = "propagated", self._digest, fingerprint(*final.items()) if final else ""
+        found = _kept.get(key, lambda: propagated(self._state, self.channels(), final))
         return cast("Mapping[str, Floats]", found)[layer]
+
+    def final_responses(self) -> Mapping[str, Floats]:
+        return self._known("final responses", lambda: final_responses(self._state, self._split, self._cancelled))
 
     def thresholds(self) -> Mapping[str, str]:
         return self._state.model.thresholds

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from workbench.network.state import State
 
 
+CATALOGUE = {"TT-04": "what methods that cut and train share"}
+
 Schedule = Literal["even", "geometric", "cubic"]
 
 

@@ -19,6 +19,7 @@ from torch import fx, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from workbench.evidence import Channel, Channels
+from workbench.models.exits import passing
 from workbench.network.layer import Layer
 from workbench.network.model import Model
 from workbench.network.operators import (
@@ -40,8 +41,8 @@ def couplings(model: Model) -> Channels:
     """The channels of `model` that can be emptied. A network whose graph cannot be recorded has none, and says so."""
     try:
         module = copy.deepcopy(model.module)  # whose leaves are exchanged while it is recorded
-        graph = Recording().record(module)
-        with torch.no_grad():
+        with passing(module), torch.no_grad():  # an image that goes all the way meets the branch of every exit
+            graph = Recording().record(module)
             found = results(module, graph, model.noise())
         flow = _Flow(model, found)
         for node in graph.nodes:
@@ -164,6 +165,8 @@ class _Flow:
             for row in range(out):
                 self._beside[first + row].add((f"{path}.bias", row))
         rows = torch.arange(first, first + out)
+        if layer.name in self._model.thresholds:
+            self._freeze_numbers(rows, "gives the answers of a side exit")
         if layer.kind == "linear":
             return rows.expand(result.shape).clone()
         return rows.view(-1, *[1] * (result.ndim - 2)).expand(result.shape).clone()

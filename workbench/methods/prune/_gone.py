@@ -43,3 +43,8 @@ def least(scores: Floats, share: float) -> NDArray[np.bool_]:
     gone = np.zeros(scores.size, bool)
     gone[np.argsort(scores, axis=None, kind="stable")[: round(share * scores.size)]] = True
     return gone.reshape(scores.shape)
+
+
+def least_of_each(scores: Floats, share: float) -> NDArray[np.bool_]:
+    """The same of each entry along the first axis by itself."""
+    return np.array([least(row, share) for row in scores], bool).reshape(scores.shape)

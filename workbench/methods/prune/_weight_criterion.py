@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.evidence import Evidence, Floats, Layout
 from workbench.method import Calibrated, setting
-from workbench.methods.prune._gone import Gone, least
+from workbench.methods.prune._gone import Gone, least, least_of_each
 from workbench.weights.form import Form
 
 Masks = Mapping[str, NDArray[np.bool_]]
@@ -53,13 +53,9 @@ class WeightCriterion(Calibrated):
         return {name: Gone.of(mask) for name, mask in self._going(scores).items()}
 
     def _going(self, scores: Mapping[str, Floats]) -> Masks:
-        if self.scope == "layer":
-            return {name: least(found, self.sparsity) for name, found in scores.items()}
-        if self.scope == "output":
-            return {
-                name: np.array([least(row, self.sparsity) for row in found], bool).reshape(found.shape)
-                for name, found in scores.items()
-            }
+        if self.scope != "global":
+            chosen = least if self.scope == "layer" else least_of_each
+            return {name: chosen(found, self.sparsity) for name, found in scores.items()}
         together = least(np.concatenate([found.ravel() for found in scores.values()]), self.sparsity)
         pieces = np.split(together, np.cumsum([found.size for found in scores.values()])[:-1])
         return {name: piece.reshape(found.shape) for piece, (name, found) in zip(pieces, scores.items(), strict=True)}
