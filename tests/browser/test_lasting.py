@@ -87,7 +87,7 @@ def test_a_link_opens_the_page_where_it_was_left(panel: PanelPage, page: Page, b
     goal.press("Enter")
     panel.show("Layers")
     panel.settle()
-    link = address(page, '"sparsity":0.5', '"bits":4', "quantize.kmeans", "150000", "layers")
+    link = address(page, '"sparsity":50', '"bits":4', "quantize.kmeans", "150000", "layers")
     size = panel.details("Size")
     other = browser.new_page()
     other.goto(link)
