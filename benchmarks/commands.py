@@ -117,6 +117,23 @@ def visitors(count: int, moves: int, as_json: bool) -> None:
 
 
 @bench.command()
+@click.option("--models", default="", help="Networks, separated by commas.")
+@click.option("--markdown", type=File(), help="Write it to a file.")
+def pruning(models: str, markdown: Path | None) -> None:
+    """Every pruning criterion at equal sparsity, before and after making up for it; ten minutes a network."""
+    for name in (names := _separated(models)):
+        zoo.entry(name)
+    from benchmarks.kernels import machine
+    from benchmarks.pruning import MODELS, page, run
+
+    text = page(run(names or MODELS, progress=lambda text: click.echo(text, err=True)), machine())
+    if markdown is None:
+        click.echo(text, nl=False)
+    else:
+        markdown.write_text(text, encoding="utf-8")
+
+
+@bench.command()
 @click.argument("models", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def breakeven(models: tuple[str, ...], as_json: bool) -> None:
