@@ -1,11 +1,15 @@
 """No test sees, or writes to, the results that a user keeps, and none depends on how fast its machine is just then."""
 
+import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
 
 from workbench.store import VARIABLE
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of as many as there are processors: threads would wait for one another
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True, scope="session")
