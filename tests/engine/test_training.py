@@ -70,6 +70,16 @@ def score(compressed) -> float:
     return accuracy(compressed.to_torch(), compressed.model.data.split("test"))
 
 
+def test_what_training_won_back_is_said_beside_what_was_there_before(model, store):
+    """Catalogue TT-04: the cut alone and the trained network, both on validation images, and how long it took."""
+    recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.9, rounds=1, epochs=2)),))
+    cut, trained = compress(model, recipe, store=store), train(model, recipe, store)
+    before, after = (accuracy(one.to_torch(), model.data.split("validation")) for one in (cut, trained))
+    (note,) = trained.notes
+    said = f"brought the score on the validation images from {before:.2%} to {after:.2%}, in "
+    assert before < after and not note.layer and said in note.text
+
+
 def test_retraining_keeps_the_cut_and_wins_back_what_it_cost(model, store):
     recipe = Recipe((Step(RetrainedMagnitude(sparsity=0.95, rounds=3, epochs=4)),))
     preview = compress(model, recipe, store=store)

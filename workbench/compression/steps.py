@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
 from typing import Any, cast
 
@@ -112,8 +112,11 @@ class Walk:
             self.trained_from = fingerprint(self.trained_from, key, written)
             if method.replaces:
                 self.came = found.model
-            if self.store.noted(key).get("stopped", False):
+            noted = self.store.noted(key)
+            if noted.get("stopped", False):
                 self.previews += (f"{method.title} (stopped early)",)
+            if all(isinstance(noted.get(name), float) for name in ("before", "score", "seconds")):
+                self.notes.append(Note("", _gained(method, noted)))
             return
         self.previews += (method.title,)
         stand_in = method.stand_in()
@@ -133,6 +136,17 @@ class Walk:
     def key(self) -> str:
         """What the result of the next step is kept under."""
         return _key(self.source, self.recipe, self.taken, self.trained_from)
+
+    def untrained(self) -> State | None:
+        """The network that the next step, a trained one, gives until it is trained; None where it gives another."""
+        step = self.recipe.steps[self.taken]
+        stand_in = cast(Trained, step.method).stand_in()
+        if step.method.replaces or stand_in is None:
+            return None if step.method.replaces else self.state
+        aside = replace(self, notes=[])
+        aside.source, aside.came = self.source, self.came
+        aside._take(stand_in, Step(stand_in, step.layers, step.overrides))
+        return aside.state
 
     def keep_result(self, state: State, facts: dict[str, Any], method: Trained | None = None) -> None:
         """Put the result of the next step, which is a trained one, into the Store: the key says how it came about.
@@ -260,6 +274,13 @@ class Walk:
             return None if found is form else found.following(form)
 
         return _made.get((method, decision), new, form, self.keep) or form
+
+
+def _gained(method: Trained, noted: Mapping[str, Any]) -> str:
+    return (
+        f"{method.title} brought the score on the validation images from {noted['before']:.2%} to "
+        f"{noted['score']:.2%}, in {noted['seconds']:.0f} s."
+    )
 
 
 def trained_from(model: Model, recipe: Recipe, store: Store) -> str:

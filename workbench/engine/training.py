@@ -25,6 +25,8 @@ from workbench.train.course import TrainingCourse
 from workbench.train.loop import accuracy
 from workbench.train.trial import Trial
 
+CATALOGUE = {"TT-04": "the score before and after, and the time, in the report"}
+
 
 def train(
     model: Model,
@@ -105,23 +107,29 @@ def _train(
 ) -> None:
     data = _data(walk, method)
     walk.store.place(walk.key)  # rather than after the training
-    begun, told = perf_counter(), Progress(0.0, math.nan, math.nan, math.nan)
+    told = Progress(0.0, math.nan, math.nan, math.nan)
 
     def tell(found: Progress) -> None:
         nonlocal told
         told = replace(found, given=told.given)
         progress(method.title, told)
 
+    def score_of(state: State) -> float:
+        return accuracy(state.module(), data.split("validation"), task=data.task, entering=state.model.entering)
+
+    untrained = walk.untrained()
+    before = {} if untrained is None else {"before": score_of(untrained)}
+    begun = perf_counter()
     course = TrainingCourse(data, tell, cancelled, walk.state.model.entering, _evidence, _teaching(walk, method))
     for count, state in enumerate(method.train(walk.state, walk.layers(), course), 1):
         stopped = cancelled() and not math.isclose(told.share, 1.0)
-        entering = state.model.entering
-        score = accuracy(state.module(), data.split("validation"), task=data.task, entering=entering)
+        score = score_of(state)
         if stopped and (told.share == 0.0 or not _better(walk, score)):
             continue
         facts = {
             "method": method.name,
             "stopped": stopped,
+            **before,
             "score": score,
             "seconds": perf_counter() - begun,
             "torch": torch.__version__,
