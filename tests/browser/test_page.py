@@ -21,11 +21,17 @@ from tests.browser.front_ends import PATIENCE, ROOT, FrontEnd
 from tests.browser.panel_page import PanelPage, in_base_unit, plain
 from workbench.cli import main
 from workbench.method import METHODS
+from workbench.methods.prune.loop import BOXES
 
 pytestmark = pytest.mark.browser
 LENET = "lenet-300-100/mnist"
 # For what the page does by itself, alike in both front ends; how it gets to its kernel the other tests try in both.
 ONE_FRONT_END = pytest.mark.parametrize("front_end", ["voila"], indirect=True)
+_WATCH = """(list) => {
+    window.lit = [];
+    const note = () => window.lit.push(list.querySelector("[aria-current]")?.innerText);
+    new MutationObserver(note).observe(list, { attributes: true, childList: true, subtree: true });
+}"""
 
 
 @cache
@@ -378,6 +384,30 @@ def test_a_step_is_trained_while_the_sliders_are_live_and_is_what_the_command_sa
     panel.settle()
     standing = panel.steps.locator(".cwb-step-standing")
     expect(standing).to_have_text([re.compile(r"faithful\s*trained"), re.compile(r"preview\s*stands in until trained")])
+
+
+@ONE_FRONT_END
+def test_a_loop_lights_the_box_that_it_is_in_and_each_of_its_turns_is_a_point(panel):
+    title = METHODS["prune.loop"].title
+    panel.add_step("prune.loop")
+    panel.steps.get_by_label(f"Criterion of {title}", exact=True).select_option("magnitude")
+    assert panel.type_into_slider(f"Turns of {title}", "Home", "ArrowRight") == "2"
+    panel.steps.get_by_label(f"Budget of {title}", exact=True).fill("100")
+    panel.page.keyboard.press("Enter")
+    panel.settle()
+    panel.root.locator(".cwb-boxes").evaluate(_WATCH)
+    panel.steps.get_by_role("button", name="Train", exact=True).click()
+    expect(panel.root.locator(".cwb-boxes [aria-current]")).to_have_text("Fine-tune", timeout=PATIENCE)
+    panel.root.locator(".cwb-boxes").scroll_into_view_if_needed()
+    expect(panel.root.locator(".cwb-stage")).to_be_in_viewport(ratio=1)  # beside the boxes, far down as they are
+    picture(panel.page, "loop")
+    expect(panel.steps.get_by_text("trained", exact=True)).to_be_visible(timeout=PATIENCE)
+    lit = panel.page.evaluate("window.lit")
+    assert set(lit) - {None} == set(BOXES)
+    panel.root.locator(".cwb-points summary").click()
+    rows = panel.root.locator(".cwb-points tbody tr").filter(has_text=title)
+    expect(rows.filter(has_text="retrained")).to_have_count(2)
+    panel.root.locator(".cwb-points summary").click()
 
 
 def test_the_exported_file_is_as_long_as_the_tile_says(panel, tmp_path):
