@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -77,6 +77,22 @@ class State:
             with torch.no_grad():
                 for weight, mask in masks:
                     weight.mul_(mask)
+
+        return hold
+
+    def holding(self, module: nn.Module, names: Collection[str]) -> Callable[[], None]:
+        """What makes the weights of these layers of `module` again what they are there now; `module()` gave it."""
+        kept = [
+            (weight, weight.detach().clone())
+            for layer in self.model.layers
+            if layer.name in names
+            for weight, _ in _weights(module, layer, self.forms[layer.name])
+        ]
+
+        def hold() -> None:
+            with torch.no_grad():
+                for weight, was in kept:
+                    weight.copy_(was)
 
         return hold
 

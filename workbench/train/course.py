@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import perf_counter
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -66,6 +67,9 @@ class TrainingCourse:
         share: tuple[float, float] = (0.0, 1.0),
         loss_of: LossOf | None = None,
         teaching: Teaching | None = None,
+        weight_decay: float = _DECAY,
+        dropout: Mapping[str, float] = MappingProxyType({}),
+        depth: float = 1.0,
         before_step: Callable[[], None] = lambda: None,
         after_step: Callable[[TrainingStep], None] = lambda step: None,
         optimiser: Literal["adamw", "sgd"] = "adamw",
@@ -73,7 +77,7 @@ class TrainingCourse:
     ) -> None:
         settings = Settings(
             epochs=epochs, batch=_BATCH, optimiser=optimiser, learning_rate=learning_rate, warmup=_WARMUP,
-            weight_decay=_DECAY,
+            weight_decay=weight_decay, dropout=dropout, depth=depth,
         )  # fmt: skip
         trainable = [tensor for tensor in module.parameters() if not tensor.requires_grad]
         for tensor in trainable:

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from workbench.data.split import Split
-from workbench.errors import ModelError
 from workbench.method import Teaching, TrainingStep
 from workbench.tasks import TASKS
+from workbench.train.depth import skipping
+from workbench.train.dropout import dropping
 from workbench.train.teaching import joint_loss
 
 
@@ -28,7 +29,9 @@ class Settings:
     `average`: decay per step of the exponential moving average of the weights, which is what is validated and kept;
     0 keeps the weights themselves. `shift`: images are moved by up to so many pixels each way; `flip`: half of them are
     mirrored. `dropout`: the share of a named layer's outputs that is zeroed while training; the network itself holds no
-    dropout layer. `bfloat16`: forward and backward pass in mixed precision, the weights stay float32.
+    dropout layer. `depth`: how likely the last residual block is to be kept in a batch, the ones before it more so
+    (`workbench.train.depth`); 1 leaves none out. `bfloat16`: forward and backward pass in mixed precision, the weights
+    stay float32.
     """
 
     epochs: int = 10
@@ -41,7 +44,8 @@ class Settings:
     average: float = 0.0
     shift: int = 0
     flip: bool = False
-    dropout: dict[str, float] = field(default_factory=dict)
+    dropout: Mapping[str, float] = field(default_factory=dict)
+    depth: float = 1.0
     bfloat16: bool = False
 
 
@@ -91,16 +95,18 @@ def fit(
     best validation accuracy (the first of equals); where no epoch was finished, the weights that it came with. The same
     seed, data and number of threads give the same weights. Torch's global random generator is neither read nor moved.
     Raises `DataError` for labels that the network has no score for, and where the task has nothing to be taught by
-    another network; `ModelError` for an unknown layer in `settings.dropout`.
+    another network; `ModelError` for an unknown layer in `settings.dropout`, and for `settings.depth` where the network
+    has no residual blocks.
     """
     generator = torch.Generator().manual_seed(seed)
     asked = TASKS[task]
     images, truth = entering(train.inputs()), train.targets()
-    hooks = _dropout_hooks(module, settings.dropout, generator)
     # Convolutions are about twice as fast on a CPU with the channels innermost; it changes the layout, not the values.
     _lay_out(module, torch.channels_last)
     best_state, best_accuracy = copy.deepcopy(module.state_dict()), -math.inf
     averaged = copy.deepcopy(module) if settings.average else module
+    run_all = skipping(module, settings.depth, generator) if settings.depth < 1 else lambda: None
+    hooks = dropping(module, settings.dropout, generator)
     slow = [layer for layer in module.modules() if settings.bfloat16 and _is_strided_depthwise(layer)]
     for layer in slow:
         _compute_in_float32(layer)
@@ -140,6 +146,7 @@ def fit(
     finally:
         for hook in hooks:
             hook.remove()
+        run_all()
         for layer in slow:
             del layer.forward
         _lay_out(module, torch.contiguous_format)
@@ -234,23 +241,3 @@ def _average(averaged: nn.Module, module: nn.Module, decay: float) -> None:
             kept.lerp_(new, 1 - decay)
         else:
             kept.copy_(new)
-
-
-def _dropout_hooks(
-    module: nn.Module, shares: dict[str, float], generator: torch.Generator
-) -> list[torch.utils.hooks.RemovableHandle]:
-    layers = dict(module.named_modules())
-    for name in shares:
-        if name not in layers:
-            raise ModelError(f"Dropout is set for a layer {name!r}, which the network does not have.")
-
-    def zeroing(share: float) -> Callable[[nn.Module, object, Tensor], Tensor | None]:
-        def hook(layer: nn.Module, inputs: object, output: Tensor) -> Tensor | None:
-            if not layer.training:
-                return None
-            kept = torch.rand(output.shape, generator=generator) >= share
-            return output * kept / (1 - share)
-
-        return hook
-
-    return [layers[name].register_forward_hook(zeroing(share)) for name, share in shares.items()]

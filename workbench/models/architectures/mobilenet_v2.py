@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from workbench.models.architectures import Architecture
 from workbench.models.normalize import Normalize
+from workbench.models.residual import Residual
 
 CATALOGUE = {"CA-16": "small form for 28×28 images"}
 
@@ -23,13 +24,13 @@ BLOCKS = (
 )
 
 
-class InvertedResidual(nn.Module):
+class InvertedResidual(Residual):
     """1x1 expansion, 3x3 depthwise, 1x1 projection without activation; the input is added where the shape stays."""
 
     def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
         super().__init__()
         inner = inputs * expansion
-        self.residual = stride == 1 and inputs == outputs
+        self.skippable = stride == 1 and inputs == outputs
         self.expand: nn.Module = nn.Identity()
         if expansion != 1:
             self.expand = nn.Sequential()
@@ -46,9 +47,12 @@ class InvertedResidual(nn.Module):
         self.project.add_module("conv", nn.Conv2d(inner, outputs, 1, bias=False))
         self.project.add_module("bn", nn.BatchNorm2d(outputs))
 
+    def branch(self, x: Tensor) -> Tensor:
+        return self.project(self.depthwise(self.expand(x)))
+
     def forward(self, x: Tensor) -> Tensor:
-        y = self.project(self.depthwise(self.expand(x)))
-        return x + y if self.residual else y
+        y = self.branch(x)
+        return x + y if self.skippable else y
 
 
 class MobileNetV2(nn.Module, Architecture):

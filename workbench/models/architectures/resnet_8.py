@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from workbench.models.architectures import Architecture
 from workbench.models.normalize import Normalize
+from workbench.models.residual import Residual
 
 CATALOGUE = {"CA-06": "ResNet-8 for 28×28 images"}
 
 
-class Block(nn.Module):
+class Block(Residual):
     """Two 3x3 convolutions with batch norm, beside the identity or, where the shape changes, a 1x1 convolution."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -26,10 +27,11 @@ class Block(nn.Module):
         self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=stride) if changes else nn.Identity()
         self.relu2 = nn.ReLU()
 
+    def branch(self, x: Tensor) -> Tensor:
+        return self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
+
     def forward(self, x: Tensor) -> Tensor:
-        y = self.relu1(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
-        return self.relu2(y + self.shortcut(x))
+        return self.relu2(self.branch(x) + self.shortcut(x))
 
 
 class ResNet8(nn.Module, Architecture):
