@@ -11,6 +11,7 @@ from tests.widgets.trainings import keep_result, training_is_over
 from widgets.dashboards.goals import Goals
 from widgets.dashboards.plot import Plot
 from widgets.views.points import COARSE, UNTOUCHED, coarse, compressed_point, visit
+from workbench.compression.ladders import ladder
 from workbench.engine.update import Update
 from workbench.errors import RecipeError
 from workbench.methods.quantize.aware import QuantisationAware
@@ -130,7 +131,26 @@ def test_a_first_look_is_shown_what_others_cost_and_a_later_one_is_not(drawn, le
     assert drawn.session.recipe.digest == digest
     assert drawn.rows[digest]["kind"] == "visited"
     drawn.idle()
-    assert sum(row["kind"] == "suggested" for row in drawn.rows.values()) == 7
+    assert sum(drawn.rows[one]["kind"] == "suggested" for one in suggested) == 7
+
+
+def test_beside_a_cut_stands_what_retraining_gives_and_one_can_go_there(drawn, lenet):
+    drawn.idle()
+    assert not any(row["shipped"] for row in drawn.rows.values())  # nothing has been cut yet
+    drawn.move(sparsity=0.85)
+    rungs = [one for one in ladder(lenet) if one.method.name == "prune.retrained-magnitude"]
+    drawn.until(lambda: {recipe.digest for one in rungs for recipe in (one.recipe, one.cut)} <= set(drawn.rows))
+    for rung in rungs:
+        row, cut = drawn.rows[rung.recipe.digest], drawn.rows[rung.cut.digest]
+        report = workbench.assess(workbench.compress(lenet, rung.recipe), images=IMAGES)
+        assert row["values"][0] == pytest.approx(100 * report.compressed.accuracy.value)  # measured here
+        assert (row["shipped"], row["trained"], row["exact"]) == (True, True, True)
+        assert (cut["shipped"], cut["trained"], cut["exact"]) == (False, False, True)
+    drawn.say("goto", digest=rungs[0].recipe.digest)
+    drawn.session.wait(60)
+    assert drawn.session.recipe == rungs[0].recipe
+    assert drawn.session.report.kind == "faithful"
+    assert drawn.rows[rungs[0].recipe.digest]["kind"] == "visited"
 
 
 def test_nothing_is_suggested_before_there_is_a_page(page):

@@ -30,6 +30,7 @@ from widgets.views.tradeoff import Axes, kept, lines, rails, rows
 from workbench.accuracy.difference import Difference, difference
 from workbench.accuracy.examiner import Examiner
 from workbench.compression.compressed import compress
+from workbench.compression.ladders import ladder
 from workbench.engine.assessment import costs, with_accuracy
 from workbench.engine.listener import Training
 from workbench.engine.looking import Moment
@@ -45,6 +46,7 @@ _EVERY = 0.25  # seconds between two messages while a slider is dragged
 _REFINES = 3.0  # seconds of work on points that were hurried past; what is coarse then leaves
 _REACHES = 60.0  # seconds of work on what a training reaches on its way
 _SUGGESTS = 20.0  # seconds of work on points that nobody has visited
+_SHIPPED = 60.0  # seconds of work on what comes trained with the workbench, and the cuts beside it
 # What a first look at a network shows beside it: sparsity and bits of points that lie along its front.
 _FIRST = ((0.8, 4), (0.0, 4), (0.5, 4), (0.9, 4), (0.0, 8), (0.7, 4), (0.0, 3), (0.8, 3))
 
@@ -71,6 +73,7 @@ class Plot(Part):
         self._heard = False  # whether there is a page
         self._come = 0  # how many results of the training that runs are points
         self._suggesting: Model | None = None  # the network that points are, or were last, suggested for
+        self._beside: set[str] = set()  # methods beside whose cuts the ladders' points of it are, or come
         goals.observe(self._tell)
         self._forget = session.observe(self._updated)
 
@@ -92,7 +95,7 @@ class Plot(Part):
 
     def _drop(self) -> None:
         """Give up what is worked out while nobody moves."""
-        for name in ("refine", "suggest", "reached"):
+        for name in ("refine", "suggest", "shipped", "reached"):
             self._session.drop(f"{name} {id(self)}")
 
     def _choose(self, content: Mapping[str, Any]) -> None:
@@ -177,9 +180,10 @@ class Plot(Part):
             return
         run = partial(exact_reports, model, device=device, images=session.images, newest=lambda: session.move)
         if self._suggesting is not model:
-            self._suggesting = model
+            self._suggesting, self._beside = model, set()
             first = [Recipe.sliders(sparsity=sparsity, bits=bits) for sparsity, bits in _FIRST]
             session.pursue(f"suggest {id(self)}", run(recipes=first, seconds=_SUGGESTS), self._suggested, idle=True)
+        self._offer_shipped()
         hurried = [one for one in coarse(self._points) if one.model == model.name and one.digest != recipe.digest]
         if hurried:
             again = [Recipe.from_object(one.recipe) for one in hurried]
@@ -190,6 +194,24 @@ class Plot(Part):
                 lambda _: self._leave(hurried),
                 idle=True,
             )
+
+    def _offer_shipped(self) -> None:
+        """What comes trained with the workbench becomes points beside the cuts of the methods that are in use."""
+        session = self._session
+        model, used = session.model, {step.method.name for step in session.recipe.steps}
+        if used <= self._beside:
+            return
+        self._beside |= used
+        recipes = [
+            recipe
+            for rung in ladder(model)
+            if rung.cut is not None and used & {one.steps[-1].method.name for one in (rung.recipe, rung.cut)}
+            for recipe in (rung.recipe, rung.cut)
+            if (model.name, recipe.digest) not in self._points
+        ]
+        if recipes:
+            run = exact_reports(model, recipes, session.device, session.images, _SHIPPED, newest=lambda: session.move)
+            session.pursue(f"shipped {id(self)}", run, self._suggested, idle=True)
 
     def _come_by(self, training: Training) -> None:
         """What a training has reached on its way becomes points, while it goes on."""

@@ -23,8 +23,9 @@ class Point:
     """One recipe on one network. exact: whether all images were run, or there are none.
 
     recipe: its JSON object. figures: metric -> figure, of those that an axis shows. on: device -> the same, of the
-    metrics that depend on it, for the devices that it was visited on. trained: whether its weights were;
-    trained_from: by which results of the Store. suggested: whether it was measured without anybody having gone there.
+    metrics that depend on it, for the devices that it was visited on. trained: whether its weights were; trained_from:
+    by which results. shipped: whether one of these comes with the workbench. suggested: whether it was measured without
+    anybody having gone there.
     """
 
     model: str
@@ -36,6 +37,7 @@ class Point:
     exact: bool
     trained: bool = False
     trained_from: str = ""
+    shipped: bool = False
     suggested: bool = False
 
     @property
@@ -124,4 +126,5 @@ def _point(report: Report, found: Figures, recipe: Mapping[str, Any], label: str
         exact=found.accuracy is None or found.accuracy.exact,
         trained=trained,
         trained_from=report.trained_from if report.compressed is found else "",
+        shipped=bool(report.shipped) and report.compressed is found,
     )

@@ -34,7 +34,7 @@ def rows(points: Iterable[Point], original: Point | None, device: str) -> dict[s
 
     values: of each measure in the order of `measures`, a share in per cent, None where it is not known, or not on
     `device`. texts: the same as they are written. bar: the 95 % interval of the score in per cent, None where it is not
-    known. kind: "original", "visited" or "suggested".
+    known. kind: "original", "visited" or "suggested". shipped: whether it was trained before the workbench was shipped.
     """
     shown = {point.digest: point for point in points}
     if original is not None:
@@ -51,6 +51,7 @@ def _row(point: Point, device: str, original: bool) -> dict[str, Any]:
         "label": point.label,
         "kind": "original" if original else "suggested" if point.suggested else "visited",
         "trained": point.trained,
+        "shipped": point.shipped,
         "exact": point.exact,
         "values": [one and drawn(one.metric, one.value) for one in figures.values()],
         "texts": [

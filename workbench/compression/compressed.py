@@ -48,8 +48,9 @@ def compress(
 
     A layer that meets the same step with the same decisions in the same form again is given the same new form, so that
     what is known of that form need not be found again. A trained step takes its result from `store` (the user's own by
-    default); where there is none yet, the method that stands in for it is applied: a preview. keep: whether the forms
-    made now are to be remembered; those of a recipe that is only looked at need not take the place of others.
+    default), else from what comes with the workbench (`workbench.compression.ladders`); where there is none yet, the
+    method that stands in for it is applied: a preview. keep: whether the forms made now are to be remembered; those of
+    a recipe that is only looked at need not take the place of others.
 
     Raises RecipeError naming the layer, where a step cannot be applied to a layer that it names, DataError where a step
     needs images and the model has none, and Stopped as soon as `cancelled` says so between two layers or two rounds of
@@ -70,6 +71,7 @@ def compress(
         source=model,
         trained_from=walk.trained_from,
         previews=walk.previews,
+        shipped=walk.shipped,
     )
 
 

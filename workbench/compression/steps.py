@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
+from pathlib import Path
 from typing import Any, cast
 
 from workbench.cache import Cache, fingerprint
 from workbench.calibration.evidence import Calibration
+from workbench.compression.ladders import rung
 from workbench.data.split import SplitName
 from workbench.errors import RecipeError, still_wanted, wanted_until
 from workbench.exporters.packed import write
@@ -28,13 +30,32 @@ _made: Cache[Form | None] = Cache(ceiling=64 * 2**20)  # None for a form that is
 _read: Cache[EncodedModel] = Cache(ceiling=256 * 2**20)
 
 
+@dataclass(frozen=True)
+class Result:
+    """What a trained step gave. version: tells it from others under the same key.
+
+    facts: what the Store keeps of it. shipped: whether it comes with the workbench.
+    """
+
+    path: Path
+    version: int | str
+    facts: Mapping[str, Any]
+    shipped: bool
+
+    @property
+    def stopped(self) -> bool:
+        """Whether its training ended early."""
+        return bool(self.facts.get("stopped", False))
+
+
 @dataclass
 class Walk:
     """On the way through a recipe, step by step.
 
     state: after the steps taken so far. notes: what they had to say. previews: titles of trained methods for which
-    another stood in. trained_from: digest of what the Store gave for the others, "" where it gave nothing. awaited:
-    title of the step whose network is not there yet, "" where none is.
+    another stood in. trained_from: digest of the results of the others, "" where there are none. shipped: titles of
+    trained methods whose result comes with the workbench. awaited: title of the step whose network is not there yet, ""
+    where none is.
     """
 
     state: State
@@ -46,6 +67,7 @@ class Walk:
     notes: list[Note] = field(default_factory=list)
     previews: tuple[str, ...] = ()
     trained_from: str = ""
+    shipped: tuple[str, ...] = ()
     awaited: str = ""
 
     def __post_init__(self) -> None:
@@ -99,24 +121,25 @@ class Walk:
             raise RecipeError(f"{method.name} trains all its layers together: they cannot have settings of their own.")
         if method.replaces and step.named():
             raise RecipeError(f"{method.name} gives another network: it cannot be for some layers of this one.")
-        key = self.key
-        path = self.store.find(key)
-        if path is not None:
+        result = self.result
+        if result is not None:
             if not method.replaces:
                 self.layers()  # says what was left alone
             known = method.replaces or self.state.model.architecture is not None
             module = None if known else self.state.model.module
-            written = path.stat().st_mtime_ns
-            found = _read.get((path, written), lambda: read(path, module, self.state.model.data))
+            found = _read.get((result.path, result.version), lambda: read(result.path, module, self.state.model.data))
             self.state = State(found.model, found.forms) if method.replaces else self.state.taking(found)
-            self.trained_from = fingerprint(self.trained_from, key, written)
+            self.trained_from = fingerprint(self.trained_from, self.key, result.version)
             if method.replaces:
                 self.came = found.model
-            noted = self.store.noted(key)
-            if noted.get("stopped", False):
+            if result.shipped:
+                self.shipped += (method.title,)
+                said = f"{method.title} was not trained here: its result comes with the workbench."
+                self.notes.append(Note("", said))
+            if result.stopped:
                 self.previews += (f"{method.title} (stopped early)",)
-            if all(isinstance(noted.get(name), float) for name in ("before", "score", "seconds")):
-                self.notes.append(Note("", _gained(method, noted)))
+            if all(isinstance(result.facts.get(name), float) for name in ("before", "score", "seconds")):
+                self.notes.append(Note("", _gained(method, result.facts)))
             return
         self.previews += (method.title,)
         stand_in = method.stand_in()
@@ -136,6 +159,11 @@ class Walk:
     def key(self) -> str:
         """What the result of the next step is kept under."""
         return _key(self.source, self.recipe, self.taken, self.trained_from)
+
+    @property
+    def result(self) -> Result | None:
+        """Of the next step, which is a trained one; None where it is yet to be trained."""
+        return _result(self.source, self.recipe, self.taken, self.trained_from, self.store)
 
     def untrained(self) -> State | None:
         """The network that the next step, a trained one, gives until it is trained; None where it gives another."""
@@ -288,11 +316,20 @@ def trained_from(model: Model, recipe: Recipe, store: Store) -> str:
     found = ""
     for taken, step in enumerate(recipe.steps):
         if isinstance(step.method, Trained):
-            key = _key(model, recipe, taken, found)
-            path = store.find(key)
-            if path is not None:
-                found = fingerprint(found, key, path.stat().st_mtime_ns)
+            result = _result(model, recipe, taken, found, store)
+            if result is not None:
+                found = fingerprint(found, _key(model, recipe, taken, found), result.version)
     return found
+
+
+def _result(model: Model, recipe: Recipe, taken: int, trained_from: str, store: Store) -> Result | None:
+    """What the Store has; where it has nothing, what comes with the workbench."""
+    key = _key(model, recipe, taken, trained_from)
+    path = store.find(key)
+    if path is not None:
+        return Result(path, path.stat().st_mtime_ns, store.noted(key), shipped=False)
+    found = rung(model, recipe.until(taken + 1))
+    return None if found is None else Result(found.path, found.digest, {}, shipped=True)
 
 
 def _digest(model: Model, recipe: Recipe, taken: int, trained_from: str) -> str:

@@ -81,6 +81,7 @@ def costs(compressed: CompressedModel, device: str = DEFAULT_DEVICE) -> Report:
         input_shape=model.input_shape,
         previews=compressed.previews,
         trained_from=compressed.trained_from,
+        shipped=compressed.shipped,
     )
 
 

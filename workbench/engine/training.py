@@ -38,6 +38,7 @@ def train(
 ) -> CompressedModel:
     """Train every trained step that `store` (the user's own by default) lacks, in order; the compressed model then.
 
+    Results that come with the workbench count as the store's where that has none (`workbench.compression.ladders`).
     progress: called with the step's title after every epoch. Where `cancelled` says so, the best so far is kept, marked
     as stopped early, and the steps after it stay untrained; nothing is kept where no epoch has ended, or where an
     earlier training that was stopped is at least as good on the validation images. Raises DataError where the model has
@@ -76,9 +77,7 @@ def _untrained(model: Model, recipe: Recipe, store: Store) -> Iterator[tuple[Wal
     walk = Walk(State.of(model), recipe, lambda: False, True, store)
     for step in recipe.steps:
         method = step.method
-        if isinstance(method, Trained) and (
-            store.find(walk.key) is None or store.noted(walk.key).get("stopped", False)
-        ):
+        if isinstance(method, Trained) and ((result := walk.result) is None or result.stopped):
             yield walk, method
         walk.take()
 

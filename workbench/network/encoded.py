@@ -45,10 +45,10 @@ class Note:
 class EncodedModel(State):
     """A state after its last step, with an encoding for each layer. `forms` are what the encodings store.
 
-    source: the model that the recipe began with, where that is another one. trained_from: digest of what the Store gave
-    for the recipe's trained steps, "" where it gave nothing. previews: titles of trained methods for which another
-    stood in. began: name of the model that the recipe began with, of a file that tells of another one; "" for one that
-    is not the shelf's.
+    source: the model that the recipe began with, where that is another one. trained_from: digest of the results that
+    the recipe's trained steps took, "" where there was none. previews: titles of trained methods for which another
+    stood in. shipped: titles of those whose result comes with the workbench. began: name of the model that the recipe
+    began with, of a file that tells of another one; "" for one that is not the shelf's.
     """
 
     recipe: Recipe = field(default_factory=Recipe)
@@ -57,6 +57,7 @@ class EncodedModel(State):
     source: Model | None = None
     trained_from: str = ""
     previews: tuple[str, ...] = ()
+    shipped: tuple[str, ...] = ()
     began: str | None = None
 
     @property

@@ -30,7 +30,8 @@ class Report:
     costs are counted for. original: None where it is not at hand (the packed file of a user's own network). notes:
     sentences on the whole. kind: "preview" where weights were only cut or rounded, "faithful" where every method was
     applied as its paper asks. previews: titles of trained methods for which another stood in. trained_from: digest
-    of what the Store gave for the others, which means nothing elsewhere. beside: every tensor that no layer holds.
+    of the results that the others took, which means nothing elsewhere. shipped: titles of those whose result comes with
+    the workbench. beside: every tensor that no layer holds.
     """
 
     model: str
@@ -45,6 +46,7 @@ class Report:
     input_shape: tuple[int, ...]
     previews: tuple[str, ...] = ()
     trained_from: str = ""
+    shipped: tuple[str, ...] = ()
     beside: tuple[TensorRow, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import { createScatter } from "./scatter.js";
 const LEGEND = [
   ["current", "where you are", () => true],
   ["visited", "visited", (scene) => scene.rows.some((one) => one.kind === "visited" && one.digest !== scene.current)],
-  ["trained", "retrained", (scene) => scene.rows.some((one) => one.trained)],
-  ["suggested", "measured for you, not visited", (scene) => scene.rows.some((one) => one.kind === "suggested")],
+  ["trained", "retrained", (scene) => scene.rows.some((one) => one.trained && !one.shipped)],
+  ["shipped", "retrained, shipped", (scene) => scene.rows.some((one) => one.shipped)],
+  ["suggested", "measured for you, not visited", (scene) => scene.rows.some((one) => one.kind === "suggested" && !one.shipped)],
   ["coarse", "estimate so far", (scene) => scene.rows.some((one) => !one.exact)],
   ["original", "original", (scene) => scene.rows.some((one) => one.kind === "original")],
   ["pinned", "compared with", (scene) => Boolean(scene.pinned)],

@@ -67,7 +67,7 @@ export function createPoints(measures, go, compare) {
 
   function known(one) {
     const front = one.digest === scene.knee ? ", knee of the front" : scene.front.includes(one.digest) ? ", on the front" : "";
-    return `${one.exact ? "exact" : "estimate"}${one.kind === "suggested" ? ", not visited" : ""}${one.trained ? ", retrained" : ""}${front}`;
+    return `${one.exact ? "exact" : "estimate"}${one.kind === "suggested" ? ", not visited" : ""}${one.trained ? ", retrained" : ""}${one.shipped ? ", shipped" : ""}${front}`;
   }
 
   return {

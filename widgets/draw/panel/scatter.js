@@ -99,6 +99,8 @@ export function createScatter(page, scene, choose) {
   return { root: drawing, draw };
 }
 
+const symbol = (one) => (one.shipped ? "triangle-up" : one.trained ? "square" : SYMBOLS[one.kind]);
+
 function traces(shown, color) {
   const { x, y } = shown;
   const place = (one) => ({ x: one.values[x.index], y: one.values[y.index] });
@@ -121,12 +123,12 @@ function traces(shown, color) {
       type: "scatter", mode: "markers", cliponaxis: false,
       x: rows.map((one) => place(one).x), y: rows.map((one) => place(one).y), customdata: rows.map((one) => one.digest),
       ...bar(x, "error_x"), ...bar(y, "error_y"),
-      text: rows.map((one) => `${escapeMarkup(one.label)}<br>${one.texts[x.index]}<br>${y.label.toLowerCase()} ${one.texts[y.index]}`),
+      text: rows.map((one) => `${escapeMarkup(one.label)}${one.shipped ? "<br>retrained, shipped" : ""}<br>${one.texts[x.index]}<br>${y.label.toLowerCase()} ${one.texts[y.index]}`),
       hovertemplate: "%{text}<extra></extra>",
       marker: {
         opacity: 1,
-        symbol: rows.map((one) => `${one.trained ? "square" : SYMBOLS[one.kind]}${one.exact ? "" : "-open"}`),
-        size: rows.map((one) => (one.digest === shown.current ? CURRENT_SIZE : SIZES[one.kind])),
+        symbol: rows.map((one) => `${symbol(one)}${one.exact ? "" : "-open"}`),
+        size: rows.map((one) => (one.digest === shown.current ? CURRENT_SIZE : one.shipped ? SIZES.visited : SIZES[one.kind])),
         color: rows.map((one) => (one.digest === shown.current ? color.accent : color[one.kind])),
         line: { width: rows.map((one) => (one.exact ? 1 : 1.5)), color: rows.map((one) => (one.exact ? color.surface : color[one.kind])) },
       },

@@ -1,0 +1,180 @@
+"""Ladders: what comes trained is what its index says, of these very networks and images, and of no other."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import workbench
+from tests.one_thread import one_thread  # noqa: F401 (a fixture)
+from workbench.compression import ladders
+from workbench.compression.compressed import compress
+from workbench.compression.steps import Walk
+from workbench.data.datasets import Dataset
+from workbench.engine.ladders import CEILING, LADDERS, SHARES, make
+from workbench.engine.training import expected_seconds
+from workbench.errors import WorkbenchError
+from workbench.exporters.packed import write
+from workbench.importers.packed import read
+from workbench.methods.prune.retrained_magnitude import RetrainedMagnitude
+from workbench.methods.quantize.kmeans import KMeans
+from workbench.models import zoo
+from workbench.network.model import Model
+from workbench.network.state import State
+from workbench.recipe import Recipe, Step
+from workbench.store import Store
+from workbench.train.loop import accuracy
+
+NETWORKS = [name for name in zoo.names() if (ladders.folder(name) / ladders.INDEX).is_file()]
+TRAINED = "Magnitude pruning with retraining"
+
+
+@pytest.fixture(scope="module")
+def lenet() -> Model:
+    return workbench.load("lenet-300-100/mnist")
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    """An empty one."""
+    return Store(tmp_path / "results")
+
+
+def retrained(sparsity: float) -> Recipe:
+    return Recipe((Step(RetrainedMagnitude(sparsity=sparsity)),))
+
+
+def test_there_is_a_whole_ladder_of_magnitude_with_retraining(lenet):
+    known = {rung.recipe.digest for rung in ladders.ladder(lenet)}
+    assert {retrained(share).digest for share in SHARES} <= known
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_rung_has_its_file_and_its_log_and_belongs_to_the_network_of_today(name):
+    model, folder = workbench.load(name), ladders.folder(name)
+    rungs = ladders.ladder(model)
+    assert rungs  # the digests in the index are those of this network and these images
+    files = {path.name for path in folder.iterdir()}
+    assert files == {ladders.INDEX, *(rung.path.name for rung in rungs), *(rung.log.name for rung in rungs)}
+    for rung in rungs:
+        content, log = rung.path.read_bytes(), json.loads(rung.log.read_text())
+        assert (rung.digest, rung.size) == (hashlib.sha256(content).hexdigest(), len(content))
+        assert (log["digest"], log["size"], log["model"]) == (rung.digest, rung.size, name)
+        assert Recipe.from_object(log["recipe"]) == rung.recipe
+        assert log["seed"] == rung.seed == rung.method.seed
+        assert (log["validation"], log["test"], log["minutes"]) == (rung.validation, rung.test, rung.minutes)
+        assert log["digests"] == {split: model.data.split(split).digest for split in log["images"]}
+        assert log["epochs"][-1]["share"] == 1.0
+
+
+def test_all_ladders_together_keep_to_their_ceiling():
+    assert 0 < sum(path.stat().st_size for path in ladders.FOLDER.rglob("*.cwb")) <= CEILING == 12_000_000
+    assert {path.name for path in ladders.FOLDER.iterdir()} == {ladders.folder(name).name for name in NETWORKS}
+
+
+def test_what_is_restored_is_what_was_trained_and_as_good_as_the_index_says(lenet, store):
+    for rung in ladders.ladder(lenet):
+        restored = compress(lenet, rung.recipe, store=store)
+        assert restored.faithful and restored.shipped == (rung.method.title,)
+        data = lenet.data
+        # Another processor may round a near tie the other way: one image of 10,000 is 1e-4.
+        assert accuracy(restored.to_torch(), data.split("test")) == pytest.approx(rung.test, abs=3e-4)
+        if isinstance(rung.method, RetrainedMagnitude):
+            weights = sum(layer.weight.size for layer in lenet.layers)
+            left = sum(form.parts[0].nonzeros for form in restored.forms.values())
+            assert left == weights - round(rung.method.sparsity * weights)
+
+
+def test_a_rung_is_the_trained_file_to_the_last_byte(lenet, tmp_path):
+    for rung in ladders.ladder(lenet)[-2:]:
+        assert write(read(rung.path), tmp_path / "again.cwb").read_bytes() == rung.path.read_bytes()
+
+
+def test_retraining_wins_back_what_the_cut_costs(lenet, store):
+    """Han et al. 2015, figure 5: with retraining accuracy holds where the cut alone has lost it."""
+    (rung,) = (one for one in ladders.ladder(lenet) if one.recipe == retrained(0.95))
+    cut = compress(lenet, rung.cut, store=store)
+    assert rung.test > accuracy(cut.to_torch(), lenet.data.split("test")) + 0.05
+
+
+def test_what_is_shipped_is_said_and_never_trained_again(lenet, store):
+    recipe = retrained(0.9)
+    assert expected_seconds(lenet, recipe, store) == 0
+    report = workbench.assess(compress(lenet, recipe, store=store), images=100)
+    assert report.kind == "faithful" and report.shipped == (TRAINED,)
+    assert f"{TRAINED} was not trained here: its result comes with the workbench." in report.notes
+    four = compress(lenet, Recipe((*recipe.steps, Step(KMeans(bits=4)))), store=store)  # steps go on from there
+    assert four.faithful and four.shipped == (TRAINED,)
+
+
+def test_the_users_own_result_comes_before_what_is_shipped(lenet, store):
+    walk = Walk(State.of(lenet), retrained(0.9), lambda: False, False, store)
+    walk.keep_result(walk.state, {"stopped": False})
+    own = compress(lenet, retrained(0.9), store=store)
+    assert own.faithful and own.shipped == ()
+    np.testing.assert_array_equal(own.forms["fc1"].compose(), lenet.layer("fc1").weight)
+
+
+def test_other_weights_images_or_settings_are_offered_nothing(lenet, store):
+    other = replace(Model.from_module(zoo.build("lenet-300-100", 1), lenet.example, lenet.data, lenet.name))
+    fewer = Dataset.from_arrays(
+        "fewer", **{name: _some(lenet, name) for name in ("train", "validation", "calibration", "test")}
+    )
+    elsewhere = Model.from_module(lenet.module, lenet.example, fewer, lenet.name)
+    for model in (other, elsewhere):
+        assert ladders.ladder(model) == ()
+        assert compress(model, retrained(0.9), store=store).previews == (TRAINED,)
+    seeded = Recipe((Step(RetrainedMagnitude(sparsity=0.9, seed=1)),))
+    assert compress(lenet, seeded, store=store).previews == (TRAINED,)
+    assert ladders.ladder(workbench.load("vgg-16")) == ()
+
+
+def _some(model: Model, name: str) -> tuple[np.ndarray, np.ndarray]:
+    split = model.data.split(name)
+    return split.images[:50], split.labels[:50]
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path) -> Model:
+    """A network of its own, and an empty folder in the place of what is shipped."""
+    monkeypatch.setattr(ladders, "FOLDER", tmp_path / "ladders")
+    torch.manual_seed(0)
+    random = np.random.default_rng(0)
+    images = {
+        name: (random.integers(0, 256, (40, 1, 4, 4)).astype(np.uint8), random.integers(0, 3, 40))
+        for name in ("train", "validation", "calibration", "test")
+    }
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+    return Model.from_module(module, torch.zeros(1, 1, 4, 4), Dataset.from_arrays("noise", **images), name="tiny")
+
+
+def test_a_rung_is_made_once_and_found_at_once(tiny, store, monkeypatch):
+    told = []
+    score = make(tiny, "magnitude", 0.5, told.append)
+    ladders._index.cache_clear()
+    (rung,) = ladders.ladder(tiny)
+    assert rung.recipe == retrained(0.5) and rung.test == score
+    assert len(told) == 9 and told[-1].share == 1.0  # three rounds of three passes
+    restored = compress(tiny, rung.recipe, store=store)
+    assert accuracy(restored.to_torch(), tiny.data.split("test")) == rung.test
+    assert make(tiny, "magnitude", 0.5, told.append) == score and len(told) == 9  # nothing is trained again
+    make(tiny, "magnitude", 0.7)
+    ladders._index.cache_clear()
+    assert [one.path.name for one in ladders.ladder(tiny)] == ["magnitude-50.cwb", "magnitude-70.cwb"]
+    monkeypatch.setattr("workbench.engine.ladders.CEILING", 100)
+    with pytest.raises(WorkbenchError, match=r"magnitude-80\.cwb is left out: the ladders would be larger than 100 by"):
+        make(tiny, "magnitude", 0.8)
+
+
+@pytest.mark.parametrize("share", SHARES)
+def test_the_loop_ends_at_the_share_that_is_asked_for(share):
+    loop = LADDERS["l1-filter"](share)
+    assert loop.stand_in().share == pytest.approx(share, abs=1e-9)
+
+
+def test_the_folder_of_a_network_has_its_name():
+    assert ladders.folder("lenet-5/mnist") == Path(zoo.__file__).parent / "ladders" / "lenet-5-mnist"

@@ -1,0 +1,148 @@
+"""Train the ladders that come with the workbench: `python -m workbench.engine.ladders NETWORK [LADDER ...]`.
+
+Each rung is trained by the code that trains a session's steps, on the training images in the repository, judged by
+validation images; the test images are read once, at its end. It is written with its log and entered into the index
+(see `workbench.compression.ladders`) before the next is begun, and one that is there is not trained again, so that
+whoever ends this loses one rung at most.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import click
+import torch
+
+from workbench.compression import ladders
+from workbench.compression.steps import Walk
+from workbench.engine.training import train
+from workbench.errors import WorkbenchError
+from workbench.files import replace
+from workbench.method import METHODS, Method, Progress
+from workbench.models import zoo
+from workbench.network.model import Model, load
+from workbench.network.state import State
+from workbench.recipe import Recipe, Step
+from workbench.store import Store
+from workbench.train.loop import accuracy
+
+SHARES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
+CEILING = 12_000_000  # bytes of all that is shipped
+
+
+def _method(name: str, **settings: Any) -> Method:
+    return METHODS[name](**settings)
+
+
+def _in_turns(criterion: str, share: float) -> Method:
+    """The loop of pruning up to that share in equal turns, whatever the accuracy."""
+    hundredths = round(100 * share)
+    turns = 7 if hundredths % 5 else 5
+    return _method("prune.loop", criterion=criterion, share=hundredths / turns / 100, turns=turns, budget=100.0)
+
+
+# With the methods' own settings, but for the share of weights, or of channels, that goes.
+LADDERS: dict[str, Callable[[float], Method]] = {
+    "magnitude": lambda share: _method("prune.retrained-magnitude", sparsity=share),
+    "taylor-filter": lambda share: _method("prune.retrained-taylor", share=share),
+    "l1-filter": lambda share: _in_turns("l1-filter", share),
+    "network-slimming": lambda share: _method("prune.network-slimming", share=share),
+}
+
+
+def make(model: Model, ladder: str, share: float, told: Callable[[Progress], None] = lambda progress: None) -> float:
+    """Train the rung of that share of one of the `LADDERS`, where it is not there; its score on the test images, 0..1.
+
+    Raises WorkbenchError where it cannot be written, or all that is shipped would be more than `CEILING`.
+    """
+    recipe = Recipe((Step(LADDERS[ladder](share)),))
+    known = ladders.rung(model, recipe)
+    if known is not None:
+        return known.test
+    epochs: list[dict[str, float | None]] = []
+
+    def tell(title: str, progress: Progress) -> None:
+        finite = {one: getattr(progress, one) for one in ("share", "loss", "score")}
+        epochs.append({one: value if math.isfinite(value) else None for one, value in finite.items()})
+        told(progress)
+
+    begun = perf_counter()
+    with tempfile.TemporaryDirectory() as temporary:
+        store = Store(Path(temporary))
+        module = train(model, recipe, store, progress=tell).to_torch()
+        minutes = (perf_counter() - begun) / 60
+        result = Walk(State.of(model), recipe, lambda: False, False, store).result
+        assert result is not None
+        packed = result.path.read_bytes()
+    assert model.data is not None  # it was trained on it
+    data, splits = model.data, (*ladders.SPLITS, "test")
+    entry = {
+        "file": f"{ladder}-{100 * share:.0f}.cwb",
+        "log": f"{ladder}-{100 * share:.0f}.json",
+        "recipe": recipe.to_object(),
+        "digest": hashlib.sha256(packed).hexdigest(),
+        "size": len(packed),
+        "seed": recipe.steps[-1].method.seed,  # type: ignore[attr-defined]
+        "validation": accuracy(module, data.split("validation"), task=data.task),
+        "test": accuracy(module, data.split("test"), task=data.task),
+        "minutes": round(minutes, 2),
+    }
+    log = {
+        "model": model.name,
+        "data": data.title,
+        **entry,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "images": {split: len(data.split(split)) for split in splits},
+        "digests": {split: data.split(split).digest for split in splits},
+        "epochs": epochs,
+    }
+    _keep(model, entry, log, packed)
+    return float(entry["test"])
+
+
+def _keep(model: Model, entry: dict[str, Any], log: dict[str, Any], packed: bytes) -> None:
+    """The file and its log, and then the entry in the index; entries of another network than today's leave it."""
+    shipped = sum(path.stat().st_size for path in ladders.FOLDER.rglob("*.cwb"))
+    if shipped + len(packed) > CEILING:
+        raise WorkbenchError(f"{entry['file']} is left out: the ladders would be larger than {CEILING:,} bytes.")
+    folder, of = ladders.folder(model.name), ladders.of(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    replace(folder / entry["file"], [packed])
+    replace(folder / entry["log"], [json.dumps(log, indent=1).encode(), b"\n"])
+    index = folder / ladders.INDEX
+    before: Any = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else {"of": of, "rungs": []}
+    others = [one for one in before["rungs"] if before["of"] == of and one["file"] != entry["file"]]
+    rungs = sorted([*others, entry], key=lambda one: str(one["file"]))
+    replace(index, [json.dumps({"of": of, "rungs": rungs}, indent=1).encode(), b"\n"])
+
+
+@click.command()
+@click.argument("network", type=click.Choice(zoo.names()))
+@click.argument("names", type=click.Choice(list(LADDERS)), nargs=-1)
+def main(network: str, names: tuple[str, ...]) -> None:
+    """Train the ladders NAMES of NETWORK, all that there are by default, and put them into the package."""
+    model = load(network)
+
+    def tell(progress: Progress) -> None:
+        click.echo(f"  {progress.share:4.0%}  loss {progress.loss:.4f}  validation {progress.score:.2%}")
+
+    try:
+        for name in names or LADDERS:
+            for share in SHARES:
+                click.echo(f"{network} {name} {share:.0%}: test {make(model, name, share, tell):.2%}")
+    except WorkbenchError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()
