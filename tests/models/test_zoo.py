@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ from workbench.errors import ModelError
 from workbench.models import zoo
 from workbench.models.exits import passing
 from workbench.models.normalize import Normalize
-from workbench.train.loop import accuracy
+from workbench.train.loop import Settings, accuracy
 from workbench.train.zoo import SETTINGS
 
 FLOORS = {
@@ -77,7 +76,7 @@ def test_the_log_tells_how_the_weights_were_made(name):
     assert log["data"] == data.title
     assert log["digests"]["test"] == data.split("test").digest
     assert log["digests"]["validation"] == data.split("validation").digest
-    assert log["settings"] == asdict(SETTINGS[name])
+    assert Settings(**log["settings"]) == SETTINGS[name]  # what came later is as it was without a setting
     assert len(log["epochs"]) == log["settings"]["epochs"]
     assert log["validation_accuracy"] == max(epoch["accuracy"] for epoch in log["epochs"])
     assert "/" not in json.dumps({key: value for key, value in log.items() if key != "model"})  # no paths
