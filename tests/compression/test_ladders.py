@@ -171,9 +171,10 @@ def test_a_rung_is_made_once_and_found_at_once(tiny, store, monkeypatch):
 
 
 @pytest.mark.parametrize("share", SHARES)
-def test_the_loop_ends_at_the_share_that_is_asked_for(share):
-    loop = LADDERS["l1-filter"](share)
-    assert loop.stand_in().share == pytest.approx(share, abs=1e-9)
+@pytest.mark.parametrize("name", LADDERS)
+def test_every_ladder_cuts_the_share_that_is_asked_for(name, share):
+    cut = LADDERS[name](share).stand_in()
+    assert getattr(cut, "sparsity" if name == "magnitude" else "share") == pytest.approx(share, abs=1e-9)
 
 
 def test_the_folder_of_a_network_has_its_name():

@@ -54,6 +54,7 @@ LADDERS: dict[str, Callable[[float], Method]] = {
     "magnitude": lambda share: _method("prune.retrained-magnitude", sparsity=share),
     "taylor-filter": lambda share: _method("prune.retrained-taylor", share=share),
     "l1-filter": lambda share: _in_turns("l1-filter", share),
+    "geometric-median": lambda share: _in_turns("geometric-median", share),
     "network-slimming": lambda share: _method("prune.network-slimming", share=share),
 }
 

@@ -32,8 +32,8 @@ class Loop(Trained):
     criterion: str = setting(
         "taylor-filter",
         "What ranks: feature maps by what they do to the loss (taylor-filter), their size (l1-filter, minimum-weight), "
-        "or how they answer (activation), or single weights (magnitude).",
-        choices=("taylor-filter", "l1-filter", "minimum-weight", "activation", "magnitude"),
+        "their nearness to others (geometric-median), or how they answer (activation); or single weights (magnitude).",
+        choices=("taylor-filter", "l1-filter", "minimum-weight", "geometric-median", "activation", "magnitude"),
     )
     share: float = setting(
         0.1,
