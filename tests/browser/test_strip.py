@@ -223,6 +223,14 @@ def test_what_each_layer_minds_is_measured_on_request_and_drawn_where_it_is_pull
     lenet.root.get_by_label("Network").focus()
     assert re.match(r"Most sensitive: conv1, loses .* validation images$", lenet.line())
     picture(lenet.page, "voila-strip-sensitivity")
+    lenet.show("Layers")
+    assert lenet.root.locator(".cwb-curve circle").count() == 4 * 4
+    deepest = {
+        layer: max(float(dot.get_attribute("cy")) for dot in lenet.root.locator(f'[data-layer="{layer}"] circle').all())
+        for layer in ("conv1", "conv2", "fc1", "fc2")
+    }
+    assert max(deepest, key=deepest.get) == "conv1"
+    picture(lenet.page, "voila-curves")
     lenet.strip.get_by_role("radio", name="Bits").check()  # what was begun is gone on with along another axis
     expect(lenet.strip.get_by_role("button", name=re.compile("Stop measuring|Sensitivity measured"))).to_be_visible()
     lenet.strip.get_by_role("radio", name="Sparsity").check()

@@ -1,12 +1,13 @@
 // The layer table. Each layer can be given values of its own, and follow the global sliders again.
 
+import { createCurve } from "./curve.js";
 import { make, newId, setItems, setShown, setText } from "./elements.js";
 import { giveOwn, takeOwn } from "./overrides.js";
 import { makeRange } from "./range.js";
 import { stopText } from "./sliders.js";
 import { makeWord } from "./tip.js";
 
-const LAYER_COLUMNS = ["Layer", "Bytes", "Non-zero", "Bits", "Rank", "Encoding", "MACs", "Energy", "Latency", ""];
+const LAYER_COLUMNS = ["Layer", "Bytes", "Non-zero", "Bits", "Rank", "Encoding", "MACs", "Energy", "Latency", "Sensitivity", ""];
 
 function createLayerRow(link, catalogue, { name, label }) {
   const kind = make("span", { className: "cwb-muted" });
@@ -23,6 +24,7 @@ function createLayerRow(link, catalogue, { name, label }) {
   const breakEven = make("span", { className: "cwb-muted" });
   const latency = make("span");
   const dense = make("span", { className: "cwb-muted" });
+  const curve = createCurve();
   const cells = Object.fromEntries(["bits", "encoding", "macs", "energy"].map((key) => [key, make("td", { "data-cell": key })]));
   const editorId = newId("editor");
   const toggle = make("button", {
@@ -39,6 +41,7 @@ function createLayerRow(link, catalogue, { name, label }) {
     make("td", { "data-cell": "rank" }, rank, breakEven),
     cells.encoding, cells.macs, cells.energy,
     make("td", { "data-cell": "latency" }, latency, dense),
+    make("td", { "data-cell": "sensitivity" }, curve.root),
     make("td", { className: "cwb-layer-action" }, toggle),
   );
 
@@ -72,6 +75,7 @@ function createLayerRow(link, catalogue, { name, label }) {
   return {
     rows: [row, remark, editor],
     follow,
+    minds: curve.show,
     show(facts) {
       setText(kind, facts.kind);
       setText(note, facts.note);
@@ -127,7 +131,7 @@ function createOverride(link, slider, name, label) {
   };
 }
 
-export function createLayers({ link, catalogue }) {
+export function createLayers({ model, link, catalogue, signal }) {
   const body = make("tbody");
   const clear = make("button", {
     type: "button", text: "All follow the sliders",
@@ -154,6 +158,16 @@ export function createLayers({ link, catalogue }) {
   );
   let names = "";
   let rows = new Map();
+  let minded = null; // the network whose layers are known to mind so much
+
+  const heard = (message) => {
+    if (message.kind !== "sensitivity" || message.model !== link.position.model) return;
+    for (const row of message.layers) rows.get(row.layer)?.minds(row, message.stops);
+    if (message.layers.length) minded = message.model;
+    table.classList.toggle("cwb-minded", minded === message.model);
+  };
+  model.on("msg:custom", heard);
+  signal.addEventListener("abort", () => model.off("msg:custom", heard));
 
   link.listen(({ state, position, current }) => {
     const wanted = JSON.stringify(state.layers.map((one) => one.name));
@@ -173,6 +187,7 @@ export function createLayers({ link, catalogue }) {
     setText(count, apart ? `${apart} with values of their own` : `${state.layers.length} layers, all following the sliders`);
     setShown(clear, apart > 0);
     table.classList.toggle("cwb-timed", state.latency !== null);
+    table.classList.toggle("cwb-minded", minded === position.model);
     root.dataset.current = String(current);
   });
   return { name: "layers", title: "Layers", root };
