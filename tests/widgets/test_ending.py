@@ -84,3 +84,9 @@ def test_no_process_stays(page: str, ending: str, code: int, tmp_path: Path) -> 
         until("a process stayed", lambda: not running(mark))
     finally:
         server.kill()
+
+
+def test_a_script_that_closes_nothing_ends_well_in_the_midst_of_a_measurement() -> None:
+    script = "import widgets, workbench; widgets.Dashboard(workbench.Session(workbench.load('lenet-5/mnist')))"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Sequence
 from functools import partial
 from threading import Condition, Thread, current_thread
 from time import perf_counter
+from weakref import WeakSet
 
 from workbench.engine.duty import Duty
 from workbench.engine.priority import give_way
@@ -13,6 +15,8 @@ from workbench.engine.turns import Turn
 
 _LOOKS = 0.02  # seconds between two looks whether it is this session's turn,
 _UNASKED = 0.1  # at what nobody has asked for
+_LAST = 10.0  # seconds that the end of the interpreter waits for a piece of work
+_workers: WeakSet[Worker] = WeakSet()
 
 
 class Worker(Thread):
@@ -28,6 +32,7 @@ class Worker(Thread):
         self.closed = False
         self._changed, self._duties, self._turn = changed, duties, turn
         self._rested = perf_counter()
+        _workers.add(self)
 
     def run(self) -> None:
         give_way()
@@ -37,12 +42,13 @@ class Worker(Thread):
             if not duty.rest:
                 self._rested = perf_counter()
 
-    def close(self) -> None:
+    def close(self, patience: float | None = None) -> None:
+        """patience: seconds that are waited for its end, for ever by default."""
         with self._changed:
             self.closed = True
             self._changed.notify_all()
-        if current_thread() is not self:  # as it is in an observer
-            self.join()
+        if self.is_alive() and current_thread() is not self:  # as it is in an observer
+            self.join(patience)
 
     def _next(self) -> Duty | None:
         """The duty to work at, once there is one; None when it is closed."""
@@ -65,3 +71,10 @@ class Worker(Thread):
 
     def _interrupted(self, before: Sequence[Duty]) -> bool:
         return self.closed or any(duty.wanted for duty in before)
+
+
+@atexit.register
+def _end() -> None:
+    """A script that does not close its session ends all the same: a thread inside torch would abort the process."""
+    for worker in list(_workers):
+        worker.close(_LAST)
