@@ -201,11 +201,11 @@ class Plot(Part):
         model, used = session.model, {step.method.name for step in session.recipe.steps}
         if used <= self._beside:
             return
-        self._beside |= used
+        self._beside |= used  # what was coming, and had not come, is begun again
         recipes = [
             recipe
             for rung in ladder(model)
-            if rung.cut is not None and used & {one.steps[-1].method.name for one in (rung.recipe, rung.cut)}
+            if rung.cut is not None and self._beside & {one.steps[-1].method.name for one in (rung.recipe, rung.cut)}
             for recipe in (rung.recipe, rung.cut)
             if (model.name, recipe.digest) not in self._points
         ]
