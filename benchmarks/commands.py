@@ -120,7 +120,10 @@ def visitors(count: int, moves: int, as_json: bool) -> None:
 @click.option("--models", default="", help="Networks, separated by commas.")
 @click.option("--markdown", type=File(), help="Write it to a file.")
 def pruning(models: str, markdown: Path | None) -> None:
-    """Every pruning criterion at equal sparsity, before and after making up for it; ten minutes a network."""
+    """Every pruning criterion at equal sparsity, before and after making up for it.
+
+    Takes half an hour a network; interrupted, it writes what is measured by then.
+    """
     for name in (names := _separated(models)):
         zoo.entry(name)
     from benchmarks.kernels import machine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
@@ -83,21 +84,25 @@ def run(
     seeds: Sequence[int] = SEEDS,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Found:
-    """images: how many training images each fine-tuning sees, once. progress: told what comes next."""
+    """images: how many training images each fine-tuning sees, once. progress: told what comes next.
+
+    Where it is interrupted, what is measured by then is what is found.
+    """
     found = Found()
-    for name in names:
-        model = load(name)
-        for method in criteria():
-            for share in SHARES[driven(method)]:
-                progress(f"{name}: {method.title}, {share:.0%}")
-                row = _row(model, replace(method, **{driven(method): share}), share, images, seeds)
-                if row is not None:
-                    found.rows.append(row)
-        progress(f"{name}: what leaving out one map does")
-        if name in _ORACLE:
-            found.correlations[name] = correlations(model, _ORACLE[name])
-        progress(f"{name}: speed")
-        found.speeds.extend(speeds(model))
+    with suppress(KeyboardInterrupt):
+        for name in names:
+            model = load(name)
+            for method in criteria():
+                for share in SHARES[driven(method)]:
+                    progress(f"{name}: {method.title}, {share:.0%}")
+                    row = _row(model, replace(method, **{driven(method): share}), share, images, seeds)
+                    if row is not None:
+                        found.rows.append(row)
+            progress(f"{name}: what leaving out one map does")
+            if name in _ORACLE:
+                found.correlations[name] = correlations(model, _ORACLE[name])
+            progress(f"{name}: speed")
+            found.speeds.extend(speeds(model))
     return found
 
 
@@ -220,7 +225,8 @@ def page(found: Found, machine: dict[str, Any]) -> str:
         "for any. Then what each way of making up without training gives, and all three in this order: least squares "
         "on the weights that are left, batch norms measured again, corrected biases. *Fine-tuned*: one pass over "
         f"{IMAGES:,} training images from the cut, the median of {len(SEEDS)} seeds, and their range; *s*: seconds of "
-        "one. Sizes are those of the file.",
+        "one. Sizes are those of the file. Lottery tickets against weights drawn anew, warm starts, overfitting and "
+        "what else papers claim of long runs stands in [measured.md](measured.md).",
     ]
     for name in dict.fromkeys(row.model for row in found.rows):
         for unit, kind in (("share", "feature maps of each layer"), ("sparsity", "weights, one by one")):
@@ -279,6 +285,8 @@ def _correlated(found: Found) -> Iterator[str]:
 
 
 def _fast(found: Found) -> Iterator[str]:
+    if not found.speeds:
+        return
     yield from ("", "## Structured and unstructured, on this machine", "")
     yield "One image: the network as it came in torch, and the compressed one on its encodings."
     yield ""

@@ -56,3 +56,11 @@ def test_criteria_that_need_no_training_are_compared(model, monkeypatch):
     text = pruning.page(found, machine())
     assert all(f"`{row.method}`" in text for row in found.rows)
     assert "## small: 50% of the feature maps of each layer" in text
+
+    def interrupt(text: str) -> None:
+        if "speed" in text:
+            raise KeyboardInterrupt
+
+    known = pruning.run(["small"], images=60, seeds=(0,), progress=interrupt)
+    assert {row.method for row in known.rows} == CHEAP and known.correlations and not known.speeds
+    assert "on this machine" not in pruning.page(known, machine())
