@@ -11,6 +11,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.weights.form import Form
+
 Floats = NDArray[np.float64]
 
 
@@ -223,6 +225,14 @@ class Evidence(ABC):
     @abstractmethod
     def labels(self) -> NDArray[np.int64]:
         """[images] the label of each. Raises DataError where images carry no labels of classes."""
+
+    @abstractmethod
+    def wrong(self, forms: Mapping[str, Form], zero: Collection[tuple[str, int]], images: int) -> float:
+        """How many of so many calibration images are answered wrongly where layers have these other forms.
+
+        zero: (tensor, index) of what is zero beside the weights. The images are drawn once, all where there are fewer;
+        an answer that is right in part counts in part.
+        """
 
     @abstractmethod
     def propagated(self, layer: str, final: Mapping[str, Floats] | None = None) -> Floats:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from workbench.network.state import State
 
+T = TypeVar("T")
 Tensors = NDArray[Any]
 Mode = Literal["instant", "calibrated", "trained"]
 AxisName = Literal["rank", "sparsity", "bits"]
@@ -358,6 +359,14 @@ class Course(Protocol):
         optimiser uses them. after_step: called when the optimiser has changed the weights: where masks are kept.
         optimiser: AdamW, or stochastic gradient descent with Nesterov's momentum, which a penalty on the weights is in
         step with. Ends early, with the best so far, where the course is cancelled.
+        """
+        ...
+
+    def each(self, rounds: Sequence[T]) -> Iterator[T]:
+        """One after another of what takes long beside `fit`.
+
+        Raises Stopped between two of them where the course is cancelled. Where it is only tried out how long a training
+        takes, there are fewer.
         """
         ...
 

@@ -23,7 +23,7 @@ from workbench.engine.jobs import MODEL, Job, _write, ordered
 from workbench.engine.listener import Training
 from workbench.engine.running import Announcement, Follower, running
 from workbench.engine.training import expected_seconds, train
-from workbench.errors import DataError, ModelError, RecipeError, WorkbenchError
+from workbench.errors import DataError, ModelError, RecipeError, Stopped, WorkbenchError
 from workbench.method import TrainingStep
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.prune.retrained_magnitude import RetrainedMagnitude
@@ -36,6 +36,7 @@ from workbench.recipe import Recipe, Step
 from workbench.store import VARIABLE, Store
 from workbench.train.course import TrainingCourse
 from workbench.train.loop import accuracy
+from workbench.train.trial import Trial
 
 
 def clouds(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -460,6 +461,18 @@ def test_how_long_training_takes_is_tried_on_few_images_and_nothing_is_kept(mode
     assert expected_seconds(model, Recipe((Step(method),)), store) == pytest.approx(2 * 5 * (3 * 900 + 300) / tried)
     assert not list(tmp_path.rglob("*.cwb"))
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.module.state_dict().items())
+
+
+def test_rounds_beside_training_end_where_it_is_cancelled_and_are_reckoned_by_the_first_two(model, monkeypatch):
+    asked = iter([False, False, True])
+    rounds = TrainingCourse(model.data, lambda found: None, lambda: next(asked)).each(range(5))
+    assert (next(rounds), next(rounds)) == (0, 1)
+    with pytest.raises(Stopped):
+        next(rounds)
+    ticks = count()
+    monkeypatch.setattr("workbench.train.trial.perf_counter", lambda: float(next(ticks)))
+    trial = Trial(model.data, lambda found: None)
+    assert list(trial.each(range(10))) == [0, 1] and trial.seconds == 8 / 2  # a tick for both
 
 
 def test_what_is_trained_already_takes_no_time(model, tmp_path):

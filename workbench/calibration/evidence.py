@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.cache import Cache, fingerprint
+from workbench.calibration.answering import Answering
 from workbench.calibration.correlations import correlations
 from workbench.calibration.curvatures import curvatures
 from workbench.calibration.final_responses import final_responses
@@ -30,6 +31,7 @@ from workbench.network.couplings import couplings
 from workbench.network.geometry import uses
 from workbench.network.state import State
 from workbench.tasks import TASKS
+from workbench.weights.form import Form
 
 T = TypeVar("T")
 _coupled: Cache[Channels] = Cache(ceiling=16 * 2**20)
@@ -52,6 +54,7 @@ class Calibration(Evidence):
         """
         self._state, self._digest, self._cancelled = state, digest, cancelled
         self._came = came or (state, digest)
+        self._answering: dict[int, Answering] = {}  # by how many of the calibration images
 
     @property
     def digest(self) -> str:
@@ -119,6 +122,12 @@ class Calibration(Evidence):
         if data is not None and not TASKS[data.task].labelled:
             raise DataError(f"{data.name} has no labels of classes, which this method asks for.")
         return self._split.targets().numpy()
+
+    def wrong(self, forms: Mapping[str, Form], zero: Collection[tuple[str, int]], images: int) -> float:
+        if images not in self._answering:
+            places = np.random.default_rng(0).permutation(len(self._split))[:images]
+            self._answering[images] = Answering(self._state, self._split.some(places))
+        return self._answering[images].wrong(forms, zero, self._cancelled)
 
     def propagated(self, layer: str, final: Mapping[str, Floats] | None = None) -> Floats:
         key = "propagated", self._digest, fingerprint(*final.items()) if final else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
 
@@ -47,7 +48,8 @@ def train(
     store = store or Store.default()
     for walk, method in _untrained(model, recipe, store):
         if not cancelled():
-            _train(walk, method, progress, cancelled)
+            with suppress(Stopped):
+                _train(walk, method, progress, cancelled)
     return compress(model, recipe, store=store)
 
 

@@ -64,6 +64,13 @@ class State:
         """A plain torch module of its own that computes what the state does, in evaluation mode."""
         return simulated(self.model, self.forms)
 
+    def fill(self, module: nn.Module, forms: Forms) -> None:
+        """Give layers of `module`, which `module()` gave, the weights of other forms, of the same factors each."""
+        for name, form in forms.items():
+            tensors = _weights(module, self.model.layer(name), form)
+            for part, (weight, arrangement) in zip(form.parts, tensors, strict=True):
+                weight.detach().copy_(torch.from_numpy(arrangement.tensor(part.values)))
+
     def holding_zeros(self, module: nn.Module) -> Callable[[], None]:
         """What makes every weight of `module` zero again that is zero in this state; `module()` gave it."""
         masks = []

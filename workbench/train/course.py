@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from torch import nn
 
 from workbench.data.datasets import Dataset
 from workbench.data.split import Split
-from workbench.errors import ModelError
+from workbench.errors import ModelError, Stopped
 from workbench.evidence import Evidence
 from workbench.method import Progress, Teaching, TrainingStep
 from workbench.models import zoo
@@ -24,6 +24,7 @@ from workbench.network.model import Model
 from workbench.network.state import State
 from workbench.train.loop import Entering, LossOf, Settings, accuracy, fit
 
+T = TypeVar("T")
 _BATCH = 128
 _WARMUP = 0.1  # share of the steps in which the learning rate rises
 _DECAY = 1e-4
@@ -111,6 +112,12 @@ class TrainingCourse:
 
     def enter(self, box: str) -> None:
         self._tell(replace(self._told, box=box))
+
+    def each(self, rounds: Sequence[T]) -> Iterator[T]:
+        for one in rounds:
+            if self._cancelled():
+                raise Stopped
+            yield one
 
     def evidence(self, state: State) -> Evidence:
         assert self._evidence is not None

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.evidence import Channel, Evidence
 from workbench.weights.form import Form
+
+if TYPE_CHECKING:
+    from workbench.network.state import State
 
 
 @dataclass(frozen=True)
@@ -92,3 +95,38 @@ def beside(rest: Mapping[str, NDArray[Any]], decisions: Iterable[Any]) -> dict[s
         for name, index in decision.beside:
             found.setdefault(name, rest[name].copy())[index] = 0
     return found
+
+
+def slimmer(state: State, layers: Collection[str], evidence: Evidence) -> State:
+    """Without what reads nothing and what nothing reads: channels of which nothing is left lose the weights that meet
+    them, and those that meet nothing but zeros go, until there are no more. Only the layers `layers` change."""
+    clusters = evidence.channels().clusters
+    left = [channel for cluster in clusters for channel in cluster if all(name in layers for name, _ in channel.rows)]
+    while True:
+        read = {name: _read(form) for name, form in state.forms.items()}
+        gone = [channel for channel in left if _silent(channel, state) != _unread(channel, read)]
+        if not gone:
+            return state
+        left = [channel for channel in left if channel not in gone]
+        decisions = emptied(gone, layers)
+        slim = {name: without(state.forms[name], decision) for name, decision in decisions.items()}
+        state = state.with_forms(slim).with_rest(beside(state.model.rest, decisions.values()))
+
+
+def _read(form: Form) -> NDArray[np.bool_]:
+    """[out, in / groups]: whether an output reads anything of an input channel; in several factors whether any does."""
+    values = form.parts[0].values
+    found: NDArray[np.bool_] = (values.reshape(*values.shape[:2], -1) != 0).any(2)
+    return np.broadcast_to(found.any(0), form.shape[:2]) if form.factored else found
+
+
+def _silent(channel: Channel, state: State) -> bool:
+    """Whether nothing of it is left."""
+    rows = any(state.forms[name].parts[-1].alive[0][row] for name, row in channel.rows)
+    return not rows and not any(state.model.rest[tensor][index] for tensor, index in channel.beside)
+
+
+def _unread(channel: Channel, read: Mapping[str, NDArray[np.bool_]]) -> bool:
+    """Whether it meets weights, and all of them are zero."""
+    met = [read[layer][start:stop, column] for layer, start, stop, column in channel.columns]
+    return bool(met) and not any(one.any() for one in met)

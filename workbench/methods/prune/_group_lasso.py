@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.evidence import Evidence, Layout
 from workbench.method import Course, Trained, TrainingStep, setting
 from workbench.methods._retrained import retrained
-from workbench.methods.prune._emptied import beside, emptied, without
+from workbench.methods.prune._emptied import slimmer
 from workbench.methods.prune._groups import Groups, Held
 from workbench.weights.form import Form
 
@@ -89,7 +89,8 @@ class GroupLasso(Trained):
             after_step=after,
             last=True,
         )
-        state = _slimmer(state.trained(module), layers, course)
+        state = state.trained(module)
+        state = slimmer(state, layers, course.evidence(state))
         yield state
         if self.tuning:
             yield retrained(state, course, 1, 1, epochs=self.tuning, seed=self.seed, begun=share)
@@ -109,19 +110,3 @@ def sparse(groups: list[Groups], module: nn.Module, amount: float) -> None:
 def square_root(groups: Groups) -> float:
     """√|g|, with which groups of unlike size are shrunk alike (Yuan and Lin 2006)."""
     return math.sqrt(groups.size)
-
-
-def _slimmer(state: State, layers: tuple[str, ...], course: Course) -> State:
-    """Without what meets channels of which nothing is left, and what stands beside them."""
-    forms = {name: state.forms[name] for name in layers}
-    gone = []
-    for cluster in course.evidence(state).channels().clusters:
-        for channel in cluster:
-            if any(name not in forms for name, _ in channel.rows):
-                continue
-            dead = not any(forms[name].parts[-1].alive[0][row] for name, row in channel.rows)
-            if dead and not any(state.model.rest[tensor][index] for tensor, index in channel.beside):
-                gone.append(channel)
-    decisions = emptied(gone, forms)
-    slim = {name: without(form, decisions[name]) for name, form in forms.items()}
-    return state.with_forms(slim).with_rest(beside(state.model.rest, decisions.values()))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from workbench.method import METHODS, Calibrated, Course, Trained, setting
 from workbench.methods._retrained import Schedule, reached, retrained, schedule_setting
+from workbench.methods.prune._emptied import slimmer
 
 if TYPE_CHECKING:
     from workbench.network.state import State
@@ -50,5 +51,6 @@ class RetrainedTaylor(Trained):
             decisions = cut.settle(forms, course.evidence(state))
             emptied = {name: cut.compress(form, decisions[name]) for name, form in forms.items()}
             state = state.with_forms(emptied).with_rest(cut.beside(state.model.rest, decisions))
+            state = slimmer(state, state.forms, course.evidence(state))
             state = retrained(state, course, number, self.rounds, epochs=self.epochs, seed=self.seed)
         yield state
