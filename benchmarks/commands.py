@@ -137,6 +137,18 @@ def pruning(models: str, markdown: Path | None) -> None:
 
 
 @bench.command()
+def overfitting() -> None:
+    """Whether fewer weights, or fewer bits, keep a wide network from learning 1,000 images by heart; ten minutes."""
+    from benchmarks.overfitting import WRONG, page, pruning, rounding
+
+    def tell(text: str) -> None:
+        click.echo(text, err=True)
+
+    pruned, rounded = pruning(progress=tell), rounding(progress=tell)
+    click.echo(page(pruned, pruning(decays=(), wrong=WRONG, progress=tell), rounded), nl=False)
+
+
+@bench.command()
 @click.argument("models", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def breakeven(models: tuple[str, ...], as_json: bool) -> None:

@@ -20,7 +20,7 @@ class RetrainedMagnitude(Trained):
     Training goes on from the surviving values, as the paper finds to be decisive.
     """
 
-    catalogue = ("PR-01",)
+    catalogue = ("PR-01", "TT-06")
     title = "Magnitude pruning with retraining"
     paper = "Han, Pool, Tran, Dally, Learning both Weights and Connections, NeurIPS 2015, section 3"
 

@@ -24,7 +24,7 @@ class QuantisationAware(Trained):
     Binary-Weight Network of Rastegari et al. 2016.
     """
 
-    catalogue = ("QU-14", "BT-05")
+    catalogue = ("QU-14", "BT-05", "TT-03")
     title = "Quantisation-aware training"
     paper = "Jacob et al., Quantization and training of neural networks for integer-only inference, 2018, section 3"
 

@@ -1,0 +1,73 @@
+"""Learning by heart: what is drawn, arms that differ in one thing alone, and the verdicts."""
+
+import numpy as np
+import pytest
+
+from benchmarks.overfitting import Few, Found, Scores, page, pruning, rounding
+from workbench.data import datasets
+from workbench.train.course import TrainingCourse
+
+
+def test_as_many_labels_are_wrong_as_said_and_seeds_draw_others():
+    mnist = datasets.load("mnist").split("train")
+    few, same, other = Few.drawn(200, 0, 0.2), Few.drawn(200, 0, 0.2), Few.drawn(200, 1, 0.2)
+    right = {image.tobytes(): label for image, label in zip(mnist.images, mnist.labels, strict=True)}
+    given = few.data.split("train")
+    wrong = np.array([right[image.tobytes()] != label for image, label in zip(given.images, given.labels, strict=True)])
+    assert wrong.sum() == 40
+    np.testing.assert_array_equal(wrong, few.wrong)
+    assert same.data.split("train").digest == given.digest != other.data.split("train").digest
+    assert len(few.data.split("test")) == 10_000 and not Few.drawn(50, 0).wrong.any()
+
+
+@pytest.fixture(scope="module")
+def rounds() -> list[dict[str, int]]:
+    """Zeros of each training of `pruning`, small, by layer, as it begins."""
+    found: list[dict[str, int]] = []
+    fit = TrainingCourse.fit
+
+    def watched(self, module, **given):
+        assert given["last"]
+        found.append({name: int((module.get_parameter(f"{name}.weight") == 0).sum()) for name in ("fc1", "fc2", "fc3")})
+        fit(self, module, **given)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(TrainingCourse, "fit", watched)
+    given = pruning(images=100, seeds=(0,), epochs=1, sparsities=(0.0, 0.9), decays=(1.0, 3.0), wrong=0.1)
+    patch.undo()
+    assert set(given.arms) == {"0%", "90%", "decay 1", "decay 3", "random"}
+    assert given.chosen["sparsity"] == "90%" and given.chosen["decay"] in ("decay 1", "decay 3")
+    assert all(scores.test.shape == (1,) and not np.isnan(scores.by_heart).any() for scores in given.arms.values())
+    np.testing.assert_allclose(given.arms["0%"].gap, given.arms["0%"].train - given.arms["0%"].test)
+    return found
+
+
+def test_arms_have_the_same_epochs_and_the_random_mask_as_many_zeros_in_each_layer(rounds):
+    dense, whole, cut, *decays, random = rounds
+    assert not any(sum(one.values()) for one in (dense, whole, *decays))
+    assert sum(cut.values()) == 0.9 * 266_200 and random == cut and len(rounds) == 8
+
+
+def test_few_bits_begin_where_float_does():
+    found = rounding(images=60, seeds=(0, 1), epochs=1, widths=(1,), decays=(1.0,))
+    assert set(found.arms) == {"float", "decay 1", "1 bits"}
+    assert found.chosen == {"decay": "decay 1"} and np.isnan(found.arms["float"].by_heart).all()
+    same = found.test("float", "float")
+    assert (same.low, same.value, same.high) == (0, 0, 0)
+
+
+def test_the_page_says_verdicts_from_the_arms():
+    """Five seeds of an arm that is better by a point each time, and of one that learned less."""
+
+    def arm(train: float, test: float, heart: float = np.nan) -> Scores:
+        seeds = np.linspace(0, 0.01, 5)
+        return Scores(train + seeds, test + seeds, test + seeds, np.full(5, heart))
+
+    arms = {"0%": arm(1.0, 0.87), "90%": arm(0.98, 0.88), "decay 3": arm(1.0, 0.87), "random": arm(0.9, 0.8)}
+    pruned = Found(arms, {"sparsity": "90%", "decay": "decay 3"})
+    rounded = Found({"float": arm(1.0, 0.87), "1 bits": arm(0.9, 0.86), "2 bits": arm(0.98, 0.88)}, {})
+    text = page(pruned, Found({"0%": arm(1.0, 0.7, 0.25)}, {}), rounded)
+    assert "+1.00 points (+1.00 to +1.00) than dense" in text and "That pruning reduces overfitting: holds." in text
+    assert "| 0% | 100.5 | 70.5 | 70.5 | 30.0 | 25.0 |" in text
+    assert "1 bits: a gap of -9.00 points (-9.00 to -9.00), -1.00 points" in text
+    assert "it regularises: undecided." in text and "it regularises: holds." in text
