@@ -362,6 +362,11 @@ class Course(Protocol):
         """
         ...
 
+    def images(self, count: int, seed: int) -> tuple[Tensor, Tensor]:
+        """So many of the training images, drawn by the seed, or all where there are fewer: as a network takes them, and
+        what is to be answered."""
+        ...
+
     def each(self, rounds: Sequence[T]) -> Iterator[T]:
         """One after another of what takes long beside `fit`.
 

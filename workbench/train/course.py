@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from workbench.data.datasets import Dataset
 from workbench.data.split import Split
@@ -112,6 +112,10 @@ class TrainingCourse:
 
     def enter(self, box: str) -> None:
         self._tell(replace(self._told, box=box))
+
+    def images(self, count: int, seed: int) -> tuple[Tensor, Tensor]:
+        some = self._train.some(_drawn(self._train, count, seed))
+        return self._entering(some.inputs()), some.targets()
 
     def each(self, rounds: Sequence[T]) -> Iterator[T]:
         for one in rounds:
