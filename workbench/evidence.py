@@ -145,6 +145,18 @@ class Blocks:
         return self.rows * len(self.runs)
 
 
+@dataclass(frozen=True)
+class Joint:
+    """Where branches are added to each other or put side by side, each to be emptied as a whole.
+
+    branches: all channels of the last layer of each, which nothing else reads; nothing needs to become of the weights
+    that meet them. alone: whether nothing else comes in there, so that one of them must stay.
+    """
+
+    branches: tuple[Channel, ...]
+    alone: bool
+
+
 class Evidence(ABC):
     """Everything is worked out when it is first asked for, and once.
 
@@ -233,6 +245,10 @@ class Evidence(ABC):
         zero: (tensor, index) of what is zero beside the weights. The images are drawn once, all where there are fewer;
         an answer that is right in part counts in part.
         """
+
+    @abstractmethod
+    def joints(self) -> tuple[Joint, ...]:
+        """Where branches come together that the network can go on without; needs no image."""
 
     @abstractmethod
     def propagated(self, layer: str, final: Mapping[str, Floats] | None = None) -> Floats:

@@ -26,7 +26,8 @@ from workbench.calibration.resting import Resting
 from workbench.calibration.shifts import shifts
 from workbench.data.split import Split
 from workbench.errors import DataError
-from workbench.evidence import Blocks, Channels, Constant, Evidence, Floats, Inputs
+from workbench.evidence import Blocks, Channels, Constant, Evidence, Floats, Inputs, Joint
+from workbench.network.branches import joints
 from workbench.network.couplings import couplings
 from workbench.network.geometry import uses
 from workbench.network.state import State
@@ -35,6 +36,7 @@ from workbench.weights.form import Form
 
 T = TypeVar("T")
 _coupled: Cache[Channels] = Cache(ceiling=16 * 2**20)
+_joints: Cache[tuple[Joint, ...]] = Cache(ceiling=16 * 2**20)
 _kept: Cache[object] = Cache(ceiling=64 * 2**20)
 
 
@@ -142,6 +144,9 @@ class Calibration(Evidence):
 
     def channels(self) -> Channels:
         return _coupled.get("channels", lambda: couplings(self._state.model), self._state.model)
+
+    def joints(self) -> tuple[Joint, ...]:
+        return _joints.get("joints", lambda: joints(self._state.model), self._state.model)
 
     def macs(self, layer: str | None = None) -> int:
         chosen = self._state.model.layers if layer is None else (self._state.model.layer(layer),)

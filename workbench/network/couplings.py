@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +31,7 @@ from workbench.network.operators import (
     SCALINGS,
     SUMS,
 )
-from workbench.network.recording import Recording, called, results
+from workbench.network.recording import Recording, called, keeps_zero, results
 
 _NONE = -1  # the number of what is no channel, or may not be emptied
 
@@ -103,7 +102,7 @@ class _Flow:
                     if self._map[number] == self._rows[number]:
                         self._map[number] = path, index
             return numbers
-        if isinstance(module, KEEP_ZERO) and self._keeps_zero(node, module):
+        if isinstance(module, KEEP_ZERO) and keeps_zero(node, module, self._found):
             return numbers
         if isinstance(module, POOL):
             return self._pooled(numbers, result)
@@ -116,7 +115,7 @@ class _Flow:
         first = self._of(node.args[0]) if node.args else None
         if name in SUMS and len(node.args) == 2 and all(isinstance(self._of(arg), torch.Tensor) for arg in node.args):
             return self._joined(self._of(node.args[0]), self._of(node.args[1]), result)
-        if name in KEEP_ZERO_CALLS and self._keeps_zero(node, called(node)):
+        if name in KEEP_ZERO_CALLS and keeps_zero(node, called(node), self._found):
             return first
         if name in POOL_CALLS:
             return self._pooled(first, result)
@@ -129,12 +128,6 @@ class _Flow:
         if nothing is not None:  # a shape or a size says nothing of values
             self._freeze((node.args, node.kwargs), f"goes through {name.strip('_')}, which need not keep zero")
         return nothing
-
-    def _keeps_zero(self, node: fx.Node, run: Callable[..., Any]) -> bool:
-        """Whether it does so with the limits and weights that it has here."""
-        args, kwargs = fx.map_arg((node.args[1:], node.kwargs), lambda arg: self._found[arg])
-        x = self._found[node.args[0]]  # type: ignore[index]  # of what is given to an activation
-        return not bool(run(torch.zeros_like(x), *args, **kwargs).any())
 
     def _of(self, arg: Any) -> Any:
         """The numbers of a node that gives a tensor (or several); what it gave, of another one."""

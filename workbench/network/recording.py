@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -63,3 +63,13 @@ def results(module: nn.Module, graph: fx.Graph, x: torch.Tensor) -> dict[fx.Node
 
     Kept(fx.GraphModule(module, graph)).run(x)
     return found
+
+
+def keeps_zero(node: fx.Node, run: Callable[..., Any], found: Mapping[fx.Node, Any]) -> bool:
+    """Whether what `node` calls, as `run`, makes zero of zero with the limits and weights that it has there.
+
+    found: what every operation gives (`results`).
+    """
+    args, kwargs = fx.map_arg((node.args[1:], node.kwargs), lambda arg: found[arg])
+    x = found[node.args[0]]  # type: ignore[index]  # of what is given to an activation
+    return not bool(run(torch.zeros_like(x), *args, **kwargs).any())
