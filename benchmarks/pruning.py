@@ -124,7 +124,8 @@ def _row(model: Model, method: Method, share: float, images: int, seeds: Sequenc
     begun = perf_counter()
     cut = compress(model, Recipe((Step(method),)))
     chosen = perf_counter() - begun
-    if all(np.array_equal(form.compose(), model.layer(name).weight) for name, form in cut.forms.items()):
+    whole = State.of(model).forms
+    if all(np.array_equal(form.compose(), whole[name].compose()) for name, form in cut.forms.items()):
         return None
     recovered = {}
     for steps in (*((one,) for one in RECOVERY), RECOVERY):
