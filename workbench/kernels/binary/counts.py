@@ -12,6 +12,7 @@ from workbench.kernels.compiler.jit import jit
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned
 from workbench.kernels.vector.registers import load, store, view
+from workbench.kernels.vector.stretches import clear, scratch
 
 Words = NDArray[np.uint32]
 Tiles = NDArray[Any]
@@ -92,7 +93,7 @@ def _signs(  # type: ignore[no-untyped-def]
     blocks = (rows + ROWS - 1) // ROWS
     tiles = (outputs + LANES - 1) // LANES
     panel = min(tiles, max(1, _PANEL // (LANES * row_words)))
-    edge = np.empty(ROWS * LANES, np.float32)
+    edge = scratch(ROWS * LANES, np.float32)
     unit = start
     while unit < stop:
         before = unit // (panel * blocks) * panel  # tiles in the panels before this one
@@ -152,13 +153,13 @@ def _planes(  # type: ignore[no-untyped-def]
     tiles = (outputs + LANES - 1) // LANES
     x_planes = len(runs)
     plane_words = runs.shape[1] * length * (2 if paired else 1) * LANES
-    totals = np.empty(ROWS * LANES, np.uint32)
+    totals = scratch(ROWS * LANES, np.uint32)
     for unit in range(start, stop):
         block, tile = unit // tiles, unit % tiles
         several = rows >= ROWS
         first = max(min(block * ROWS, rows - ROWS), 0)
         for row in range(first, first + 1 if several else rows):
-            totals[:] = np.uint32(0)
+            clear(totals, 0, totals.size)
             for m in range(x_planes):
                 for n in range(w_planes):
                     at = (tile * w_planes + n) * plane_words

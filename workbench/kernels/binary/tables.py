@@ -28,6 +28,7 @@ from workbench.kernels.vector.aligned import aligned
 from workbench.kernels.vector.codegen import Vector, address_of, call, contiguous
 from workbench.kernels.vector.lookups import item, store_some
 from workbench.kernels.vector.registers import convert, fma, load, prefetch, splat, store, view
+from workbench.kernels.vector.stretches import clear, scratch
 
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint32]
@@ -301,19 +302,10 @@ def _differing(  # type: ignore[no-untyped-def]
 def _room(each, entries):  # type: ignore[no-untyped-def]
     """Memory for a block of `each` pairs of rows: entries, halves, sums and totals, the last all zero."""
     size = 2 * each * _TILES * LANES
-    totals = _words(size)
-    for index in range(size):
-        totals[index] = 0
-    halves = _words(_BLOCK * 2 * _TILES * LANES // 4).view(np.uint8)
-    return _words(each * entries), halves, _words(size // 2).view(np.uint16), totals
-
-
-@jit
-def _words(size):  # type: ignore[no-untyped-def]
-    """`size` uint32, contents undefined, from the start of a cache line on."""
-    memory = np.empty(size + 16, np.uint32)
-    skipped = (-memory.ctypes.data & 63) >> 2
-    return memory[skipped : skipped + size]
+    totals = scratch(size, np.uint32)
+    clear(totals, 0, size)
+    halves, sums = scratch(_BLOCK * 2 * _TILES * LANES, np.uint8), scratch(size, np.uint16)
+    return scratch(each * entries, np.uint32), halves, sums, totals
 
 
 @jit

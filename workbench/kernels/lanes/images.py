@@ -16,8 +16,9 @@ from workbench.kernels.compiler.jit import jit
 from workbench.kernels.lanes.vectors import LANES, transpose
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned_zeros
-from workbench.kernels.vector.lookups import item, scratch
+from workbench.kernels.vector.lookups import item
 from workbench.kernels.vector.registers import load, store
+from workbench.kernels.vector.stretches import scratch
 
 Floats = NDArray[np.float32]
 
@@ -128,7 +129,7 @@ def _places(size: tuple[int, int, int], halo: int, channels_last: bool) -> NDArr
 @jit
 def _enter(x, images, places, blocks, y, start, stop):  # type: ignore[no-untyped-def]
     """Blocks start..stop−1, each of LANES places of LANES images, of those of all groups."""
-    block = scratch(LANES * LANES)
+    block = scratch(LANES * LANES, np.float32)
     group_size = y.shape[1] * y.shape[2] * y.shape[3] * LANES
     flat = y.reshape(-1)
     for unit in range(start, stop):
@@ -148,7 +149,7 @@ def _enter(x, images, places, blocks, y, start, stop):  # type: ignore[no-untype
 
 @jit
 def _leave(x, places, y):  # type: ignore[no-untyped-def]
-    gathered, block = scratch(LANES * LANES), scratch(LANES * LANES)
+    gathered, block = scratch(LANES * LANES, np.float32), scratch(LANES * LANES, np.float32)
     group_size = x.shape[1] * x.shape[2] * x.shape[3] * LANES
     inside, flat = x.reshape(-1), y.reshape(-1)
     for group in range(x.shape[0]):

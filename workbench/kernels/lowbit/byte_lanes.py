@@ -20,6 +20,7 @@ from workbench.kernels.compiler.jit import jit
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned
 from workbench.kernels.vector.registers import convert, lane_or, load, splat, store, view, within
+from workbench.kernels.vector.stretches import clear, scratch
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -249,10 +250,11 @@ def _quantise_source(bits: int) -> str:
     return "\n".join(
         [
             f"def _quantise_{bits}(values, highest, scale, zero_point, columns, run, packed, start, stop):",
-            f"    codes = np.zeros({GROUP}, np.uint8)",
+            f"    codes = scratch({GROUP}, np.uint8)",
+            "    clear(codes, 0, codes.size)",
             "    for group in range(start, stop):",
             _STRETCHES.format(group=GROUP, call=call),
-            "        codes[last - first :] = 0",
+            "        clear(codes, last - first, codes.size)",
             *_packing(bits, "0", "        "),
             "",
         ]
@@ -264,7 +266,7 @@ def _dequantise_source(bits: int) -> str:
     return "\n".join(
         [
             f"def _dequantise_{bits}(packed, scale, zero_point, columns, run, values, start, stop):",
-            f"    codes = np.empty({GROUP}, np.uint8)",
+            f"    codes = scratch({GROUP}, np.uint8)",
             "    for group in range(start, stop):",
             *_unpacking(bits, "0", "        "),
             _STRETCHES.format(group=GROUP, call=call),

@@ -22,8 +22,9 @@ from workbench.kernels.lowbit.image_planes import lay_out
 from workbench.kernels.lowbit.strips import beside, rest_code, widened
 from workbench.kernels.lowbit.weights import LowBit
 from workbench.kernels.threads.shares import split
-from workbench.kernels.vector.lookups import load_some, permute8, permute16, scratch, store_some
+from workbench.kernels.vector.lookups import load_some, permute8, permute16, store_some
 from workbench.kernels.vector.registers import convert, fma, gather, load, splat, spread, store, view
+from workbench.kernels.vector.stretches import scratch
 
 Floats = NDArray[np.float32]
 Pair = tuple[int, int]

@@ -31,8 +31,9 @@ from workbench.kernels.lowbit.weights import LowBit
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned
 from workbench.kernels.vector.byte_products import dot_u8_i8, pair_products, pair_sums
-from workbench.kernels.vector.lookups import load_some, scratch, store_some
+from workbench.kernels.vector.lookups import load_some, store_some
 from workbench.kernels.vector.registers import convert, fma, load, splat, spread, store, view
+from workbench.kernels.vector.stretches import scratch
 
 Floats = NDArray[np.float32]
 
@@ -105,7 +106,7 @@ def to_digits(x, width, step, top, numbers, sums, factors, start, stop):  # type
     quads, spans = (inputs + 3) // 4, (inputs + width - 1) // width  # four inputs make a quad
     memory = np.zeros((DIGITS, width), np.int8)
     four = memory.view(np.uint32)
-    bound = np.empty(1, np.float32)
+    bound = scratch(1, np.float32)
     for group in range(start, stop):
         for row in range(step):
             at = group * step + row

@@ -26,8 +26,9 @@ from workbench.kernels.lowbit.strips import beside, rest_code, widened
 from workbench.kernels.lowbit.weights import LowBit, Way
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned
-from workbench.kernels.vector.lookups import load_some, permute8, permute16, scratch, store_some
+from workbench.kernels.vector.lookups import load_some, permute8, permute16, store_some
 from workbench.kernels.vector.registers import convert, fma, gather, load, splat, spread, store, view
+from workbench.kernels.vector.stretches import clear, scratch
 
 Floats = NDArray[np.float32]
 
@@ -139,7 +140,7 @@ def _interleave(x, batch, span, ordered, start, stop):  # type: ignore[no-untype
             at = first * padded + group * width * batch
             there = min(batch, rows - group * batch)
             if there < batch:
-                ordered[at : at + width * batch] = 0
+                clear(ordered, at, at + width * batch)
             if there == 8:  # a constant, so that eight rows are read side by side
                 for k in range(width):
                     for row in range(8):

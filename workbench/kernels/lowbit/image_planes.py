@@ -8,6 +8,7 @@ from numba.extending import intrinsic
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.vector.codegen import Vector
 from workbench.kernels.vector.lookups import load_some, store_some
+from workbench.kernels.vector.stretches import clear
 
 
 @intrinsic
@@ -29,7 +30,7 @@ def lay_out(x, image, high, plane, pitch, phases, step_y, step_x, pad_y, pad_x, 
     """The planes of one image, to `planes` from `start` on; see `lowbit_convolution.Plan`."""
     channels, height, width = x.shape[1:]
     source = x.reshape(-1)
-    planes[start : start + channels * (phases.size // 2) * plane] = 0
+    clear(planes, start, start + channels * (phases.size // 2) * plane)
     to = start
     for channel in range(channels):
         for phase in range(0, phases.size, 2):

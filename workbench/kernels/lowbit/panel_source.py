@@ -63,7 +63,7 @@ def gemm_source(name: str, way: Way, bits: int, batch: int) -> str:
     lines = [
         f"def {name}(packed, levels, scale, zero_point, sizes, x, turn, rows, bias, y, start, stop):",
         *head(bits, way),
-        f"    panel = scratch({DEEP * 16 * strips})",
+        f"    panel = scratch({DEEP * 16 * strips}, np.float32)",
         f"    turn = max(turn, {strips})",
         *unfinished_lines(batch),
         "    for wide in range(start, stop, turn):",
@@ -107,7 +107,7 @@ def unfinished_lines(batch: int) -> list[str]:
     """
     return [
         f"    padded = (rows + {batch - 1}) // {batch} * {batch}",
-        "    unfinished = scratch(turn * padded * 16)",
+        "    unfinished = scratch(turn * padded * 16, np.float32)",
     ]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.vector.lookups import load_some
 from workbench.kernels.vector.registers import convert, load, splat
+from workbench.kernels.vector.stretches import clear, scratch
 
 
 @jit
@@ -18,7 +19,8 @@ def widened(packed, index, kept, rows):  # type: ignore[no-untyped-def]
 
     Rows of one length everywhere cost the kernels less than a copy of the last strip does.
     """
-    filled = np.zeros(rows * 64 if kept else 0, np.uint8)
+    filled = scratch(rows * 64 if kept else 0, np.uint8)
+    clear(filled, 0, filled.size)
     for row in range(rows if kept else 0):
         for byte in range(4 * kept):
             filled[row * 64 + byte] = packed[index + row * 4 * kept + byte]

@@ -22,8 +22,9 @@ from workbench.kernels.lowbit.tables_source import PLANE_BITS, PLANES, gemv_sour
 from workbench.kernels.lowbit.weights import LowBit
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned
-from workbench.kernels.vector.lookups import by_byte, lookup16, part, scratch
+from workbench.kernels.vector.lookups import by_byte, lookup16, part
 from workbench.kernels.vector.registers import convert, fma, load, prefetch, splat, spread, store, view
+from workbench.kernels.vector.stretches import clear, scratch
 
 Floats = NDArray[np.float32]
 
@@ -79,7 +80,7 @@ def _gemv(bits: int) -> Any:
 def to_tables(x, levels, largest, span, tables, factors, start, stop):  # type: ignore[no-untyped-def]
     """Tables and factor of spans start..stop−1 of `span` inputs; levels: 16, none above 1."""
     patterns = x.view(np.uint32)
-    bound = np.empty(1, np.float32)
+    bound = scratch(1, np.float32)
     column, rounding = load(levels, 0, 16), splat(_ROUNDING, 16)
     last = (x.size + 3) // 4 * 4
     for one in range(start, stop):

@@ -11,8 +11,9 @@ import numpy as np
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.sparse.decode import BLOCK, COLUMNS, COUNT, ROWS, block_room, decode, row_scales, whole_table
 from workbench.kernels.sparse.tiles import PAIRED, WIDEST
-from workbench.kernels.vector.lookups import item, lanes_of, scratch
+from workbench.kernels.vector.lookups import item, lanes_of
 from workbench.kernels.vector.registers import fma, load, splat, spread, store
+from workbench.kernels.vector.stretches import clear, scratch
 from workbench.kernels.vector.transposed import transpose8
 
 _PANEL = 8192  # floats of a panel: a first cache of 32 KiB
@@ -35,9 +36,9 @@ def batch(stream, bias, x, y, width, start, stop):  # type: ignore[no-untyped-de
     together = max(1, min(_TOGETHER, 2**30 // (facts[BLOCK] * columns + 1)))
     room = block_room(stream, 0, blocks) * together
     table, scales = whole_table(stream), row_scales(stream)
-    places, values = np.empty(room, np.int32), scratch(room)
-    ends = np.empty(facts[BLOCK] * together + 1, np.int64)
-    tile, sums = scratch(columns * lanes), scratch(facts[BLOCK] * together * lanes)
+    places, values = scratch(room, np.int32), scratch(room, np.float32)
+    ends = scratch(facts[BLOCK] * together + 1, np.int64)
+    tile, sums = scratch(columns * lanes, np.float32), scratch(facts[BLOCK] * together * lanes, np.float32)
     deep = _PANEL // lanes
     if facts[COUNT] * deep < _FEWEST * rows * columns:
         deep = columns
@@ -67,7 +68,7 @@ def _turn(x, left, kept, columns, tile, width):  # type: ignore[no-untyped-def]
     """Vectors left .. left + kept as the lanes of `tile` [columns, lanes]."""
     lanes = lanes_of(width)
     if kept < lanes:
-        tile[:] = 0
+        clear(tile, 0, tile.size)
     flat = x.reshape(-1)
     even, whole = kept & -8, columns & -8
     for vector in range(0, even, 8):

@@ -19,9 +19,10 @@ from workbench.kernels.sparse.stream import SparseStream, row_sums
 from workbench.kernels.sparse.survivors import Floats
 from workbench.kernels.sparse.tiles import WIDEST
 from workbench.kernels.threads.shares import split
-from workbench.kernels.vector.lookups import bit_count, item, scratch, store_some
+from workbench.kernels.vector.lookups import bit_count, item, store_some
 from workbench.kernels.vector.registers import load, store
 from workbench.kernels.vector.selection import LANES, compressed
+from workbench.kernels.vector.stretches import clear, scratch
 
 Pair = tuple[int, int]
 _NO_BIAS = np.zeros(0, np.float32)
@@ -99,7 +100,7 @@ class SparseConvolution:
 @jit
 def _offsets(channels, kernel, step, phases, dilation, plane, pitch):  # type: ignore[no-untyped-def]
     """Where the shifted plane of each weight of an output begins, int32 [in / groups · kh · kw]."""
-    found = np.empty(channels * kernel[0] * kernel[1], np.int32)
+    found = scratch(channels * kernel[0] * kernel[1], np.int32)
     k = 0
     for channel in range(channels):
         for row in range(0, kernel[0] * dilation[0], dilation[0]):
@@ -125,9 +126,9 @@ def _spread(x, image, step, phases, pad, rows, pitch, planes):  # type: ignore[n
                 for row in range(rows):
                     source = row * step[0] + phase_y - pad[0]
                     if source < 0 or source >= height:
-                        planes[to : to + pitch] = 0
+                        clear(planes, to, to + pitch)
                     else:
-                        planes[to : to + first] = 0
+                        clear(planes, to, to + first)
                         begin = source_0 + source * width + shift
                         if step[1] == 1:
                             for column in range(first, last):
@@ -135,9 +136,9 @@ def _spread(x, image, step, phases, pad, rows, pitch, planes):  # type: ignore[n
                         else:
                             for column in range(first, last):
                                 planes[to + column] = item(x, begin + column * step[1])
-                        planes[to + last : to + pitch] = 0
+                        clear(planes, to + last, to + pitch)
                     to += pitch
-    planes[to:] = 0
+    clear(planes, to, planes.size)
 
 
 @jit(fast_math=True)
@@ -158,16 +159,16 @@ def _convolve(stream, ways, bias, x, y, start, stop):  # type: ignore[no-untyped
     span = (out_height - 1) * pitch + out_width
     as_is = step[0] == 1 and step[1] == 1 and pad[0] == 0 and pad[1] == 0 and span >= 8
     # Tiles are read to their end, so there is some room behind the planes.
-    planes = x.reshape(-1) if as_is else scratch(groups * group_planes + WIDEST)
+    planes = x.reshape(-1) if as_is else scratch(groups * group_planes + WIDEST, np.float32)
     room = block_room(stream, 0, blocks)
     table, scales = whole_table(stream), row_scales(stream)
-    places, room_for_values = np.empty(room, np.int32), scratch(room)
-    ends = np.empty(facts[BLOCK] + 1, np.int64)
+    places, room_for_values = scratch(room, np.int32), scratch(room, np.float32)
+    ends = scratch(facts[BLOCK] + 1, np.int64)
     most = 0
     for block in range(blocks):
         most = max(most, min(facts[BLOCK], facts[ROWS] - block * facts[BLOCK]))
-    sums = scratch(most * WIDEST + 16)
-    masks = np.empty(WIDEST // LANES + 1, np.int64)
+    sums = scratch(most * WIDEST + 16, np.float32)
+    masks = scratch(WIDEST // LANES + 1, np.int64)
     values, shift = room_for_values, 0
     spread, decoded = -1, -1
     for unit in range(start, stop):
@@ -226,7 +227,7 @@ def _locate(places, ends, height, offsets):  # type: ignore[no-untyped-def]
 def _valid(start, stop, pitch, out_width, masks):  # type: ignore[no-untyped-def]
     """Which of start..stop of a long row are outputs and not between two image rows, `LANES` a mask."""
     column = start % pitch
-    masks[:] = 0
+    clear(masks, 0, masks.size)
     for i in range(stop - start):
         if column < out_width:
             masks[i // LANES] |= 1 << (i % LANES)

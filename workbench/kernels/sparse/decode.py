@@ -13,9 +13,10 @@ from numba.extending import intrinsic
 from workbench.kernels.compiler.features import wide
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.vector.codegen import Vector, in_every_lane
-from workbench.kernels.vector.lookups import bit_count, item, permute16, scratch, word_at
+from workbench.kernels.vector.lookups import bit_count, item, permute16, word_at
 from workbench.kernels.vector.registers import convert, gather, load, splat, store
 from workbench.kernels.vector.selection import SET_LANES
+from workbench.kernels.vector.stretches import clear, copy, scratch
 
 ROWS, COLUMNS, WIDTH, BITS, COUNT, BLOCK, GROUPS, GROUP = range(8)  # places in a stream's `facts`
 _ENTRIES = Vector(types.int32, 16)
@@ -101,9 +102,9 @@ def whole_table(stream):  # type: ignore[no-untyped-def]
     table, bits = stream[3], stream[7][BITS]
     if table.size == 0:
         return table
-    whole = scratch(max(16, 1 << bits))
-    whole[: table.size] = table
-    whole[table.size :] = 0
+    whole = scratch(max(16, 1 << bits), np.float32)
+    copy(table, 0, table.size, whole, 0)
+    clear(whole, table.size, whole.size)
     return whole
 
 
@@ -138,7 +139,7 @@ def decode(stream, table, block, count, places, values, ends):  # type: ignore[n
     if width >= 2:
         _from_gaps(listed, width, begin, size, marks[2 * block + 1] - origin, places)
     elif width == 1:
-        places[: first - begin] = -1
+        store(places, 0, splat(np.int32(-1), 16))
         _from_bits(listed, origin, origin + height * columns, first - begin, places)
     else:
         for i in range(size):
@@ -181,8 +182,11 @@ def _find_ends(places, size, at, columns, height, ends):  # type: ignore[no-unty
 @jit
 def row_scales(stream):  # type: ignore[no-untyped-def]
     """What the sums of rows are yet to be multiplied by: a number for each, or one for all."""
-    one = np.ones(1, np.float32)
-    return stream[4] if stream[5].size == 0 and stream[7][GROUPS] == 1 else one
+    if stream[5].size == 0 and stream[7][GROUPS] == 1:
+        return stream[4]
+    one = scratch(1, np.float32)
+    one[0] = 1
+    return one
 
 
 @jit

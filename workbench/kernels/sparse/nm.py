@@ -17,11 +17,11 @@ from workbench.kernels.vector.lookups import (
     item,
     lanes_of,
     scaling_of,
-    scratch,
     store_some,
 )
 from workbench.kernels.vector.registers import fma, lane_sum, load, splat, spread, store, view
 from workbench.kernels.vector.selection import LANES, SELECTS, selected, where_negative
+from workbench.kernels.vector.stretches import clear, scratch
 
 _CHUNK = 16  # survivors whose places share one 64-bit word
 _WORDS = LANES // 2  # of 64 bits in a register
@@ -107,17 +107,17 @@ def _columns(  # type: ignore[no-untyped-def]
     chunks = places.size // bias.size
     per_chunk = (_CHUNK >> log_n) * m  # columns
     panel = max(_PANEL // per_chunk, 1)  # chunks
-    tile_x = scratch(panel * per_chunk * lanes)
-    tile_y = scratch((stop - start) * lanes)
+    tile_x = scratch(panel * per_chunk * lanes, np.float32)
+    tile_y = scratch((stop - start) * lanes, np.float32)
     for tile in range(count):
         column = left + tile * lanes
         kept = min(lanes, columns - column)
-        tile_y[:] = 0
+        clear(tile_y, 0, tile_y.size)
         for chunk in range(0, chunks, panel):
             k = chunk * per_chunk
             present = max(min(inputs - k, panel * per_chunk), 0)
             fill(tile_x, x, columns, column, k, k + present, width)
-            tile_x[present * lanes :] = 0
+            clear(tile_x, present * lanes, tile_x.size)
             for row in range(start, stop):
                 to = (row - start) * lanes
                 even = load(tile_y, to, lanes)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.kernels.compiler.jit import jit
+from workbench.kernels.vector.stretches import clear, scratch
 
 Floats = NDArray[np.float32]
 
@@ -49,9 +50,9 @@ def _most_in_a_run(weights, length, threshold, most):  # type: ignore[no-untyped
 def _in_blocks(weights, height, threshold, most):  # type: ignore[no-untyped-def]
     found = 0
     rows, columns = weights.shape
-    alive = np.empty(columns, np.uint8)
+    alive = scratch(columns, np.uint8)
     for top in range(0, rows, height):
-        alive[:] = 0
+        clear(alive, 0, columns)
         bottom = min(top + height, rows)
         for row in range(top, bottom):
             for column in range(columns):

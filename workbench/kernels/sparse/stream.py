@@ -33,9 +33,10 @@ from workbench.kernels.sparse.gaps import WIDTHS, count_entries, entries
 from workbench.kernels.sparse.survivors import Survivors
 from workbench.kernels.sparse.tiles import PAIRED
 from workbench.kernels.threads.shares import split
-from workbench.kernels.vector.lookups import bit_count, item, lanes_of, load_some, scratch
+from workbench.kernels.vector.lookups import bit_count, item, lanes_of, load_some
 from workbench.kernels.vector.registers import fma, lane_sum, load, prefetch, splat, spread, store
 from workbench.kernels.vector.selection import LANES, SELECTS, expanded
+from workbench.kernels.vector.stretches import clear, copy, scratch
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -196,10 +197,10 @@ def _vectors(stream, bias, x, y, start, stop):  # type: ignore[no-untyped-def]
     rows, columns = facts[ROWS], facts[COLUMNS]
     room = block_room(stream, start, stop)
     table, scales = whole_table(stream), row_scales(stream)
-    places, room_for_values = np.empty(room, np.int32), scratch(room)
-    ends = np.empty(facts[BLOCK] + 1, np.int64)
+    places, room_for_values = scratch(room, np.int32), scratch(room, np.float32)
+    ends = scratch(facts[BLOCK] + 1, np.int64)
     expands = SELECTS and facts[WIDTH] == BITMAP and scales.size == stream[4].size and stream[5].size == 0
-    padded = scratch(columns + 64 if expands else 0)
+    padded = scratch(columns + 64 if expands else 0, np.float32)
     for block in range(start, stop):
         row_0 = block * facts[BLOCK]
         height = min(facts[BLOCK], rows - row_0)
@@ -210,8 +211,8 @@ def _vectors(stream, bias, x, y, start, stop):  # type: ignore[no-untyped-def]
         for vector in range(x.shape[0]):
             to = vector * rows + row_0
             if expands:
-                padded[:columns] = x[vector]
-                padded[columns:] = 0
+                copy(x, vector * columns, columns, padded, 0)
+                clear(padded, columns, padded.size)
                 at = (stream[6][2 * block] & 15) + shift
                 _by_mask(stream[0], row_0 * columns, columns, values, at, padded, height, y, to)
             else:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from workbench.kernels.compiler.features import register_file
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.vector.aligned import aligned
-from workbench.kernels.vector.lookups import lanes_of, load_some, scratch
+from workbench.kernels.vector.lookups import lanes_of, load_some
 from workbench.kernels.vector.registers import load, store
+from workbench.kernels.vector.stretches import scratch
 
 Floats = NDArray[np.float32]
 
@@ -83,6 +84,6 @@ def whole_tile(x, columns, at, width):  # type: ignore[no-untyped-def]
     if columns == lanes and x.ctypes.data & 63 == 0:
         return x
     inputs = x.size // columns
-    tile = scratch(inputs * lanes)
+    tile = scratch(inputs * lanes, np.float32)
     fill(tile, x, columns, at, 0, inputs, width)
     return tile

@@ -13,7 +13,8 @@ from workbench.kernels.compiler.jit import jit
 from workbench.kernels.sparse.gaps import WIDTHS
 from workbench.kernels.statistics.fake_quantize import bounds, layout
 from workbench.kernels.vector.lookups import bit_count, trailing_zeros
-from workbench.kernels.vector.registers import highest_bit, load, outside, splat
+from workbench.kernels.vector.registers import highest_bit, lane_sum, load, outside, splat, view
+from workbench.kernels.vector.stretches import clear, scratch
 
 Floats = NDArray[np.float32]
 Counts = NDArray[np.int64]
@@ -67,7 +68,8 @@ def place_after(weights: Floats, threshold: float, ties: int) -> int:
 
 @jit
 def _count(weights, columns, run, groups, low, high, at, below, border, fillers):  # type: ignore[no-untyped-def]
-    lengths = np.zeros(_SHORT // 4, np.int64)
+    lengths = scratch(_SHORT // 4, np.int64)
+    clear(lengths, 0, lengths.size)
     nonzeros, zeros = 0, 0  # zeros: since the last weight that is left
     for group in range(groups):
         begin, end = bounds(group, weights.size, columns, run)
@@ -151,32 +153,33 @@ def _place_after(weights, threshold, ties):  # type: ignore[no-untyped-def]
 
 @jit
 def _dead_zones(scale, zero_point, highest, low, high):  # type: ignore[no-untyped-def]
-    pattern = np.zeros(1, np.int32)
     of, below, above = np.float32(-1), np.float32(0), np.float32(0)  # the last zero point, and the steps it takes
     for group in range(scale.size):
         point = zero_point[group]
         if point < np.float32(0) or point > highest or point != np.rint(point):
             continue
         if point != of:
-            of, below, above = point, _reach(point, np.float32(-1), pattern), _reach(point, np.float32(1), pattern)
+            of, below, above = point, _reach(point, np.float32(-1)), _reach(point, np.float32(1))
         low[group] = -np.inf if point == np.float32(0) else -_largest(below, scale[group])
         high[group] = np.inf if point == highest else _largest(above, scale[group])
 
 
 @jit
-def _reach(point, sign, pattern):  # type: ignore[no-untyped-def]
+def _reach(point, sign):  # type: ignore[no-untyped-def]
     """The largest number of steps, a float32, that still rounds to the zero point."""
-    steps = pattern.view(np.float32)
     low, high = 0, 0x3F800000  # 0 does, 1 does not; positive floats rank as their bits do
     while high - low > 1:
         middle = (low + high) // 2
-        pattern[0] = middle
-        if np.rint(sign * steps[0] + point) == point:
+        if np.rint(sign * _float_of(middle) + point) == point:
             low = middle
         else:
             high = middle
-    pattern[0] = low
-    return steps[0]
+    return _float_of(low)
+
+
+@jit
+def _float_of(bits):  # type: ignore[no-untyped-def]
+    return lane_sum(view(splat(np.int32(bits), 1), np.float32))
 
 
 @jit

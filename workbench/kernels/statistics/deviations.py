@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.statistics.fake_quantize import bounds, layout
+from workbench.kernels.vector.stretches import clear, scratch
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -35,15 +36,15 @@ def deviations(
 
 @jit
 def _deviations(weights, columns, run, at, below, border, centred, mean, spread):  # type: ignore[no-untyped-def]
-    lanes = np.empty(_LANES, np.float64)
+    lanes = scratch(_LANES, np.float64)
     for group in range(mean.size):
         begin, end = bounds(group, weights.size, columns, run)
         middle = min(max(border, begin), end)
         if not centred:
-            lanes[:] = 0
+            clear(lanes, 0, _LANES)
             members = _sum(weights, begin, middle, at, lanes) + _sum(weights, middle, end, below, lanes)
             mean[group] = _total(lanes) / max(members, 1)
-        lanes[:] = 0
+        clear(lanes, 0, _LANES)
         members = _distances(weights, begin, middle, at, mean[group], lanes)
         members += _distances(weights, middle, end, below, mean[group], lanes)
         spread[group] = _total(lanes) / max(members, 1)

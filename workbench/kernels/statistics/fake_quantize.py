@@ -13,6 +13,7 @@ from workbench.kernels.compiler.jit import jit
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import LINE, aligned
 from workbench.kernels.vector.registers import load, stream
+from workbench.kernels.vector.stretches import scratch
 
 Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]
@@ -116,7 +117,7 @@ def _ranges(bits, columns, run, low, high, start, stop):  # type: ignore[no-unty
 def _fake_quantize(  # type: ignore[no-untyped-def]
     weights, columns, run, shared, scale, zero_point, highest, codes, levels, start, stop
 ):
-    chunk = np.empty(_CHUNK, np.float32)
+    chunk = scratch(_CHUNK, np.float32)
     for piece in range(start, stop):
         begin, end = bounds(piece, weights.size, columns, run)
         group = 0 if shared else piece

@@ -14,6 +14,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from workbench.kernels.compiler.jit import jit
+from workbench.kernels.vector.stretches import clear, copy, scratch
 
 Floats = NDArray[np.float32]
 Counts = NDArray[np.int64]
@@ -99,8 +100,10 @@ def _place(start, bound, first, last):  # type: ignore[no-untyped-def]
 @jit
 def _share_out(starts, sizes, count, counts):  # type: ignore[no-untyped-def]
     tensors = counts.size
-    least, most = np.zeros(tensors, np.int64), sizes.copy()  # between these lies each tensor's part
-    ranks = np.empty(tensors, np.int64)
+    least, most = scratch(tensors, np.int64), scratch(tensors, np.int64)  # between these lies each tensor's part
+    clear(least, 0, tensors)
+    copy(sizes, 0, tensors, most, 0)
+    ranks = scratch(tensors, np.int64)
     low, high = 0, 2**31 - 1  # the pattern of the threshold, found by halving
     while low < high:
         middle = (low + high) // 2
@@ -109,8 +112,7 @@ def _share_out(starts, sizes, count, counts):  # type: ignore[no-untyped-def]
             ranks[tensor] = _place(starts[tensor], middle + 1, least[tensor], most[tensor])
             found += ranks[tensor]
         closer = most if found >= count else least
-        for tensor in range(tensors):  # `closer[:] = ranks` takes two seconds more to compile
-            closer[tensor] = ranks[tensor]
+        copy(ranks, 0, tensors, closer, 0)
         if found >= count:
             high = middle
         else:

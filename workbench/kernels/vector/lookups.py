@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from workbench.kernels.compiler.features import wide
-from workbench.kernels.compiler.jit import jit
 from workbench.kernels.vector.codegen import (
     Vector,
     address_of,
@@ -299,11 +297,3 @@ def counting(typingctx, step, divide, lanes):  # type: ignore[no-untyped-def]
         return builder.mul(step, builder.udiv(lane, divide))
 
     return kind(step, divide, lanes), codegen
-
-
-@jit
-def scratch(size):  # type: ignore[no-untyped-def]
-    """`size` float32, contents undefined, from the start of a cache line on."""
-    memory = np.empty(size + 16, np.float32)
-    skipped = (-memory.ctypes.data & 63) >> 2
-    return memory[skipped : skipped + size]
