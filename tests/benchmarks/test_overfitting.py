@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.overfitting import Few, Found, Scores, page, pruning, rounding
+from benchmarks.overfitting import WRONG, Few, Found, Scores, page, pruning, rounding
+from benchmarks.verdicts import less_by_heart, more
+from workbench.accuracy.intervals import Interval
 from workbench.data import datasets
 from workbench.train.course import TrainingCourse
 
@@ -71,3 +73,47 @@ def test_the_page_says_verdicts_from_the_arms():
     assert "| 0% | 100.5 | 70.5 | 70.5 | 30.0 | 25.0 |" in text
     assert "1 bits: a gap of -9.00 points (-9.00 to -9.00), -1.00 points" in text
     assert "it regularises: undecided." in text and "it regularises: holds." in text
+
+
+def points(found: Interval) -> str:
+    return f"{100 * found.value:+.2f} ({100 * found.low:+.2f} to {100 * found.high:+.2f})"
+
+
+@pytest.mark.slow
+def test_pruning_narrows_the_gap_and_does_not_raise_the_test_score(record_property):
+    """Catalogue TT-06, five seeds: that pruning reduces overfitting is not seen here; which weights go matters."""
+    found = pruning()
+    sparse, decay = found.chosen["sparsity"], found.chosen["decay"]
+    against = {"dense": "0%", "weight decay": decay, "zeros at random": "random"}
+    record_property("TT-06, chosen zeros", f"{sparse}, {decay}")
+    for name, other in against.items():
+        record_property(f"test points beside {name}", points(found.test(sparse, other)))
+    record_property("gap beside dense", points(found.gap(sparse, "0%")))
+    assert found.gap(sparse, "0%").high < 0
+    assert more(found.test(sparse, "0%")) != "holds" and more(found.test(sparse, decay)) != "holds"
+    assert more(found.test(sparse, "random")) == "holds"
+
+
+@pytest.mark.slow
+def test_wrong_labels_are_learnt_by_heart_the_less_the_fewer_weights_there_are(record_property):
+    """Catalogue TT-06: 20 % of the labels are wrong; five seeds."""
+    found = pruning(wrong=WRONG, decays=())
+    for name, one in found.arms.items():
+        record_property(f"TT-06, {name} zeros", f"{one.by_heart.mean():.1%} learnt, test {one.test.mean():.1%}")
+    learnt = [one.by_heart.mean() for one in found.arms.values()]
+    assert learnt == sorted(learnt, reverse=True) and learnt[0] > 0.8 > 0.2 > learnt[-1]
+    record_property(
+        "chosen", f"{found.chosen['sparsity']}, {points(found.test(found.chosen['sparsity'], '0%'))} points"
+    )
+    assert more(found.test(found.chosen["sparsity"], "0%")) == "holds"
+
+
+@pytest.mark.slow
+def test_few_bits_as_regularisers(record_property):
+    """Catalogue TT-03: float against 1, 2 and 4 bits, five seeds, and float with a chosen weight decay."""
+    found = rounding()
+    assert found.arms["float"].train.mean() > 0.99
+    for name in ("1 bits", "2 bits", "4 bits", found.chosen["decay"]):
+        gap, test = found.gap(name, "float"), found.test(name, "float")
+        verdict = less_by_heart(gap, test)
+        record_property(f"TT-03, {name}", f"{verdict}: gap {points(gap)}, test {points(test)} points")

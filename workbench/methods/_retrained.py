@@ -41,22 +41,34 @@ def reached(share: float, number: int, rounds: int, schedule: Schedule) -> float
 
 
 def retrained(
-    cut: State, course: Course, number: int, rounds: int, *, epochs: int, seed: int, begun: float = 0.0
+    cut: State,
+    course: Course,
+    number: int,
+    rounds: int,
+    *,
+    epochs: int,
+    seed: int,
+    learning_rate: float = 1e-3,
+    begun: float = 0.0,
 ) -> State:
     """The state after training what is left of it, in round `number`, from 1, of so many.
 
     begun: the share of the course that came before the rounds.
     """
     share = begun + (1 - begun) * (number - 1) / rounds, begun + (1 - begun) * number / rounds
-    return trained_on(cut, course, epochs=epochs, seed=seed + number, share=share)
+    return trained_on(cut, course, epochs=epochs, seed=seed + number, share=share, learning_rate=learning_rate)
 
 
-def trained_on(cut: State, course: Course, *, epochs: int, seed: int, share: tuple[float, float]) -> State:
+def trained_on(
+    cut: State, course: Course, *, epochs: int, seed: int, share: tuple[float, float], learning_rate: float = 1e-3
+) -> State:
     """The state after training what is left of it. share: which part of the course that is.
 
     A weight that is zero is zero again after every step of the optimiser, whatever its momentum wants.
     """
     module = cut.module()
     hold = cut.holding_zeros(module)
-    course.fit(module, epochs=epochs, learning_rate=1e-3, seed=seed, share=share, after_step=lambda step: hold())
+    course.fit(
+        module, epochs=epochs, learning_rate=learning_rate, seed=seed, share=share, after_step=lambda step: hold()
+    )
     return cut.trained(module)

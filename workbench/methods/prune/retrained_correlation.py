@@ -36,6 +36,9 @@ class RetrainedCorrelation(Trained):
         choices=("layer", "output"),
     )
     epochs: int = setting(2, "Passes over the training images in each round.", low=1, high=50, step=1)
+    learning_rate: float = setting(
+        0.003, "What a step of training moves a weight by, at most.", low=0.0001, high=0.1, step=0.0001
+    )
 
     def refusal(self, form: Form, layout: Layout) -> str | None:
         return self.stand_in().refusal(form, layout)
@@ -50,5 +53,13 @@ class RetrainedCorrelation(Trained):
             form = state.forms[name]
             decision = cut.settle({name: form}, course.evidence(state))[name]
             state = state.with_forms({name: cut.compress(form, decision)})
-            state = retrained(state, course, number, len(layers), epochs=self.epochs, seed=self.seed)
+            state = retrained(
+                state,
+                course,
+                number,
+                len(layers),
+                epochs=self.epochs,
+                seed=self.seed,
+                learning_rate=self.learning_rate,
+            )
         yield state
