@@ -44,7 +44,8 @@ class Residual(nn.Module):
 
 
 def tensors(model: Model) -> dict[str, Held]:
-    return {layer.name: Held(layer.parameter, layer.shape) for layer in model.layers}
+    biases = {layer.name: f"{layer.name}.bias" for layer in model.layers if f"{layer.name}.bias" in model.rest}
+    return {layer.name: Held(layer.parameter, layer.shape, biases.get(layer.name)) for layer in model.layers}
 
 
 def test_a_channel_is_one_group_over_all_that_it_lives_in():
@@ -83,6 +84,25 @@ def test_columns_are_those_of_one_input(by_place):
     norms = np.linalg.norm(old.reshape(4, 18) if by_place else old.transpose(1, 0, 2, 3).reshape(3, 24).T, axis=0)
     factors = np.maximum(0, 1 - 0.5 / norms).reshape((1, 3, 2, 3) if by_place else (1, 3, 1, 1))
     np.testing.assert_allclose(new, old * factors, rtol=1e-5, atol=1e-7)
+
+
+def test_what_an_input_is_multiplied_with_and_each_bias_are_groups():
+    """w_g max(0, 1 − η λ √|g| / ‖w_g‖) of the columns, and b max(0, 1 − η λ / |b|) of the biases; the last has none."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(7, 4), nn.ReLU(), nn.Linear(4, 3, bias=False))
+    model = Model.from_module(module, torch.zeros(1, 7))
+    state, method = State.of(model), InputSelection(strength=0.2)
+    groups = method.groups(state.forms, tensors(model), Calibration(state, "inputs"))
+    assert [one.size for one in groups] == [4, 3, 1]
+    before = copy.deepcopy(module)
+    method.shrink(module, groups, rate=1.0)
+    for place, rows in ((0, 4), (2, 3)):
+        old, new = (one[place].weight.detach().double().numpy() for one in (before, module))
+        factors = np.maximum(0, 1 - 0.2 * math.sqrt(rows) / np.linalg.norm(old, axis=0))
+        np.testing.assert_allclose(new, old * factors, rtol=1e-5, atol=1e-7)
+    old, new = (one[0].bias.detach() for one in (before, module))
+    torch.testing.assert_close(new, torch.nn.functional.softshrink(old, 0.2))
+    assert 0 < (new == 0).sum() < 4
 
 
 def test_groups_of_neurons_weigh_the_square_root_of_their_size_and_single_weights_are_thresholded():

@@ -67,7 +67,11 @@ class GroupLasso(Trained):
         forms = {name: state.forms[name] for name in layers}
         module = state.module()
         tensors = {
-            layer.name: Held(layer.parameter, tuple(module.get_parameter(layer.parameter).shape))
+            layer.name: Held(
+                layer.parameter,
+                tuple(module.get_parameter(layer.parameter).shape),
+                f"{layer.name}.bias" if f"{layer.name}.bias" in state.model.rest else None,
+            )
             for layer in state.model.layers
             if layer.name in forms and not layer.arrangement.swapped
         }

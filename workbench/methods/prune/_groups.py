@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Held:
-    """A tensor of the network that holds a layer's weight."""
+    """A tensor of the network that holds a layer's weight. bias: the one that holds its bias, if it has any."""
 
     name: str
     shape: tuple[int, ...]
+    bias: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,3 +97,12 @@ def of_columns(tensors: Mapping[str, Held], *, by_place: bool) -> list[Groups]:
         piece = Piece(held.name, axes, tuple(range(count)))
         found.append(Groups((piece,), math.prod(held.shape) // max(count, 1)))
     return found
+
+
+def of_biases(tensors: Mapping[str, Held]) -> list[Groups]:
+    """Of each layer that has them, every bias by itself."""
+    return [
+        Groups((Piece(held.bias, (0,), tuple(range(held.shape[0]))),), 1)
+        for held in tensors.values()
+        if held.bias is not None
+    ]
