@@ -59,3 +59,28 @@ class Shuffled(nn.Module):
 
     def joined(self, x, shape):
         return x.reshape(shape)
+
+
+class Attending(nn.Module):
+    """Attention of four heads, written out, over tokens of 16 numbers; their mean is classified."""
+
+    shape = (1, 5, 16)
+
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.v, self.o = (nn.Linear(16, 16) for _ in range(4))
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x):
+        n, tokens, width = x.shape
+        q, k, v = (layer(x).view(n, tokens, 4, 4).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        mixed = self.attended(q, k, v).transpose(1, 2).reshape(n, tokens, width)
+        return self.head(self.o(mixed).mean(1))
+
+    def attended(self, q, k, v):
+        return torch.softmax(q @ k.transpose(-1, -2) / 2, -1) @ v
+
+
+class AttendingInOne(Attending):
+    def attended(self, q, k, v):
+        return F.scaled_dot_product_attention(q, k, v)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import workbench
-from tests.odd_networks import Residual, Shuffled, model_of
+from tests.odd_networks import IMAGE, Attending, AttendingInOne, Residual, Shuffled, model_of
 from tests.zoo import loaded
 from workbench.compression.compressed import compress
 from workbench.methods.prune._emptied import Emptied, beside, emptied, without
@@ -57,9 +57,9 @@ class Twice(nn.Module):
         return self.head(F.max_pool2d(self.one(self.up(x)), 2).flatten(1))
 
 
-@pytest.mark.parametrize("module", [Residual, Shuffled, Twice])
+@pytest.mark.parametrize("module", [Residual, Shuffled, Twice, Attending, AttendingInOne])
 def test_odd_networks(module):
-    assert_empty_everywhere(model_of(module()))
+    assert_empty_everywhere(model_of(module(), getattr(module, "shape", IMAGE)))
 
 
 @pytest.mark.parametrize("name", ["lenet-5/mnist", "resnet-8/fashion-mnist", "mobilenet-v2/fashion-mnist",
@@ -87,6 +87,34 @@ def test_what_is_coupled_to_what():
     assert {("b", 0, 8, 3), ("b", 0, 8, 9)} <= set(twice.clusters[0][3].columns)
     assert [len(cluster) for cluster in twice.clusters] == [6, 1]
     assert "b" in twice.reasons and "mixed with other channels" in twice.reasons["b"]  # of pixel shuffle
+
+
+@pytest.mark.parametrize("module", [Attending, AttendingInOne])
+def test_queries_go_with_their_keys_and_values_by_themselves(module):
+    found = couplings(model_of(module(), module.shape))
+    coupled = [sorted(channel.rows) for cluster in found.clusters for channel in cluster]
+    assert all([("k", index), ("q", index)] in coupled and [("v", index)] in coupled for index in range(16))
+    assert found.reasons == {"head": "has outputs that cannot be emptied: the first gives the network's answers"}
+    values = next(channel for cluster in found.clusters for channel in cluster if channel.rows == (("v", 6),))
+    assert values.columns == (("o", 0, 16, 6),)
+
+
+class Mixed(nn.Module):
+    """Products in which a channel is no axis of its own: of channels with each other, and with a vector."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.head = nn.Linear(16, 16), nn.Linear(16, 16), nn.Linear(16, 3)
+        self.vector = nn.Parameter(torch.zeros(16))
+
+    def forward(self, x):
+        a, b = self.a(x), self.b(x)
+        return self.head(a.transpose(1, 2) @ a).mean(1) + (b @ self.vector).mean(1, keepdim=True)
+
+
+def test_products_that_mix_channels_leave_them_alone():
+    found = couplings(model_of(Mixed(), (1, 5, 16)))
+    assert found.clusters == () and {"a", "b"} <= set(found.reasons)
 
 
 @pytest.mark.parametrize(

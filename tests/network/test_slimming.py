@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import workbench
-from tests.odd_networks import IMAGE, Residual, Shuffled, model_of
+from tests.odd_networks import IMAGE, Attending, AttendingInOne, Residual, Shuffled, model_of
 from tests.one_thread import one_thread  # noqa: F401 (every test here uses it)
 from tests.zoo import loaded
 from workbench.compression.compressed import compress
@@ -489,14 +489,15 @@ class Tokens(nn.Module):
 
 
 @pytest.mark.parametrize("always", [False, True], ids=["where it pays", "always"])
-@pytest.mark.parametrize("module", [AddedInPlace, ShuffledByView, WrittenOut, Gated, Grouped, Connected, Tokens])
+@pytest.mark.parametrize("module", [AddedInPlace, ShuffledByView, WrittenOut, Gated, Grouped, Connected, Tokens,
+                                    Attending, AttendingInOne])  # fmt: skip
 def test_whatever_is_dead_the_answers_stay(module, always, monkeypatch):
     """Outputs and inputs without weights at random, some with a bias: nothing is left to the check at the end."""
     if always:
         monkeypatch.setattr(narrowing, "_CALL", 0)
         monkeypatch.setattr(narrowing, "_NUMBER", 0)
     rng = np.random.default_rng(0)
-    model = model_of(module())
+    model = model_of(module(), getattr(module, "shape", IMAGE))
     smaller = 0
     for _ in range(8):
         forms, rest = {}, {}

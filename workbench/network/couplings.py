@@ -22,12 +22,14 @@ from workbench.models.exits import passing
 from workbench.network.layer import Layer
 from workbench.network.model import Model
 from workbench.network.operators import (
+    AVERAGES,
     KEEP_ZERO,
     KEEP_ZERO_CALLS,
     MOVE,
     MOVE_CALLS,
     POOL,
     POOL_CALLS,
+    PRODUCTS,
     SCALINGS,
     SUMS,
 )
@@ -112,11 +114,20 @@ class _Flow:
         return _nothing(result)
 
     def _call(self, node: fx.Node, name: str, result: Any) -> Any:
-        first = self._of(node.args[0]) if node.args else None
+        first: Any = self._of(node.args[0]) if node.args else None
         if name in SUMS and len(node.args) == 2 and all(isinstance(self._of(arg), torch.Tensor) for arg in node.args):
             return self._joined(self._of(node.args[0]), self._of(node.args[1]), result)
         if name in KEEP_ZERO_CALLS and keeps_zero(node, called(node), self._found):
             return first
+        if name in PRODUCTS and all(self._of(arg).ndim > 1 for arg in node.args):
+            return self._product(first, self._of(node.args[1]), result)
+        if name == "scaled_dot_product_attention" and len(node.args) == 3 and not node.kwargs.get("enable_gqa"):
+            query, key, value = map(self._of, node.args)
+            self._freeze(node.kwargs, "decides what attention looks at")
+            self._product(query, key.transpose(-2, -1), None)
+            return self._product(torch.full_like(value, _NONE), value, result)
+        if name in AVERAGES and (axes := _axes(node)) is not None:
+            return self._one_of(first, axes, "is pooled over its channels").reshape(result.shape)
         if name in POOL_CALLS:
             return self._pooled(first, result)
         if name in SCALINGS and not any(isinstance(self._of(arg), torch.Tensor) for arg in node.args[1:]):
@@ -183,6 +194,28 @@ class _Flow:
             return _nothing(result)
         channels = torch.tensor(self._by_channel(numbers))
         return channels.view(1, -1, *[1] * (result.ndim - 2)).expand(result.shape).clone()
+
+    def _product(self, first: torch.Tensor, second: torch.Tensor, result: Any) -> Any:
+        """Of sums over the last axis of `first` and the last but one of `second`, as in attention.
+
+        Where either factor of a term is zero the term is: channels along that axis go in pairs. Channels along the last
+        axis of `second` are channels of the result.
+        """
+        terms = self._one_of(first, -2, "is multiplied with other channels")
+        if bool((second == second[..., :1, :]).all()):
+            return None if result is None else second[..., :1, :].expand(result.shape).clone()
+        others = self._one_of(second, -1, "is multiplied with other channels")
+        pairs = torch.stack([one.reshape(-1) for one in torch.broadcast_tensors(terms.transpose(-2, -1), others)], 1)
+        for one, other in pairs.unique(dim=0).tolist():
+            if _NONE not in (one, other):
+                self._join(one, other)
+        return _nothing(result)
+
+    def _one_of(self, numbers: torch.Tensor, axes: Any, why: str) -> torch.Tensor:
+        """The one number along these axes, which stay with length 1; where there are several, none is emptied."""
+        low, high = numbers.amin(axes, keepdim=True), numbers.amax(axes, keepdim=True)
+        self._freeze_numbers(numbers[(low != high).expand(numbers.shape)], why)
+        return torch.where(low == high, low, _NONE)
 
     def _joined(self, first: torch.Tensor, second: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
         """Of a sum: zero where both are."""
@@ -269,6 +302,11 @@ def _offsets(model: Model, graph: fx.Graph) -> dict[str, tuple[str, int]]:
         elif len(node.users) == 1 and readers and f"{readers[0]}.running_mean" in model.rest:
             found[layer.name] = f"{readers[0]}.running_mean", -1
     return found
+
+
+def _axes(node: fx.Node) -> Any:
+    """That an average is taken over; None for all."""
+    return node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
 
 
 def _nothing(result: Any) -> Any:

@@ -34,3 +34,5 @@ MOVE_CALLS = {
 
 SUMS = {"add", "iadd", "sub", "isub", "add_", "sub_"}
 SCALINGS = {"mul", "imul", "truediv", "itruediv", "div", "neg"}
+PRODUCTS = {"matmul", "bmm"}
+AVERAGES = {"mean", "amax"}  # over the axes that they are given
