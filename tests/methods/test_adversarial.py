@@ -15,11 +15,13 @@ from workbench.engine.training import train
 from workbench.errors import RecipeError
 from workbench.methods.prune._soft_mask import SoftMask, curvature, soft_threshold
 from workbench.methods.prune.adversarial import Adversarial
+from workbench.models.architectures.resnet_8 import Block
 from workbench.network.branches import joints
 from workbench.network.model import Model
 from workbench.network.state import State
 from workbench.recipe import Recipe, Step
 from workbench.store import Store
+from workbench.train.course import TrainingCourse
 
 RNG = np.random.default_rng(0)
 
@@ -185,3 +187,39 @@ def test_a_network_without_branches_says_so(tmp_path):
     model = Model.from_module(module, torch.zeros(1, 6), Dataset.from_arrays("points", **splits), "straight")
     with pytest.raises(RecipeError, match="straight has no branches that it can go on without"):
         train(model, Recipe((Step(Adversarial(structure="branches")),)), Store(tmp_path))
+
+
+class SixBlocks(nn.Module):
+    """Six residual blocks of eight channels at 14 x 14, each beside an identity."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(1, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.blocks = nn.Sequential(*[Block(8, 8, stride=1) for _ in range(6)])
+        self.last = nn.Linear(8 * 49, 10)
+
+    def forward(self, x):
+        x = self.blocks(torch.relu(self.norm(self.first(x))))
+        return self.last(torch.max_pool2d(x, 2).flatten(1))
+
+
+@pytest.mark.slow
+def test_a_residual_block_goes_at_less_than_a_point(record_property, tmp_path):
+    """Catalogue PR-22, on a small residual network of digits: the paper's networks are not reproduced.
+
+    ResNet-8 has one block at each size, so none of its blocks is spare: there the 1 x 1 convolutions beside them go.
+    """
+    data = workbench.load("lenet-5/mnist").data
+    torch.manual_seed(0)
+    module = SixBlocks()
+    TrainingCourse(data, lambda progress: None).fit(module, epochs=6, learning_rate=3e-3, seed=0)
+    model = Model.from_module(module.eval(), torch.zeros(1, 1, 28, 28), data, "six blocks")
+    method = Adversarial(structure="branches", strength=10.0, epochs=4, tuning=2)
+    report = workbench.assess(train(model, Recipe((Step(method),)), Store(tmp_path)))
+    before, after = report.original.accuracy.value, report.compressed.accuracy.value
+    gone = [row.name for row in report.layers if not row.nonzeros]
+    record_property("PR-22, six blocks", f"{100 * before:.2f}%")
+    record_property(f"without {' and '.join(gone)}", f"{100 * after:.2f}%")
+    convolutions = [{f"blocks.{number}.conv1", f"blocks.{number}.conv2"} for number in range(6)]
+    assert any(both <= set(gone) for both in convolutions)
+    assert after >= before - 0.01
