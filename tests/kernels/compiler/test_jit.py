@@ -1,3 +1,4 @@
+import gc
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.kernels.compiler import jit as compiling
+from workbench.kernels.compiler import watch
 from workbench.kernels.lowbit import bitpack
 from workbench.kernels.sparse import gaps
 
@@ -120,3 +122,24 @@ def test_fast_math_keeps_nan_and_infinity() -> None:
     fast = numba.njit(total, fastmath=set(compiling.FAST_MATH))
     assert np.isnan(fast(np.array([1.0, np.nan])))
     assert fast(np.array([1.0, np.inf])) == np.inf
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_no_garbage_is_looked_for_while_a_kernel_is_compiled(before: bool) -> None:
+    """And afterwards as before, also where nothing came of it."""
+    import numba
+
+    inner = numba.njit(lambda number: number + 1)
+    outer, failing = numba.njit(lambda number: inner(number) * 2), numba.njit(lambda number: number.nothing)
+    enabled, found = gc.isenabled(), []
+    end = watch.observe(lambda told: found.append(gc.isenabled()))
+    try:
+        (gc.enable if before else gc.disable)()
+        assert outer(3) == 8 and gc.isenabled() is before
+        with pytest.raises(numba.TypingError):
+            failing(3)
+        assert gc.isenabled() is before
+    finally:
+        end()
+        (gc.enable if enabled else gc.disable)()
+    assert found == [False, before] * 2
