@@ -201,6 +201,29 @@ def test_neurons_that_are_not_needed_leave_the_network(tmp_path, method):
     torch.testing.assert_close(slim(x), trained.to_torch()(x), rtol=1e-5, atol=1e-5)
 
 
+def test_a_layer_beside_a_shortcut_is_a_group_that_can_go_as_a_whole_and_stays_gone(tmp_path):
+    """Its convolution and batch norm by one factor; what is trained on afterwards leaves the norm's shift at zero."""
+    torch.manual_seed(0)
+    module, labels = Residual().eval(), np.arange(256) % 3
+    module.norm2.weight.data.fill_(0.3)
+    images = (RNG.standard_normal((256, 1, 6, 6)) + 2 * labels[:, None, None, None]).astype(np.float32)
+    splits = dict.fromkeys(("train", "validation", "calibration", "test"), (images, labels))
+    model = Model.from_module(module, torch.zeros(1, 1, 6, 6), Dataset.from_arrays("brightness", **splits))
+    state, method = State.of(model), StructuredSparsity(kind="depth", strength=1.0, epochs=120, tuning=2)
+    (groups,) = method.groups(state.forms, tensors(model), Calibration(state, "depth"))
+    assert groups.size == 5 * 5 * 9 + 2 * 5
+    shrunk = state.module()
+    names = ("second.weight", "norm2.weight", "norm2.bias")
+    norm = math.sqrt(sum(float(module.get_parameter(name).detach().square().sum()) for name in names))
+    groups.shrink(shrunk, norm / 4)
+    for name in names:
+        torch.testing.assert_close(shrunk.get_parameter(name), module.get_parameter(name) * 0.75)
+    trained = train(model, Recipe((Step(method),)), Store(tmp_path))
+    assert not trained.forms["second"].compose().any() and trained.forms["first"].compose().any()
+    assert not trained.model.rest["norm2.weight"].any() and not trained.model.rest["norm2.bias"].any()
+    assert score(trained) > 0.9
+
+
 @pytest.mark.slow
 def test_less_is_more_on_digits(tmp_path, record_property):
     """Catalogue PR-09: fewer and fewer neurons, and half a point at most.

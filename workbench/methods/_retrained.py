@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.method import setting
 
 if TYPE_CHECKING:
-    from workbench.method import Course
+    from torch import nn
+
+    from workbench.method import Course, TrainingStep
     from workbench.network.state import State
 
 
@@ -60,15 +63,26 @@ def retrained(
 
 
 def trained_on(
-    cut: State, course: Course, *, epochs: int, seed: int, share: tuple[float, float], learning_rate: float = 1e-3
+    cut: State,
+    course: Course,
+    *,
+    epochs: int,
+    seed: int,
+    share: tuple[float, float],
+    learning_rate: float = 1e-3,
+    held: Callable[[nn.Module], Iterable[Callable[[], None]]] = lambda module: (),
 ) -> State:
     """The state after training what is left of it. share: which part of the course that is.
 
-    A weight that is zero is zero again after every step of the optimiser, whatever its momentum wants.
+    A weight that is zero is zero again after every step of the optimiser, whatever its momentum wants. held: of the
+    module that is trained, what else is done after every step.
     """
     module = cut.module()
-    hold = cut.holding_zeros(module)
-    course.fit(
-        module, epochs=epochs, learning_rate=learning_rate, seed=seed, share=share, after_step=lambda step: hold()
-    )
+    holds = [cut.holding_zeros(module), *held(module)]
+
+    def after(step: TrainingStep) -> None:
+        for hold in holds:
+            hold()
+
+    course.fit(module, epochs=epochs, learning_rate=learning_rate, seed=seed, share=share, after_step=after)
     return cut.trained(module)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.evidence import Evidence, Layout
 from workbench.method import Course, Trained, TrainingStep, setting
-from workbench.methods._retrained import retrained
+from workbench.methods._retrained import trained_on
 from workbench.methods.prune._emptied import slimmer
 from workbench.methods.prune._groups import Groups, Held
 from workbench.weights.form import Form
@@ -97,7 +97,14 @@ class GroupLasso(Trained):
         state = slimmer(state, layers, course.evidence(state))
         yield state
         if self.tuning:
-            yield retrained(state, course, 1, 1, epochs=self.tuning, seed=self.seed, begun=share)
+            yield trained_on(
+                state,
+                course,
+                epochs=self.tuning,
+                seed=self.seed + 1,
+                share=(share, 1.0),
+                held=lambda module: [one.holding_zeros(module) for one in groups],
+            )
 
 
 def sparse(groups: list[Groups], module: nn.Module, amount: float) -> None:

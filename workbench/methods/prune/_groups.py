@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.evidence import Channel
+from workbench.evidence import Channel, Joint
 from workbench.weights.form import Form
 
 if TYPE_CHECKING:
@@ -47,10 +47,18 @@ class Groups:
 
     def shrink(self, module: nn.Module, amount: float) -> None:
         """w_g ← w_g · max(0, 1 − amount / ‖w_g‖), in place: the proximal step of amount · ‖w_g‖."""
+        self._scale(module, (1 - amount / self.norms(module).clamp(min=1e-30)).clamp(min=0))
+
+    def holding_zeros(self, module: nn.Module) -> Callable[[], None]:
+        """What makes groups zero again of which nothing is left now."""
+        left = (self.norms(module) != 0).float()
+        return lambda: self._scale(module, left)
+
+    def _scale(self, module: nn.Module, factors: Tensor) -> None:
+        """factors: [groups]."""
         import torch
 
         with torch.no_grad():
-            factors = (1 - amount / self.norms(module).clamp(min=1e-30)).clamp(min=0)
             for one in self.pieces:
                 tensor = module.get_parameter(one.tensor)
                 kept = [size if axis in one.axes else 1 for axis, size in enumerate(tensor.shape)]
@@ -96,6 +104,19 @@ def of_columns(tensors: Mapping[str, Held], *, by_place: bool) -> list[Groups]:
         count = math.prod(held.shape[axis] for axis in axes)
         piece = Piece(held.name, axes, tuple(range(count)))
         found.append(Groups((piece,), math.prod(held.shape) // max(count, 1)))
+    return found
+
+
+def of_branches(joints: Iterable[Joint], forms: Mapping[str, Form], tensors: Mapping[str, Held]) -> list[Groups]:
+    """Of each branch that is added to something else its whole last layer, with the bias and batch norms behind it."""
+    found = []
+    for joint in joints:
+        for branch in () if joint.alone else joint.branches:
+            layer = branch.rows[0][0]
+            if layer in tensors:
+                names = [tensors[layer].name, *sorted({tensor for tensor, _ in branch.beside})]
+                pieces = tuple(Piece(name, (), (0,)) for name in names)
+                found.append(Groups(pieces, forms[layer].weights + len(branch.beside)))
     return found
 
 
