@@ -177,7 +177,7 @@ def pruning(
 def rounding(
     images: int = 1000,
     seeds: Sequence[int] = SEEDS,
-    epochs: int = 12,
+    epochs: int = 32,
     widths: Sequence[int] = BITS,
     decays: Sequence[float] = DECAYS,
     progress: Callable[[str], None] = lambda text: None,

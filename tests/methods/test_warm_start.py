@@ -78,7 +78,10 @@ def test_both_have_the_same_zeros_and_as_many_epochs_and_rates():
 
 @pytest.mark.slow
 def test_a_warm_start_beside_the_same_mask_from_scratch(record_property):
-    """3,000 digits, three seeds, 17 epochs in all either way, the rate chosen on 1,000 validation images."""
+    """3,000 digits, three seeds, 17 epochs in all either way, the rate chosen on 1,000 validation images.
+
+    That a warm start is better, as the catalogue expects, is not seen.
+    """
     course, test = course_on(few_digits(3000, 1000)), datasets.load("mnist").split("test")
     reached: dict[float, list[tuple[float, float]]] = {0.9: [], 0.98: []}
     for seed in range(3):
@@ -93,4 +96,4 @@ def test_a_warm_start_beside_the_same_mask_from_scratch(record_property):
         record_property(f"TT-05, {sparsity:.0%} zeros, warm", " ".join(f"{one:.2%}" for one in warm))
         record_property("from scratch", " ".join(f"{one:.2%}" for one in cold))
         record_property("warm is better", f"{more(apart)} ({100 * apart.low:+.2f} to {100 * apart.high:+.2f} points)")
-    assert all(len(found) == 3 for found in reached.values())
+        assert more(apart) == "undecided"  # three seeds do not tell

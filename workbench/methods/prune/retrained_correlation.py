@@ -20,7 +20,8 @@ class RetrainedCorrelation(Trained):
     """Round by round one layer more, from the last to the first, loses its weights of lowest |r|; all are trained on.
 
     Every round begins with the weights of the denser network before it, which the paper finds to be decisive, and |r|
-    is that of the network as it has become (see `prune.correlation`). What is zero stays zero.
+    is that of the network as it has become (see `prune.correlation`). What is zero stays zero. Whether that is better
+    than the same mask trained from scratch for as long is undecided on 3,000 digits (docs/measured.md).
     """
 
     catalogue = ("PR-23", "TT-05")
