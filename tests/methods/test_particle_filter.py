@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import workbench
 from workbench.calibration.evidence import Calibration
 from workbench.compression.compressed import compress
 from workbench.data.datasets import Dataset
@@ -154,3 +155,24 @@ def test_retraining_wins_answers_back_and_what_went_stays_gone(model, granularit
         slim = trained.to_torch(slim=True)
         assert slim.get_submodule("7").weight.shape == (6, 27)
         torch.testing.assert_close(slim(x), trained.to_torch()(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_on_a_larger_layer_particles_beat_as_many_random_masks_on_average(record_property):
+    """Catalogue PR-05: 45 of the 50 maps of LeNet-5's second convolution go, judged by validation images.
+
+    That holds on average and of two of three seeds, not of each: what is best on 300 calibration images need not be on
+    others. Where less goes chance decides: without 70 % the best masks of either leave 0 to 3 of 500 images wrong.
+    """
+    model = workbench.load("lenet-5/mnist")
+    judged, found = model.judged_by("validation"), {}
+    for name, particles, rounds in (("particles", 20, 10), ("random", 200, 1)):
+        accuracies = []
+        for seed in range(3):
+            method = ParticleFilter(share=0.9, particles=particles, rounds=rounds, sample=300, seed=seed)
+            report = workbench.assess(compress(judged, Recipe((Step(method, ("conv2",)),))))
+            accuracies.append(report.compressed.accuracy.value)
+        found[name] = accuracies
+        record_property(f"PR-05, {name}", " ".join(f"{100 * one:.2f}%" for one in accuracies))
+    pairs = list(zip(found["particles"], found["random"], strict=True))
+    assert sum(one > other for one, other in pairs) == 2 and sum(one - other for one, other in pairs) > 0.03
