@@ -116,4 +116,5 @@ def test_few_bits_as_regularisers(record_property):
     for name in ("1 bits", "2 bits", "4 bits", found.chosen["decay"]):
         gap, test = found.gap(name, "float"), found.test(name, "float")
         verdict = less_by_heart(gap, test)
+        assert verdict == "undecided" or not name.endswith("bits")
         record_property(f"TT-03, {name}", f"{verdict}: gap {points(gap)}, test {points(test)} points")
