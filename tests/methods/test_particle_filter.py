@@ -175,4 +175,4 @@ def test_on_a_larger_layer_particles_beat_as_many_random_masks_on_average(record
         found[name] = accuracies
         record_property(f"PR-05, {name}", " ".join(f"{100 * one:.2f}%" for one in accuracies))
     pairs = list(zip(found["particles"], found["random"], strict=True))
-    assert sum(one > other for one, other in pairs) == 2 and sum(one - other for one, other in pairs) > 0.03
+    assert sum(one > other for one, other in pairs) >= 2 and sum(one - other for one, other in pairs) > 0.03
