@@ -25,13 +25,15 @@ from workbench.tasks import TASKS
 
 
 def random_method(name: str, rng: np.random.Generator) -> Method:
-    """With random settings; a CP decomposition of a small rank, since a large one takes seconds."""
+    """With random settings; few masks of a particle filter, and a CP decomposition of a small rank, since many and a
+    large one take long."""
     chosen: dict[str, object] = {}
     for field, setting in METHODS[name].settings().items():
         if setting.choices:
             chosen[field] = setting.choices[rng.integers(len(setting.choices))]
         elif isinstance(setting.step, int):
-            chosen[field] = int(rng.integers(setting.low, setting.high + 1))
+            most = setting.low + 2 if field in ("particles", "searches", "sample") else setting.high
+            chosen[field] = int(rng.integers(setting.low, most + 1))
         else:
             chosen[field] = float(rng.uniform(setting.low, 0.05 if name == "factorize.cp" else setting.high))
     return METHODS[name](**chosen)

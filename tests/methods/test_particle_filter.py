@@ -50,7 +50,7 @@ def weight(model: Model, method: ParticleFilter, layer: str) -> np.ndarray:
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 1.0])
 def test_a_stride_and_an_offset_that_kernels_share_leave_a_smaller_product_of_the_unrolled_input(model, share):
-    kernel = weight(model, ParticleFilter(share=share, granularity="strided", rounds=1, particles=4), "4")
+    kernel = weight(model, ParticleFilter(share=share, granularity="strided", searches=1, particles=4), "4")
     stays = kernel.any(0).reshape(4, 9)
     assert (kernel != 0).sum() == 6 * stays.sum()  # the same of all kernels that read one map
     for row in stays:
@@ -111,7 +111,9 @@ def test_the_optimum_of_brute_force_is_reached_in_nine_of_ten_searches(model):
         searched(Subsets(12, 4), costs.__getitem__, 20, range(8), np.random.default_rng(seed)) for seed in range(10)
     ]
     assert sum(costs[one] == min(costs.values()) for one in found) >= 9
-    kernel = weight(model, ParticleFilter(share=1 / 3, granularity="kernels", particles=20, rounds=8, sample=120), "2")
+    kernel = weight(
+        model, ParticleFilter(share=1 / 3, granularity="kernels", particles=20, searches=8, sample=120), "2"
+    )
     gone = np.flatnonzero(~kernel.reshape(12, 9).any(1))
     assert len(gone) == 4 and costs[tuple(gone.tolist())] == min(costs.values())
 
@@ -143,7 +145,7 @@ def test_only_convolutions_have_kernels(model, granularity):
 
 @pytest.mark.parametrize("granularity", ["maps", "kernels", "strided"])
 def test_retraining_wins_answers_back_and_what_went_stays_gone(model, granularity, tmp_path):
-    method = RetrainedParticleFilter(share=0.5, granularity=granularity, rounds=2, epochs=15)
+    method = RetrainedParticleFilter(share=0.5, granularity=granularity, searches=2, epochs=15)
     trained = train(model, Recipe((Step(method),)), Store(tmp_path))
     cut = compress(model, Recipe((Step(method.stand_in()),)))
     for name, form in cut.forms.items():
@@ -169,7 +171,7 @@ def test_on_a_larger_layer_particles_beat_as_many_random_masks_on_average(record
     for name, particles, rounds in (("particles", 20, 10), ("random", 200, 1)):
         accuracies = []
         for seed in range(3):
-            method = ParticleFilter(share=0.9, particles=particles, rounds=rounds, sample=300, seed=seed)
+            method = ParticleFilter(share=0.9, particles=particles, searches=rounds, sample=300, seed=seed)
             report = workbench.assess(compress(judged, Recipe((Step(method, ("conv2",)),))))
             accuracies.append(report.compressed.accuracy.value)
         found[name] = accuracies

@@ -126,11 +126,14 @@ class _StraightThrough(torch.autograd.Function):
 
 
 def rounded(x: torch.Tensor, levels: Levels) -> torch.Tensor:
-    """float32 of any shape, each number at the nearest of `levels`, which all of them share; laid out as `x` is."""
+    """Of any shape, each number, as float32, at the nearest of `levels`, which all of them share.
+
+    It is laid out as `x` is, and of its kind: networks are looked at in double precision, too.
+    """
     x = x.detach()
     last = x.ndim == 4 and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
     plain = x.permute(0, 2, 3, 1) if last else x.contiguous()
-    found = torch.from_numpy(levels.entered(plain.numpy().reshape(len(x), -1))).reshape(plain.shape)
+    found = torch.from_numpy(levels.entered(plain.float().numpy().reshape(len(x), -1))).reshape(plain.shape).to(x)
     return found.permute(0, 3, 1, 2) if last else found
 
 

@@ -47,8 +47,8 @@ class ParticleFilter(Calibrated):
         "map share.",
         choices=("maps", "kernels", "strided"),
     )
-    particles: int = setting(16, "How many masks are tried in a round.", low=2, high=500, step=1)
-    rounds: int = setting(6, "How often masks are tried, resampled and moved.", low=1, high=200, step=1)
+    particles: int = setting(16, "How many masks are tried at a time.", low=2, high=500, step=1)
+    searches: int = setting(6, "How often masks are tried, resampled and moved.", low=1, high=200, step=1)
     sample: int = setting(200, "How many calibration images each mask is tried on.", low=10, high=10_000, step=10)
     seed: int = setting(0, "Seed of what is drawn.", low=0, high=2**31 - 1, step=1)
 
@@ -76,7 +76,7 @@ class ParticleFilter(Calibrated):
         random = np.random.default_rng(self.seed)
 
         def best(space: Space, wrong: Callable[[Particle], float]) -> Particle:
-            return searched(space, wrong, self.particles, each(range(self.rounds)), random)
+            return searched(space, wrong, self.particles, each(range(self.searches)), random)
 
         if self.granularity == "maps":
             return dict(emptied(self._maps(forms, evidence, best), forms, own))

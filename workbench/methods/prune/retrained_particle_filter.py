@@ -36,8 +36,8 @@ class RetrainedParticleFilter(Trained):
         "map share.",
         choices=("maps", "kernels", "strided"),
     )
-    particles: int = setting(16, "How many masks are tried in a round.", low=2, high=500, step=1)
-    rounds: int = setting(6, "How often masks are tried, resampled and moved.", low=1, high=200, step=1)
+    particles: int = setting(16, "How many masks are tried at a time.", low=2, high=500, step=1)
+    searches: int = setting(6, "How often masks are tried, resampled and moved.", low=1, high=200, step=1)
     sample: int = setting(200, "How many calibration images each mask is tried on.", low=10, high=10_000, step=10)
     epochs: int = setting(3, "Passes over the training images after the cut.", low=1, high=200, step=1)
 
