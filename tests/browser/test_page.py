@@ -405,7 +405,7 @@ def test_a_loop_lights_the_box_that_it_is_in_and_each_of_its_turns_is_a_point(pa
     lit = panel.page.evaluate("window.lit")
     assert set(lit) - {None} == set(BOXES)
     panel.root.locator(".cwb-points summary").click()
-    rows = panel.root.locator(".cwb-points tbody tr").filter(has_text=title)
+    rows = panel.root.locator(".cwb-points tbody tr").filter(has_text=f"{title} (criterion magnitude")
     expect(rows.filter(has_text="retrained")).to_have_count(2)
     panel.root.locator(".cwb-points summary").click()
 
