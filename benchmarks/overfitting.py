@@ -19,6 +19,7 @@ from benchmarks.verdicts import difference, less_by_heart, more
 from workbench.accuracy.intervals import Interval
 from workbench.data import datasets
 from workbench.data.datasets import Dataset
+from workbench.method import Trained
 from workbench.methods._retrained import trained_on
 from workbench.methods.prune.retrained_magnitude import RetrainedMagnitude
 from workbench.methods.quantize.aware import QuantisationAware
@@ -99,6 +100,10 @@ class Few:
         self.course().fit(module, epochs=epochs, learning_rate=rate, seed=self.seed, weight_decay=decay)
         return state.trained(module)
 
+    def trained(self, method: Trained, state: State) -> State:
+        """What a method gives first, with this one's seed."""
+        return next(replace(method, seed=self.seed).train(state, tuple(state.forms), self.course()))
+
     def judged(self, state: State) -> tuple[float, float, float, float]:
         """On all training images, the validation images, the test images, and those with a wrong label."""
         module = state.module()
@@ -146,10 +151,7 @@ def pruning(
         method = RetrainedMagnitude(sparsity=sparsity, rounds=1, epochs=epochs)
         name = f"{sparsity:.0%}"
         progress(f"{name} zeros")
-        cut[name] = [
-            next(replace(method, seed=few.seed).train(state, tuple(state.forms), few.course()))
-            for few, state in zip(given, dense, strict=True)
-        ]
+        cut[name] = [few.trained(method, state) for few, state in zip(given, dense, strict=True)]
         arms[name] = _scores(given, cut[name])
     chosen = {"sparsity": _best(arms, [name for name in arms if name != "0%"])}
     if decays:
@@ -195,14 +197,7 @@ def rounding(
     for bits in widths:
         progress(f"{bits} bits")
         method = QuantisationAware(bits=bits, per="channel", epochs=epochs)
-        states = [(few, few.untrained()) for few in given]
-        arms[f"{bits} bits"] = _scores(
-            given,
-            [
-                next(replace(method, seed=few.seed).train(state, tuple(state.forms), few.course()))
-                for few, state in states
-            ],
-        )
+        arms[f"{bits} bits"] = _scores(given, [few.trained(method, few.untrained()) for few in given])
     return Found(arms, {"decay": _best(arms, [f"decay {decay:g}" for decay in decays])})
 
 

@@ -20,6 +20,7 @@ from workbench.network.model import Model
 from workbench.recipe import Recipe
 
 FOLDER = Path(zoo.__file__).parent / "ladders"
+INDEX = "index.json"
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "calibration")  # that a training hangs on
 
 
@@ -68,9 +69,6 @@ def rung(model: Model, recipe: Recipe) -> Rung | None:
 def folder(name: str) -> Path:
     """Where the rungs of a network of the zoo lie, with their logs and `INDEX`."""
     return FOLDER / name.replace("/", "-")
-
-
-INDEX = "index.json"
 
 
 def of(model: Model) -> dict[str, str]:

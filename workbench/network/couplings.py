@@ -119,14 +119,14 @@ class _Flow:
             return self._joined(self._of(node.args[0]), self._of(node.args[1]), result)
         if name in KEEP_ZERO_CALLS and keeps_zero(node, called(node), self._found):
             return first
-        if name in PRODUCTS and all(self._of(arg).ndim > 1 for arg in node.args):
+        if name in PRODUCTS and len(node.args) == 2 and all(self._of(arg).ndim > 1 for arg in node.args):
             return self._product(first, self._of(node.args[1]), result)
         if name == "scaled_dot_product_attention" and len(node.args) == 3 and not node.kwargs.get("enable_gqa"):
             query, key, value = map(self._of, node.args)
             self._freeze(node.kwargs, "decides what attention looks at")
             self._product(query, key.transpose(-2, -1), None)
             return self._product(torch.full_like(value, _NONE), value, result)
-        if name in AVERAGES and (axes := _axes(node)) is not None:
+        if name in AVERAGES and node.args and (axes := _axes(node)) is not None:
             return self._one_of(first, axes, "is pooled over its channels").reshape(result.shape)
         if name in POOL_CALLS:
             return self._pooled(first, result)

@@ -97,6 +97,13 @@ def beside(rest: Mapping[str, NDArray[Any]], decisions: Iterable[Any]) -> dict[s
     return found
 
 
+def emptied_state(state: State, channels: Iterable[Channel], layers: Collection[str]) -> State:
+    """Without these channels; only the layers `layers` change."""
+    decisions = emptied(channels, layers)
+    slim = {name: without(state.forms[name], decision) for name, decision in decisions.items()}
+    return state.with_forms(slim).with_rest(beside(state.model.rest, decisions.values()))
+
+
 def slimmer(state: State, layers: Collection[str], evidence: Evidence) -> State:
     """Without what reads nothing and what nothing reads: channels of which nothing is left lose the weights that meet
     them, and those that meet nothing but zeros go, until there are no more. Only the layers `layers` change."""
@@ -108,9 +115,7 @@ def slimmer(state: State, layers: Collection[str], evidence: Evidence) -> State:
         if not gone:
             return state
         left = [channel for channel in left if channel not in gone]
-        decisions = emptied(gone, layers)
-        slim = {name: without(state.forms[name], decision) for name, decision in decisions.items()}
-        state = state.with_forms(slim).with_rest(beside(state.model.rest, decisions.values()))
+        state = emptied_state(state, gone, layers)
 
 
 def _read(form: Form) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.evidence import Channel
-from workbench.methods.prune._emptied import beside, emptied, without
+from workbench.methods.prune._emptied import emptied_state
 
 if TYPE_CHECKING:
     from workbench.network.state import State
@@ -117,9 +117,7 @@ class SoftMask:
                     last * scale.reshape(-1, *[1] * (last.ndim - 1)),
                 ]
                 forms[name] = forms[name].with_values(values)
-        decisions = emptied(self.gone, forms)
-        slim = {name: without(forms[name], decision) for name, decision in decisions.items()}
-        return state.with_forms(forms | slim).with_rest(rest | beside(rest, decisions.values()))
+        return emptied_state(state.with_forms(forms).with_rest(rest), self.gone, forms)
 
 
 def soft_threshold(values: Tensor, amount: float) -> Tensor:

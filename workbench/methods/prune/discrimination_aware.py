@@ -13,7 +13,7 @@ from workbench.evidence import Channel
 from workbench.method import METHODS, Calibrated, Course, Trained, setting
 from workbench.methods._retrained import retrained
 from workbench.methods.prune._discrimination import Choice, Probed, losing
-from workbench.methods.prune._emptied import beside, clusters, emptied, without
+from workbench.methods.prune._emptied import clusters, emptied_state
 from workbench.methods.prune._meetings import Meeting, meetings
 
 if TYPE_CHECKING:
@@ -84,10 +84,7 @@ class DiscriminationAware(Trained):
             after_step=lambda step: hold(),
         )
         gone = self._choose(state, competing, points, whole, probed, course)
-        state = state.trained(module)
-        decisions = emptied(gone, state.forms)
-        slim = {name: without(state.forms[name], decision) for name, decision in decisions.items()}
-        state = state.with_forms(slim).with_rest(beside(state.model.rest, decisions.values()))
+        state = emptied_state(state.trained(module), gone, state.forms)
         yield retrained(state, course, 1, 1, epochs=self.tuning, seed=self.seed, begun=share)
 
     def _choose(
