@@ -15,8 +15,8 @@ from workbench.compression import ladders
 from workbench.compression.compressed import compress
 from workbench.compression.steps import Walk
 from workbench.data.datasets import Dataset
-from workbench.engine.ladders import CEILING, LADDERS, SHARES, make
-from workbench.engine.training import expected_seconds
+from workbench.engine.ladders import CEILING, COST, LADDERS, SHARES, make
+from workbench.engine.training import expected_seconds, train
 from workbench.errors import WorkbenchError
 from workbench.exporters.packed import write
 from workbench.importers.packed import read
@@ -67,6 +67,8 @@ def test_every_rung_has_its_file_and_its_log_and_belongs_to_the_network_of_today
         assert Recipe.from_object(log["recipe"]) == rung.recipe
         assert log["seed"] == rung.seed == rung.method.seed
         assert (log["validation"], log["test"], log["minutes"]) == (rung.validation, rung.test, rung.minutes)
+        assert (log["bits"], log["unrounded"]) == (rung.bits, rung.unrounded)
+        assert rung.bits in (8, 16, 32) and rung.unrounded - rung.validation < COST
         assert log["digests"] == {split: model.data.split(split).digest for split in log["images"]}
         assert log["epochs"][-1]["share"] == 1.0
 
@@ -100,9 +102,21 @@ def as_good_as_said(model: Model, rung: ladders.Rung, store: Store) -> bool:
     return accuracy(restored.to_torch(), model.data.split("test")) == pytest.approx(rung.test, abs=3e-4)
 
 
-def test_a_rung_is_the_trained_file_to_the_last_byte(lenet, tmp_path):
+def test_what_a_rung_holds_is_written_again_to_the_last_byte(lenet, tmp_path):
     for rung in ladders.ladder(lenet)[-2:]:
         assert write(read(rung.path), tmp_path / "again.cwb").read_bytes() == rung.path.read_bytes()
+
+
+def test_rounded_weights_are_float32_values_of_which_a_channel_has_few(lenet, store, tmp_path):
+    """What is small is the file that is shipped; the size that is shown is that of the file that is written."""
+    rung = ladders.rung(lenet, retrained(0.9))
+    assert rung.bits == 8
+    restored = compress(lenet, rung.recipe, store=store)
+    for form in restored.forms.values():
+        assert form.parts[0].levels is None
+        assert all(np.unique(channel).size < 2**8 for channel in form.compose())
+    assert any(np.unique(form.compose()).size > 2**8 for form in restored.forms.values())
+    assert restored.size.value == restored.save(tmp_path / "saved.cwb").stat().st_size > rung.size
 
 
 def test_retraining_wins_back_what_the_cut_costs(lenet, store):
@@ -117,7 +131,8 @@ def test_what_is_shipped_is_said_and_never_trained_again(lenet, store):
     assert expected_seconds(lenet, recipe, store) == 0
     report = workbench.assess(compress(lenet, recipe, store=store), images=100)
     assert report.kind == "faithful" and report.shipped == (TRAINED,)
-    assert f"{TRAINED} was not trained here: its result comes with the workbench." in report.notes
+    said = f"{TRAINED} was not trained here: its result comes with the workbench, its weights rounded to 8 bits."
+    assert said in report.notes
     four = compress(lenet, Recipe((*recipe.steps, Step(KMeans(bits=4)))), store=store)  # steps go on from there
     assert four.faithful and four.shipped == (TRAINED,)
 
@@ -179,6 +194,23 @@ def test_a_rung_is_made_once_and_found_at_once(tiny, store, monkeypatch):
     monkeypatch.setattr("workbench.engine.ladders.CEILING", 100)
     with pytest.raises(WorkbenchError, match=r"magnitude-80\.cwb is left out: the ladders would be larger than 100 by"):
         make(tiny, "magnitude", 0.8)
+
+
+@pytest.mark.parametrize(("cost", "bits"), [(1.0, 8), (-1.0, 32)])
+def test_weights_are_rounded_to_as_few_bits_as_cost_too_little_to_matter(tiny, store, monkeypatch, cost, bits):
+    monkeypatch.setattr("workbench.engine.ladders.COST", cost)
+    trained = train(tiny, retrained(0.5), Store(store.folder / "own"))
+    make(tiny, "magnitude", 0.5)
+    ladders._index.cache_clear()
+    (rung,) = ladders.ladder(tiny)
+    shipped = compress(tiny, rung.recipe, store=store)
+    assert rung.bits == bits and trained.shipped == () and shipped.shipped == (TRAINED,)
+    rounded = [note for note in shipped.notes if "rounded" in note.text]
+    assert len(rounded) == (bits < 32)
+    for name, form in shipped.forms.items():
+        weights = trained.forms[name].compose()
+        steps = 0.5 * (bits < 32) * np.abs(weights).max(1, keepdims=True) / 127
+        assert (np.abs(form.compose() - weights) <= steps * (1 + 1e-5)).all()
 
 
 @pytest.mark.parametrize("share", SHARES)

@@ -1,7 +1,8 @@
 """Ladders: results of trainings that come with the workbench, a rung for each share that goes.
 
 They belong to one network and its training, validation and calibration images, by digest; of any other there are none.
-Each is the packed file that the training gave, to the last bit. `python -m workbench.engine.ladders` makes them.
+Each is a packed file of what the training gave, its weights rounded to few bits; biases and batch norms are as they
+were trained. Its scores are those of the rounded weights. `python -m workbench.engine.ladders` makes them.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 from workbench.data.split import SplitName
 from workbench.method import Trained
 from workbench.models import zoo
 from workbench.network.model import Model
+from workbench.network.state import State
 from workbench.recipe import Recipe
 
 FOLDER = Path(zoo.__file__).parent / "ladders"
@@ -28,15 +31,19 @@ SPLITS: tuple[SplitName, ...] = ("train", "validation", "calibration")  # that a
 class Rung:
     """One result. recipe: its last step is the one that was trained, and the only one of its kind.
 
-    path: the packed file, of so many bytes (`size`) and this SHA-256 (`digest`). validation, test: the score on these
-    images, 0..1. log: the JSON file with the course of the training, which took so many minutes on one thread.
+    path: the packed file, of so many bytes (`size`) and this SHA-256 (`digest`). bits: of a weight in it: 8 on a grid
+    with a scale for each output channel, 16 in half precision, 32 as it was trained. unrounded: the score on validation
+    images as it was trained, 0..1. validation, test: that on these images as it is shipped. log: the JSON file with the
+    course of the training, which took so many minutes on one thread.
     """
 
     recipe: Recipe
     path: Path
     digest: str
     size: int
+    bits: int
     seed: int
+    unrounded: float
     validation: float
     test: float
     minutes: float
@@ -64,6 +71,12 @@ def ladder(model: Model) -> tuple[Rung, ...]:
 def rung(model: Model, recipe: Recipe) -> Rung | None:
     """What the last step of `recipe`, a trained one, gives, where that is shipped."""
     return _shipped(model).get(recipe.digest)
+
+
+def plain(stored: State) -> State:
+    """What a rung's file holds, as any training gives it: float32 values, without the levels that make it small."""
+    forms = {name: form.with_parts([part.dissolved for part in form.parts]) for name, form in stored.forms.items()}
+    return State(stored.model, MappingProxyType(forms))
 
 
 def folder(name: str) -> Path:
@@ -98,7 +111,9 @@ def _index(folder: Path) -> tuple[Any, Mapping[str, Rung]]:
             folder / one["file"],
             one["digest"],
             one["size"],
+            one["bits"],
             one["seed"],
+            one["unrounded"],
             one["validation"],
             one["test"],
             one["minutes"],

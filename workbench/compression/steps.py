@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.cache import Cache, fingerprint
 from workbench.calibration.evidence import Calibration
-from workbench.compression.ladders import rung
+from workbench.compression.ladders import Rung, plain, rung
 from workbench.data.split import SplitName
 from workbench.errors import RecipeError, still_wanted, wanted_until
 from workbench.exporters.packed import write
@@ -25,22 +25,32 @@ from workbench.store import Store
 from workbench.weights.form import Form
 from workbench.weights.part import Part
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from workbench.data.datasets import Dataset
+
 Cancelled = Callable[[], bool]
 _made: Cache[Form | None] = Cache(ceiling=64 * 2**20)  # None for a form that is left as it is
-_read: Cache[EncodedModel] = Cache(ceiling=256 * 2**20)
+_read: Cache[State] = Cache(ceiling=256 * 2**20)
 
 
 @dataclass(frozen=True)
 class Result:
     """What a trained step gave. version: tells it from others under the same key.
 
-    facts: what the Store keeps of it. shipped: whether it comes with the workbench.
+    facts: what the Store keeps of it. shipped: the rung that it is, where it comes with the workbench.
     """
 
     path: Path
     version: int | str
     facts: Mapping[str, Any]
-    shipped: bool
+    shipped: Rung | None = None
+
+    def read(self, module: nn.Module | None, data: Dataset | None) -> State:
+        """What its file holds; see `workbench.importers.packed.read`."""
+        found = read(self.path, module, data)
+        return found if self.shipped is None else plain(found)
 
     @property
     def stopped(self) -> bool:
@@ -127,15 +137,14 @@ class Walk:
                 self.layers()  # says what was left alone
             known = method.replaces or self.state.model.architecture is not None
             module = None if known else self.state.model.module
-            found = _read.get((result.path, result.version), lambda: read(result.path, module, self.state.model.data))
+            found = _read.get((result.path, result.version), lambda: result.read(module, self.state.model.data))
             self.state = State(found.model, found.forms) if method.replaces else self.state.taking(found)
             self.trained_from = fingerprint(self.trained_from, self.key, result.version)
             if method.replaces:
                 self.came = found.model
-            if result.shipped:
+            if result.shipped is not None:
                 self.shipped += (method.title,)
-                said = f"{method.title} was not trained here: its result comes with the workbench."
-                self.notes.append(Note("", said))
+                self.notes.append(Note("", _came(method, result.shipped)))
             if result.stopped:
                 self.previews += (f"{method.title} (stopped early)",)
             if all(isinstance(result.facts.get(name), float) for name in ("before", "score", "seconds")):
@@ -304,6 +313,11 @@ class Walk:
         return _made.get((method, decision), new, form, self.keep) or form
 
 
+def _came(method: Trained, rung: Rung) -> str:
+    rounded = "" if rung.bits == 32 else f", its weights rounded to {rung.bits} bits"
+    return f"{method.title} was not trained here: its result comes with the workbench{rounded}."
+
+
 def _gained(method: Trained, noted: Mapping[str, Any]) -> str:
     return (
         f"{method.title} brought the score on the validation images from {noted['before']:.2%} to "
@@ -327,9 +341,9 @@ def _result(model: Model, recipe: Recipe, taken: int, trained_from: str, store: 
     key = _key(model, recipe, taken, trained_from)
     path = store.find(key)
     if path is not None:
-        return Result(path, path.stat().st_mtime_ns, store.noted(key), shipped=False)
+        return Result(path, path.stat().st_mtime_ns, store.noted(key))
     found = rung(model, recipe.until(taken + 1))
-    return None if found is None else Result(found.path, found.digest, {}, shipped=True)
+    return None if found is None else Result(found.path, found.digest, {}, found)
 
 
 def _digest(model: Model, recipe: Recipe, taken: int, trained_from: str) -> str:

@@ -1,9 +1,10 @@
 """Train the ladders that come with the workbench: `python -m workbench.engine.ladders NETWORK [LADDER ...]`.
 
 Each rung is trained by the code that trains a session's steps, on the training images in the repository, judged by
-validation images; the test images are read once, at its end. It is written with its log and entered into the index
-(see `workbench.compression.ladders`) before the next is begun, and one that is there is not trained again, so that
-whoever ends this loses one rung at most.
+validation images. Its weights are rounded to as few bits as these images hardly notice; the test images are read once,
+at its end, by what the file holds then. It is written with its log and entered into the index (see
+`workbench.compression.ladders`) before the next is begun, and one that is there is not trained again, so that whoever
+ends this loses one rung at most.
 """
 
 from __future__ import annotations
@@ -13,29 +14,36 @@ import json
 import math
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import click
 import torch
 
 from workbench.compression import ladders
-from workbench.compression.steps import Walk
+from workbench.data.split import SplitName
 from workbench.engine.training import train
 from workbench.errors import WorkbenchError
+from workbench.exporters.packed import write
 from workbench.files import replace
-from workbench.method import METHODS, Method, Progress
+from workbench.importers.packed import read
+from workbench.method import METHODS, Layerwise, Method, Progress
 from workbench.models import zoo
+from workbench.network.encoded import EncodedModel
 from workbench.network.model import Model, load
-from workbench.network.state import State
+from workbench.network.state import Forms, State
 from workbench.recipe import Recipe, Step
 from workbench.store import Store
 from workbench.train.loop import accuracy
+from workbench.weights.coders import CODERS
+from workbench.weights.levels.floating_point import FloatingPoint
 
 SHARES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 CEILING = 12_000_000  # bytes of all that is shipped
+COST = 0.001  # what rounding takes off the score on validation images is less
+_FLOAT32 = 32
 
 
 def _method(name: str, **settings: Any) -> Method:
@@ -77,23 +85,22 @@ def make(model: Model, ladder: str, share: float, told: Callable[[Progress], Non
 
     begun = perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
-        store = Store(Path(temporary))
-        module = train(model, recipe, store, progress=tell).to_torch()
+        trained = train(model, recipe, Store(Path(temporary)), progress=tell)
         minutes = (perf_counter() - begun) / 60
-        result = Walk(State.of(model), recipe, lambda: False, False, store).result
-        assert result is not None
-        packed = result.path.read_bytes()
     assert model.data is not None  # it was trained on it
     data, splits = model.data, (*ladders.SPLITS, "test")
+    bits, packed, shipped = _rounded(trained)
     entry = {
         "file": f"{ladder}-{100 * share:.0f}.cwb",
         "log": f"{ladder}-{100 * share:.0f}.json",
         "recipe": recipe.to_object(),
         "digest": hashlib.sha256(packed).hexdigest(),
         "size": len(packed),
+        "bits": bits,
         "seed": recipe.steps[-1].method.seed,  # type: ignore[attr-defined]
-        "validation": accuracy(module, data.split("validation"), task=data.task),
-        "test": accuracy(module, data.split("test"), task=data.task),
+        "unrounded": _score(trained, "validation"),
+        "validation": _score(shipped, "validation"),
+        "test": _score(shipped, "test"),
         "minutes": round(minutes, 2),
     }
     log = {
@@ -109,6 +116,37 @@ def make(model: Model, ladder: str, share: float, told: Callable[[Progress], Non
     }
     _keep(model, entry, log, packed)
     return float(entry["test"])
+
+
+def _rounded(trained: State) -> tuple[int, bytes, State]:
+    """Bits of a weight, as few as cost less than `COST`; the file whose weights have so many; what is read from it."""
+    enough = _score(trained, "validation") - COST
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "rung.cwb"
+        for bits, forms in _widths(trained):
+            coded = {name: form.with_coders(tuple(CODERS)) for name, form in forms.items()}
+            write(EncodedModel(trained.model, coded), path)
+            shipped = trained.taking(ladders.plain(read(path, trained.model.module, trained.model.data)))
+            if bits == _FLOAT32 or _score(shipped, "validation") > enough:
+                break
+        return bits, path.read_bytes(), shipped
+
+
+def _widths(trained: State) -> Iterator[tuple[int, Forms]]:
+    """Whole numbers of 8 bits with a scale for each output channel, half precision, and what training gave."""
+    yield 8, cast(Layerwise, _method("quantize.uniform", bits=8, per="channel")).apply(trained.forms)
+    half = FloatingPoint(exponent=5, mantissa=10)
+    yield (
+        half.bits,
+        {name: form.with_parts([part.rounded(half) for part in form.parts]) for name, form in trained.forms.items()},
+    )
+    yield _FLOAT32, trained.forms
+
+
+def _score(state: State, split: SplitName) -> float:
+    data = state.model.data
+    assert data is not None
+    return accuracy(state.module(), data.split(split), task=data.task)
 
 
 def _keep(model: Model, entry: dict[str, Any], log: dict[str, Any], packed: bytes) -> None:
