@@ -23,7 +23,7 @@ INSTANT = [name for name in METHODS if not issubclass(METHODS[name], Trained)]
 LAYERWISE = [name for name in METHODS if issubclass(METHODS[name], Layerwise)]
 TRAINED = [name for name in METHODS if issubclass(METHODS[name], Trained)]
 # Kinds of levels that hold no single weights, and factors, which are new numbers, give cut weights other values.
-FILLS_ZEROS = re.compile(r"factorize\.|quantize\.product$|hashing\.")
+FILLS_ZEROS = re.compile(r"factorize\.|quantize\.(product|residual)$|hashing\.")
 
 
 @cache

@@ -23,7 +23,16 @@ KINDS += [FixedPoint(4, 12), FloatingPoint(5, 2), FloatingPoint(3, 4), FloatingP
 
 
 def test_every_kind_is_found_by_its_name():
-    assert {"affine", "codebook", "fixed-point", "floating-point", "hashed", "powers-of-two", "vectors"} <= set(LEVELS)
+    assert {
+        "affine",
+        "codebook",
+        "fixed-point",
+        "floating-point",
+        "hashed",
+        "powers-of-two",
+        "residual-vectors",
+        "vectors",
+    } <= set(LEVELS)
     assert all(LEVELS[kind].kind == kind for kind in LEVELS)
 
 

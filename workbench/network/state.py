@@ -18,12 +18,28 @@ from workbench.network.layer import Layer
 from workbench.network.model import Model
 from workbench.network.simulated import simulated
 from workbench.weights.form import Form
+from workbench.weights.part import Part
 
 if TYPE_CHECKING:
     from torch import nn
 
 Forms = Mapping[str, Form]
 _variants: Cache[Model] = Cache(ceiling=64 * 2**20)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A tensor that a module holds of a layer's weights: the attribute `leaf` of `owner`.
+
+    factor: its place in the layer's form, whose part it was filled from. arrangement: how the part lies in it.
+    """
+
+    layer: str
+    factor: int
+    owner: nn.Module
+    leaf: str
+    part: Part
+    arrangement: Arrangement
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +86,19 @@ class State:
             tensors = _weights(module, self.model.layer(name), form)
             for part, (weight, arrangement) in zip(form.parts, tensors, strict=True):
                 weight.detach().copy_(torch.from_numpy(arrangement.tensor(part.values)))
+
+    def held(self, module: nn.Module, layers: Collection[str]) -> list[Held]:
+        """What `module`, which `module()` gave, holds of these layers' weights, factor by factor."""
+        found = []
+        for name in layers:
+            form, layer = self.forms[name], self.model.layer(name)
+            for factor, part in enumerate(form.parts):
+                owner, _, leaf = (
+                    f"{name}.{factor}.weight".rpartition(".") if form.factored else (layer.parameter.rpartition("."))
+                )
+                arrangement = AS_IT_IS if form.factored else layer.arrangement
+                found.append(Held(name, factor, module.get_submodule(owner), leaf, part, arrangement))
+        return found
 
     def holding_zeros(self, module: nn.Module) -> Callable[[], None]:
         """What makes every weight of `module` zero again that is zero in this state; `module()` gave it."""

@@ -23,10 +23,10 @@ _ordered: Cache[Ordered] = Cache(ceiling=64 * 2**20)
 class KMeans(Layerwise):
     """One-dimensional k-means (Lloyd) over the non-zero weights of each tensor, k = 2^bits, linear initial centroids.
 
-    Gong et al. 2014 is this and nothing more; Han et al. 2016 then train the centroids, of which it is a preview.
+    Gong et al. 2014 is this and nothing more; Han et al. 2016 then train the centroids (`quantize.trained-centroids`).
     """
 
-    catalogue = ("QU-03", "QU-02")
+    catalogue = ("QU-03",)
     title = "K-means weight sharing"
     paper = "Gong, Liu, Yang, Bourdev 2014, section 3.2; Han, Mao, Dally, Deep Compression, ICLR 2016, section 3"
     faithful = True
