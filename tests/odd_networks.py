@@ -1,5 +1,7 @@
 """Small networks whose channels go odd ways, without a zero or a one in them that would hide a fault."""
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -84,3 +86,39 @@ class Attending(nn.Module):
 class AttendingInOne(Attending):
     def attended(self, q, k, v):
         return F.scaled_dot_product_attention(q, k, v)
+
+
+class AttendingFused(Attending):
+    """Queries, keys and values from one layer; sizes are unpacked by a star, and Python takes a root of one."""
+
+    def __init__(self):
+        super().__init__()
+        del self.q, self.k, self.v
+        self.qkv = nn.Linear(16, 48)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).reshape(*x.shape[:2], 3, 4, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        looking = torch.softmax(q @ k.transpose(-1, -2) / math.sqrt(q.size(-1)), -1)
+        return self.head(self.o((looking @ v).transpose(1, 2).flatten(2)).mean(1))
+
+
+class OneHead(Attending):
+    def forward(self, x):
+        return self.head(self.o(self.attended(self.q(x), self.k(x), self.v(x))).mean(1))
+
+
+class OneHeadInOne(AttendingInOne, OneHead):
+    pass
+
+
+class SharedKeys(AttendingInOne):
+    """Four heads of queries that look at the same keys and values."""
+
+    def __init__(self):
+        super().__init__()
+        self.k, self.v = nn.Linear(16, 4), nn.Linear(16, 4)
+
+    def forward(self, x):
+        q = self.q(x).unflatten(-1, (4, 4)).transpose(1, 2)
+        mixed = self.attended(q, self.k(x).unsqueeze(1), self.v(x).unsqueeze(1))
+        return self.head(self.o(mixed.transpose(1, 2).flatten(2)).mean(1))

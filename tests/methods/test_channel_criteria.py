@@ -164,6 +164,25 @@ def test_scores_of_a_network_that_ships_are_those_of_its_matrices_whatever_it_do
     np.testing.assert_allclose(found, second.T @ third.sum(0), rtol=1e-10)
 
 
+class Parallel(nn.Module):
+    """Two layers that read the images."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other, self.last = nn.Linear(7, 6), nn.Linear(7, 6), nn.Linear(12, 3)
+
+    def forward(self, x):
+        return self.last(torch.cat([torch.relu(self.one(x)), torch.relu(self.other(x))], 1))
+
+
+def test_scores_reach_every_layer_that_reads_the_images():
+    torch.manual_seed(0)
+    model = Model.from_module(Parallel(), torch.zeros(1, 7))
+    last = np.abs(model.layer("last").weight.astype(np.float64)).sum(0)
+    evidence = Calibration(State.of(model), "parallel")
+    np.testing.assert_allclose(np.r_[evidence.propagated("one"), evidence.propagated("other")], last, rtol=1e-12)
+
+
 def test_an_activation_that_gives_something_for_nothing_hands_scores_on_too():
     torch.manual_seed(0)
     model = Model.from_module(nn.Sequential(nn.Linear(7, 6), nn.Sigmoid(), nn.Linear(6, 3)), torch.zeros(1, 7))

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import workbench
+from tests.odd_networks import Attending, model_of
 from workbench.calibration.evidence import Calibration
 from workbench.compression.compressed import compress
 from workbench.data.datasets import Dataset
@@ -46,6 +47,25 @@ class Residual(nn.Module):
 def tensors(model: Model) -> dict[str, Held]:
     biases = {layer.name: f"{layer.name}.bias" for layer in model.layers if f"{layer.name}.bias" in model.rest}
     return {layer.name: Held(layer.parameter, layer.shape, biases.get(layer.name)) for layer in model.layers}
+
+
+def test_a_head_of_attention_is_one_group_over_all_its_rows():
+    model = model_of(Attending(), Attending.shape)
+    state = State.of(model)
+    (heads, _) = of_channels(clusters(state.forms, Calibration(state, "heads")), state.forms, tensors(model))
+    module = state.module()
+    rows = [module.get_submodule(name) for name in "qkv"]
+    expected = [
+        math.sqrt(
+            sum(float(of[4 * head : 4 * head + 4].square().sum()) for one in rows for of in (one.weight, one.bias))
+        )
+        for head in range(4)
+    ]
+    np.testing.assert_allclose(heads.norms(module), expected, rtol=1e-6)
+    heads.shrink(module, sorted(expected)[1])  # the proximal step that the two smallest do not survive
+    gone = [not any(one.weight[4 * head : 4 * head + 4].any() for one in rows) for head in range(4)]
+    assert gone == [norm <= sorted(expected)[1] for norm in expected] and sum(gone) == 2
+    np.testing.assert_allclose(heads.norms(module), np.maximum(np.array(expected) - sorted(expected)[1], 0), rtol=1e-5)
 
 
 def test_a_channel_is_one_group_over_all_that_it_lives_in():

@@ -1,5 +1,6 @@
 """Channels that are emptied are zero wherever they go: the weights that meet them may as well stay in place."""
 
+import math
 from threading import Thread
 
 import numpy as np
@@ -9,7 +10,18 @@ from torch import nn
 from torch.nn import functional as F
 
 import workbench
-from tests.odd_networks import IMAGE, Attending, AttendingInOne, Residual, Shuffled, model_of
+from tests.odd_networks import (
+    IMAGE,
+    Attending,
+    AttendingFused,
+    AttendingInOne,
+    OneHead,
+    OneHeadInOne,
+    Residual,
+    SharedKeys,
+    Shuffled,
+    model_of,
+)  # fmt: skip
 from tests.zoo import loaded
 from workbench.compression.compressed import compress
 from workbench.methods.prune._emptied import Emptied, beside, emptied, without
@@ -57,7 +69,8 @@ class Twice(nn.Module):
         return self.head(F.max_pool2d(self.one(self.up(x)), 2).flatten(1))
 
 
-@pytest.mark.parametrize("module", [Residual, Shuffled, Twice, Attending, AttendingInOne])
+@pytest.mark.parametrize("module", [Residual, Shuffled, Twice, Attending, AttendingInOne, AttendingFused, OneHead,
+                                    OneHeadInOne, SharedKeys])  # fmt: skip
 def test_odd_networks(module):
     assert_empty_everywhere(model_of(module(), getattr(module, "shape", IMAGE)))
 
@@ -89,14 +102,36 @@ def test_what_is_coupled_to_what():
     assert "b" in twice.reasons and "mixed with other channels" in twice.reasons["b"]  # of pixel shuffle
 
 
-@pytest.mark.parametrize("module", [Attending, AttendingInOne])
-def test_queries_go_with_their_keys_and_values_by_themselves(module):
+@pytest.mark.parametrize("module", [Attending, AttendingInOne, AttendingFused])
+def test_a_head_goes_with_its_queries_keys_and_values(module):
+    found = couplings(model_of(module(), module.shape))
+    heads, outputs = found.clusters
+    assert len(heads) == 4 and [channel.rows for channel in outputs] == [(("o", row),) for row in range(16)]
+    for head, channel in enumerate(heads):
+        of_each = range(4 * head, 4 * head + 4)
+        if module is AttendingFused:
+            assert set(channel.rows) == {("qkv", 16 * which + row) for which in range(3) for row in of_each}
+        else:
+            assert set(channel.rows) == {(name, row) for name in "qkv" for row in of_each}
+        assert channel.columns == tuple(("o", 0, 16, column) for column in of_each)
+    assert found.reasons == {"head": "has outputs that cannot be emptied: the first gives the network's answers"}
+
+
+@pytest.mark.parametrize("module", [OneHead, OneHeadInOne])
+def test_of_one_head_alone_queries_go_with_their_keys_and_values_by_themselves(module):
     found = couplings(model_of(module(), module.shape))
     coupled = [sorted(channel.rows) for cluster in found.clusters for channel in cluster]
     assert all([("k", index), ("q", index)] in coupled and [("v", index)] in coupled for index in range(16))
-    assert found.reasons == {"head": "has outputs that cannot be emptied: the first gives the network's answers"}
     values = next(channel for cluster in found.clusters for channel in cluster if channel.rows == (("v", 6),))
     assert values.columns == (("o", 0, 16, 6),)
+
+
+def test_heads_that_share_their_keys_lose_the_same_channels():
+    """No head of them goes alone, since its keys are those of the others."""
+    found = couplings(model_of(SharedKeys(), SharedKeys.shape))
+    assert [len(cluster) for cluster in found.clusters] == [4, 4, 16]
+    assert set(found.clusters[0][1].rows) == {("k", 1), *(("q", 4 * head + 1) for head in range(4))}
+    assert set(found.clusters[1][1].columns) == {("o", 0, 16, 4 * head + 1) for head in range(4)}
 
 
 class Mixed(nn.Module):
@@ -139,7 +174,24 @@ def test_a_graph_that_cannot_be_followed_is_said():
             return super().forward(x if x.sum() > 0 else -x)
 
     found = couplings(model_of(Deciding(nn.Conv2d(4, 5, 1), nn.Flatten(), nn.Linear(320, 3))))
-    assert found.clusters == () and "cannot be followed" in found.reasons["0"]
+    assert found.clusters == () and "cannot be followed (TraceError in Deciding.forward, line" in found.reasons["0"]
+    assert "return super().forward(x if x.sum() > 0 else -x)" in found.reasons["0"]
+
+
+class OfEachImage(nn.Sequential):
+    def forward(self, x):
+        return torch.cat([super(OfEachImage, self).forward(image[None]) for image in x])
+
+
+class ScaledByBatch(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x / math.sqrt(len(x)))
+
+
+@pytest.mark.parametrize("module", [OfEachImage, ScaledByBatch])
+def test_what_python_does_as_often_as_there_are_images_is_not_recorded(module):
+    found = couplings(model_of(module(nn.Conv2d(4, 5, 1), nn.Flatten(), nn.Linear(320, 3))))
+    assert found.clusters == () and f"{module.__name__}.forward, line" in found.reasons["0"]
 
 
 def test_logits_are_those_of_the_network_whose_maps_are_zeroed_after_batch_norm_and_activation():

@@ -15,8 +15,7 @@ from workbench.network.diagram import Diagram, diagram
 from workbench.network.drawing import BETWEEN_LANES, BETWEEN_RANKS, Drawing, drawing
 from workbench.network.model import Model
 
-# A network that counts its input's axes while it is recorded, and one that rounds its weights before it reads it.
-SAID = {"GPT-2's linear layers": "The", "fake-quantised": "Not"}
+SAID = {"fake-quantised": "Not"}  # which rounds its weights before it reads them
 
 
 @st.composite

@@ -7,7 +7,18 @@ from torch import nn
 from torch.nn import functional as F
 
 import workbench
-from tests.odd_networks import IMAGE, Attending, AttendingInOne, Residual, Shuffled, model_of
+from tests.odd_networks import (
+    IMAGE,
+    Attending,
+    AttendingFused,
+    AttendingInOne,
+    OneHead,
+    OneHeadInOne,
+    Residual,
+    SharedKeys,
+    Shuffled,
+    model_of,
+)  # fmt: skip
 from tests.one_thread import one_thread  # noqa: F401 (every test here uses it)
 from tests.zoo import loaded
 from workbench.compression.compressed import compress
@@ -20,6 +31,7 @@ from workbench.methods.quantize.uniform import Uniform
 from workbench.network import narrowing
 from workbench.network.model import Model
 from workbench.network.packed import PackedConv2d, PackedLinear
+from workbench.network.recording import results
 from workbench.network.slimming import simulated_slim
 from workbench.network.state import State
 from workbench.recipe import Recipe, Step
@@ -352,7 +364,7 @@ class Chancy(Deciding):
 @pytest.mark.parametrize(
     ("module", "why"),
     [
-        (Deciding, "the network's graph cannot be followed (TraceError)"),
+        (Deciding, "the network's graph cannot be followed (TraceError in Deciding.forward, line"),
         (Overwriting, "writes over an activation"),
         (Reading, "writes over an activation that something else reads"),
         (Chancy, "without them it would answer otherwise"),
@@ -367,6 +379,64 @@ def test_what_cannot_be_shown_to_answer_alike_runs_as_it_came(module, why):
     if module is not Chancy:
         x = torch.randn(3, *IMAGE[1:])
         torch.testing.assert_close(running.module(x), compressed.to_torch()(x), rtol=1e-5, atol=1e-5)
+
+
+def always_worth(monkeypatch) -> None:
+    monkeypatch.setattr(narrowing, "_CALL", 0)
+    monkeypatch.setattr(narrowing, "_NUMBER", 0)
+
+
+@pytest.mark.parametrize("module", [Attending, AttendingInOne, AttendingFused])
+def test_the_number_of_heads_follows(module, monkeypatch):
+    """The answers are those of the network whose heads are masked where they leave attention (Michel, Levy, Neubig,
+    Are sixteen heads really better than one, NeurIPS 2019, equation 2)."""
+    always_worth(monkeypatch)
+    model = model_of(module(), module.shape)
+    layers = ("qkv",) if module is AttendingFused else ("q", "k", "v")
+    compressed = compress(model, Recipe((Step(L1Filter(share=0.5), layers),)))
+    heads = compressed.forms[layers[-1]].parts[0].alive[0][-16:].reshape(4, 4)
+    assert heads.all(1).sum() == heads.any(1).sum() == 2
+    masked = State.of(model).module()
+    mask = torch.from_numpy(heads.reshape(-1).copy())
+    masked.o.register_forward_pre_hook(lambda layer, inputs: (inputs[0] * mask,))
+    x = torch.rand(7, 5, 16)
+    running, slim = compressed.running(), compressed.to_torch(slim=True)
+    with torch.inference_mode():
+        assert_alike(running.module(x), masked(x))
+        assert_alike(slim(x), masked(x))
+        assert not running.notes
+        found = results(slim, slim.graph, x)
+    of_heads = [one.shape[1] for node, one in found.items() if "matmul" in node.name or "attention" in node.name]
+    assert set(of_heads) == {2}
+    assert slim.o.in_features == 8 and slim.get_submodule(layers[0]).out_features == 8 * 3 // len(layers)
+    assert running.said_of("o") == "Runs with 8 of 16 inputs."
+
+
+@pytest.mark.parametrize("module", [OneHead, OneHeadInOne, SharedKeys])
+def test_of_one_head_fewer_channels_are_multiplied(module, monkeypatch):
+    always_worth(monkeypatch)
+    compressed = compressed_by(model_of(module(), module.shape), L1Filter(share=0.5))
+    slim = assert_slims(compressed).module
+    assert slim.q.in_features == 16
+    small = compressed.to_torch(slim=True)
+    assert (
+        (small.q.out_features, small.k.out_features) == (8, small.v.out_features) == (8, module().k.out_features // 2)
+    )
+
+
+class MaskedHeads(Attending):
+    """What looks at nothing but what came before it; what a mask hides depends on the place."""
+
+    def attended(self, q, k, v):
+        scores = (q @ k.transpose(-1, -2)).masked_fill(torch.ones(5, 5).triu(1).bool(), -torch.inf)
+        return torch.softmax(scores, -1) @ v
+
+
+def test_what_cannot_be_followed_through_heads_is_put_together_and_said(monkeypatch):
+    always_worth(monkeypatch)
+    compressed = compressed_by(model_of(MaskedHeads(), MaskedHeads.shape), L1Filter(share=0.5))
+    running = assert_slims(compressed)
+    assert "put together again before 'masked_fill'" in running.notes["q"]
 
 
 class Tied(nn.Module):
@@ -490,12 +560,12 @@ class Tokens(nn.Module):
 
 @pytest.mark.parametrize("always", [False, True], ids=["where it pays", "always"])
 @pytest.mark.parametrize("module", [AddedInPlace, ShuffledByView, WrittenOut, Gated, Grouped, Connected, Tokens,
-                                    Attending, AttendingInOne])  # fmt: skip
+                                    Attending, AttendingInOne, AttendingFused, OneHead, OneHeadInOne,
+                                    SharedKeys])  # fmt: skip
 def test_whatever_is_dead_the_answers_stay(module, always, monkeypatch):
     """Outputs and inputs without weights at random, some with a bias: nothing is left to the check at the end."""
     if always:
-        monkeypatch.setattr(narrowing, "_CALL", 0)
-        monkeypatch.setattr(narrowing, "_NUMBER", 0)
+        always_worth(monkeypatch)
     rng = np.random.default_rng(0)
     model = model_of(module(), getattr(module, "shape", IMAGE))
     smaller = 0

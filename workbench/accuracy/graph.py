@@ -44,11 +44,14 @@ class Graph:
     for a forward pass that Python decides on values (torch.fx.symbolic_trace), and ValueError where one of `layers` is
     not called as a module of its own.
 
-    layers: path of each layer -> paths of other modules that use its weight. module: is changed; its layers become
-    `slots`. first_use: layer -> the number of the first operation that needs its weight.
+    layers: path of each layer -> paths of other modules that use its weight. example: [2 or more, ...], see
+    `Recording.record`. module: is changed; its layers become `slots`. first_use: layer -> the number of the first
+    operation that needs its weight.
     """
 
-    def __init__(self, module: nn.Module, layers: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, module: nn.Module, layers: Mapping[str, Sequence[str]], example: torch.Tensor | None = None
+    ) -> None:
         for one in module.modules():
             if getattr(one, "inplace", False):  # would overwrite an activation that is kept
                 one.inplace = False  # type: ignore[assignment]
@@ -56,7 +59,7 @@ class Graph:
         for path, slot in self.slots.items():
             module.set_submodule(path, slot)
         self.module = module
-        traced = Recording((Slot, SlicedMaxPool)).record(module)
+        traced = Recording((Slot, SlicedMaxPool)).record(module, example)
         for path, others in layers.items():
             if not others:
                 _take_in(traced, path, self.slots[path], module)

@@ -32,7 +32,7 @@ class TorchNetwork:
         for path, one in [found for found in module.named_modules() if isinstance(found[1], nn.MaxPool2d)]:
             module.set_submodule(path, sliced(one))
         self._roundings: dict[str, list[RemovableHandle]] = {}
-        self.graph = Graph(module, {layer.name: layer.aliases for layer in model.layers})
+        self.graph = Graph(module, {layer.name: layer.aliases for layer in model.layers}, model.noise(2))
         self.first_use = self.graph.first_use
         x = _laid_out(example, layout)
         self.sizes = [size // len(x) for size in self.graph.sizes(x)]

@@ -61,11 +61,12 @@ def propagated(state: State, channels: Channels, final: Mapping[str, Floats] | N
             for path in layer.paths:
                 module.get_submodule(path).register_forward_pre_hook(enter)
     with failing(state.model, "hands no scores back from layer to layer"), passing(module):
-        image, level = torch.ones(1, *state.model.input_shape, dtype=torch.double), 1.0
+        level = 1.0
         for _ in range(_TRIES):  # since an activation with a ceiling hides how large its input is
             seen.clear()
             weighed.clear()
             _make_absolute(module, level)
+            image = torch.full((1, *state.model.input_shape), level, dtype=torch.double, requires_grad=True)
             answers = [y.sum() for y in tree_leaves(module(image)) if isinstance(y, torch.Tensor)]
             largest = max((float(z.detach().abs().max()) for _, z, _ in seen), default=0.0)
             if not largest > _FAINT:

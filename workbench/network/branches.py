@@ -28,7 +28,7 @@ def joints(model: Model) -> tuple[Joint, ...]:
     """Those of `model`, in the order of its graph; none where that cannot be recorded."""
     try:
         module = copy.deepcopy(model.module)  # whose leaves are exchanged while it is recorded
-        graph = Recording().record(module)
+        graph = Recording().record(module, model.noise(2))
         with torch.no_grad():
             found = results(module, graph, model.noise())
         layers = {path: layer for layer in model.layers if not layer.special for path in layer.paths}

@@ -2,7 +2,8 @@
 
 Every channel of every layer is a number, and the numbers flow through the graph where the activations do. What only
 moves activations (views, transpositions, concatenations, slices) moves their numbers, whatever shuffle that amounts to;
-sums join the channels that they add; a filter for each channel joins what goes in with what comes out. A channel can be
+sums join the channels that they add; a filter for each channel joins what goes in with what comes out. Where attention
+has several heads, the queries, keys and values of each are joined, so that a head goes as a whole. A channel can be
 emptied where it then is zero wherever it goes: through functions that keep zero, up to layers that multiply it.
 """
 
@@ -33,7 +34,7 @@ from workbench.network.operators import (
     SCALINGS,
     SUMS,
 )
-from workbench.network.recording import Recording, called, keeps_zero, results
+from workbench.network.recording import Recording, called, keeps_zero, resisting, results
 
 _NONE = -1  # the number of what is no channel, or may not be emptied
 
@@ -43,14 +44,14 @@ def couplings(model: Model) -> Channels:
     try:
         module = copy.deepcopy(model.module)  # whose leaves are exchanged while it is recorded
         with passing(module), torch.no_grad():  # an image that goes all the way meets the branch of every exit
-            graph = Recording().record(module)
+            graph = Recording().record(module, model.noise(2))
             found = results(module, graph, model.noise())
         flow = _Flow(model, found)
         for node in graph.nodes:
             flow.follow(node)
         return replace(flow.channels(), offsets=_offsets(model, graph))
     except Exception as error:  # a user's module may resist in any way
-        reason = f"is in a network whose graph cannot be followed ({type(error).__name__})"
+        reason = f"is in a network whose graph cannot be followed ({resisting(error)})"
         return Channels((), {layer.name: reason for layer in model.layers})
 
 
@@ -74,6 +75,7 @@ class _Flow:
         self._beside: dict[int, set[tuple[str, int]]] = defaultdict(set)  # by number, not by root
         self._columns: dict[int, set[tuple[str, int, int, int]]] = defaultdict(set)
         self._numbers: dict[fx.Node, Any] = {}
+        self._heads: dict[fx.Node, torch.Tensor] = {}  # of products of queries and keys: see `_product`
 
     def follow(self, node: fx.Node) -> None:
         """Give the numbers of what `node` gives."""
@@ -88,6 +90,9 @@ class _Flow:
             self._numbers[node] = self._call(node, getattr(node.target, "__name__", str(node.target)), result)
         if self._numbers.get(node) is None:  # or what it gave would be taken for numbers
             self._numbers[node] = _nothing(result)
+        for arg in node.all_input_nodes:
+            if arg in self._heads and getattr(result, "shape", None) == self._found[arg].shape:
+                self._heads.setdefault(node, self._heads[arg])
 
     def _module(self, node: fx.Node, path: str, result: Any) -> Any:
         module = self._model.module.get_submodule(path)
@@ -120,12 +125,14 @@ class _Flow:
         if name in KEEP_ZERO_CALLS and keeps_zero(node, called(node), self._found):
             return first
         if name in PRODUCTS and len(node.args) == 2 and all(self._of(arg).ndim > 1 for arg in node.args):
-            return self._product(first, self._of(node.args[1]), result)
+            return self._product(node, node.args[0], first, self._of(node.args[1]), result)
         if name == "scaled_dot_product_attention" and len(node.args) == 3 and not node.kwargs.get("enable_gqa"):
             query, key, value = map(self._of, node.args)
             self._freeze(node.kwargs, "decides what attention looks at")
-            self._product(query, key.transpose(-2, -1), None)
-            return self._product(torch.full_like(value, _NONE), value, result)
+            self._product(node, node, query, key.transpose(-2, -1), None)
+            attended = self._product(node, node, torch.full_like(value, _NONE), value, result)
+            self._heads.pop(node, None)  # which gives no scores
+            return attended
         if name in AVERAGES and node.args and (axes := _axes(node)) is not None:
             return self._one_of(first, axes, "is pooled over its channels").reshape(result.shape)
         if name in POOL_CALLS:
@@ -195,21 +202,42 @@ class _Flow:
         channels = torch.tensor(self._by_channel(numbers))
         return channels.view(1, -1, *[1] * (result.ndim - 2)).expand(result.shape).clone()
 
-    def _product(self, first: torch.Tensor, second: torch.Tensor, result: Any) -> Any:
+    def _product(self, node: fx.Node, scores: Any, first: torch.Tensor, second: torch.Tensor, result: Any) -> Any:
         """Of sums over the last axis of `first` and the last but one of `second`, as in attention.
 
         Where either factor of a term is zero the term is: channels along that axis go in pairs. Channels along the last
-        axis of `second` are channels of the result.
+        axis of `second` are channels of the result. scores: the node of `first`; where it is made of such pairs, each
+        of its matrices is that of a head.
         """
         terms = self._one_of(first, -2, "is multiplied with other channels")
         if bool((second == second[..., :1, :]).all()):
-            return None if result is None else second[..., :1, :].expand(result.shape).clone()
+            values = second[..., :1, :]
+            if scores in self._heads:
+                self._join_heads(self._heads[scores], values)
+            return None if result is None else values.expand(result.shape).clone()
         others = self._one_of(second, -1, "is multiplied with other channels")
         pairs = torch.stack([one.reshape(-1) for one in torch.broadcast_tensors(terms.transpose(-2, -1), others)], 1)
         for one, other in pairs.unique(dim=0).tolist():
             if _NONE not in (one, other):
                 self._join(one, other)
+        batch = torch.broadcast_shapes(terms.shape[:-2], others.shape[:-2])
+        looking = [one.expand(*batch, *one.shape[-2:]) for one in (terms, others.transpose(-2, -1))]
+        self._heads[node] = torch.cat(looking, -1)
         return _nothing(result)
+
+    def _join_heads(self, looking: torch.Tensor, values: torch.Tensor) -> None:
+        """Queries, keys and values of each of several heads; of one alone they stay apart.
+
+        looking: [..., 1, channels], of queries and keys, which have been joined with each other. values: likewise.
+        """
+        batch = torch.broadcast_shapes(looking.shape[:-2], values.shape[:-2])
+        heads = torch.cat([one.expand(*batch, *one.shape[-2:]) for one in (looking, values)], -1)
+        heads = heads.reshape(-1, heads.shape[-1]).unique(dim=0)
+        of_each = [[number for number in head if number != _NONE] for head in heads.tolist()]
+        if len({frozenset(map(self._root, head)) for head in of_each}) > 1:
+            for first, *others in filter(None, of_each):
+                for number in others:
+                    self._join(first, number)
 
     def _one_of(self, numbers: torch.Tensor, axes: Any, why: str) -> torch.Tensor:
         """The one number along these axes, which stay with length 1; where there are several, none is emptied."""

@@ -15,7 +15,7 @@ from workbench.cache import Cache
 from workbench.models.exits import passing
 from workbench.names import printable
 from workbench.network.model import Model
-from workbench.network.recording import Recording, results
+from workbench.network.recording import Recording, resisting, results
 
 _TITLES = {
     "add": "+", "iadd": "+", "add_": "+", "sub": "−", "isub": "−", "mul": "×", "imul": "×", "truediv": "÷",
@@ -66,12 +66,12 @@ def _diagram(model: Model) -> Diagram:
     try:
         module = copy.deepcopy(model.module)  # whose leaves are exchanged while it is recorded
         with passing(module), torch.no_grad():
-            graph = Recording().record(module)
+            graph = Recording().record(module, torch.cat([model.example] * 2))
             found = results(module, graph, model.example)
         nodes = tuple(_Nodes(model, module, found).nodes(graph))
         return Diagram(nodes, _missing(model, nodes))
     except Exception as error:  # a user's module may resist in any way
-        return _in_order(model, type(error).__name__)
+        return _in_order(model, resisting(error))
 
 
 def _missing(model: Model, nodes: tuple[Node, ...]) -> str:

@@ -18,13 +18,14 @@ class Layout:
 
     axis: of its channels, counted from the end (-3 of images, -1 of rows). kept: the channels that are there. fill:
     float32, one a channel of the whole activation, what each number of one that is not there would be. layers: those
-    that left channels out.
+    that left channels out. images: the axis of the images, counted from the start.
     """
 
     axis: int
     kept: Indices
     fill: Floats
     layers: frozenset[str] = frozenset()
+    images: int = 0
 
     @classmethod
     def whole(cls, axis: int, channels: int) -> Layout:

@@ -22,7 +22,7 @@ import torch
 from torch import fx, nn
 
 from workbench.network.layouts import Layout, Picked, Relaid, whole_shape
-from workbench.network.moves import moved_channels
+from workbench.network.moves import moved_channels, regrouped, resized
 from workbench.network.operators import (
     KEEP_ZERO,
     KEEP_ZERO_CALLS,
@@ -32,9 +32,11 @@ from workbench.network.operators import (
     POINTWISE_CALLS,
     POOL,
     POOL_CALLS,
+    PRODUCTS,
     SCALINGS,
     SUMS,
 )
+from workbench.network.products import Product, attention, matrix_product
 from workbench.network.recording import called
 from workbench.network.smaller import (
     Flags,
@@ -49,11 +51,14 @@ from workbench.network.smaller import (
 )
 from workbench.weights.crossing import Crossing
 
-_BY_CHANNEL = (*KEEP_ZERO, *POINTWISE, *POOL, nn.ZeroPad2d, nn.Upsample)
+_BY_CHANNEL = (*KEEP_ZERO, *POINTWISE, *POOL, nn.ZeroPad2d, nn.Upsample, nn.Softmax)
 _COPIES = {"contiguous", "clone"}
-_BY_CHANNEL_CALLS = {*KEEP_ZERO_CALLS, *POINTWISE_CALLS, *POOL_CALLS, *SUMS, *SCALINGS, *_COPIES, "interpolate"}
+_BY_CHANNEL_CALLS = {
+    *KEEP_ZERO_CALLS, *POINTWISE_CALLS, *POOL_CALLS, *SUMS, *SCALINGS, *_COPIES, "interpolate", "softmax",
+}  # fmt: skip
 _BOTH = {*SUMS, *SCALINGS, "maximum", "minimum"} - {"neg"}
-_PRODUCTS = {"mul", "imul"}
+_GATES = {"mul", "imul"}
+_SIZED = {"view", "reshape", "unflatten"}  # they are given the sizes of some axes
 _CAT = {"cat", "concat"}
 _MOVES = MOVE_CALLS - _CAT - _COPIES
 
@@ -79,13 +84,14 @@ def worth(joint: Joint, saved: Mapping[str, int]) -> bool:
 class _Value:
     """What an operation gives. node: of the new graph, what is there as `layout` says (None: all of it).
 
-    moved: another value, and where in the whole of it each number comes from. whole: all of it, once it was needed.
+    moved: another value, where in the whole of it each number comes from, and by which operations. whole: all of it,
+    once it was needed.
     """
 
     source: fx.Node
     node: fx.Node | None = None
     layout: Layout | None = None
-    moved: tuple[_Value, Any] | None = None
+    moved: tuple[_Value, Any, tuple[fx.Node, ...]] | None = None
     whole: fx.Node | None = None
 
 
@@ -226,6 +232,10 @@ class Narrowing:
             return self._concatenated(node)
         if name in _BOTH and len(node.args) == 2 and not node.kwargs and all(self._of(arg) for arg in node.args):
             return self._both(node, name)
+        if name in PRODUCTS:
+            return self._multiplied(node, matrix_product, 2)
+        if name == "scaled_dot_product_attention":
+            return self._multiplied(node, attention, 3)
         if name in _MOVES or (name in _COPIES and self._less(node.args[0]) is None):
             return self._moved(node, called(node))
         if name in _BY_CHANNEL_CALLS and node.args and self._less(node.args[0]) is not None:
@@ -249,7 +259,7 @@ class Narrowing:
         layout = value.layout
         if module.running_mean is None or layout.axis + self._found[value.source].ndim != 1:
             return None
-        after = self._constant(module, value, layout)
+        after = self._constant(module, value, layout, 1)
         if after is None:
             return None
         smaller = copy.deepcopy(module)
@@ -262,11 +272,10 @@ class Narrowing:
         self._made[path] = smaller
         return _Value(node, self.graph.call_module(path, (value.node,)), after)
 
-    def _constant(self, run: Callable[..., Any], value: _Value, layout: Layout) -> Layout | None:
+    def _constant(self, run: Callable[..., Any], value: _Value, layout: Layout, place: int) -> Layout | None:
         """The layout of what `run` makes of `value`, where each channel follows from its own numbers alone, and what is
-        the same at every position stays so."""
+        the same at every position stays so. place: of the channels among the axes of what it makes."""
         x = self._found[value.source]
-        place = x.ndim + layout.axis
         example = torch.from_numpy(layout.fill).reshape(-1, *[1] * (-layout.axis - 1)).expand(x.shape).clone()
         made = run(example)
         if not isinstance(made, torch.Tensor) or made.ndim <= place or made.shape[place] != layout.channels:
@@ -275,7 +284,7 @@ class Narrowing:
         away = channels[torch.from_numpy(~layout.there)]
         if not torch.allclose(away, away[:, :1].expand(away.shape), rtol=1e-6, atol=0):
             return None
-        return Layout(place - made.ndim, layout.kept, channels[:, 0].numpy().copy(), layout.layers)
+        return Layout(place - made.ndim, layout.kept, channels[:, 0].numpy().copy(), layout.layers, layout.images)
 
     def _by_channel(self, node: fx.Node, target: Callable[..., Any]) -> _Value | None:
         """Of one activation, and what else is no activation."""
@@ -288,15 +297,15 @@ class Narrowing:
         run = lambda x: target(x, *args, **kwargs)  # noqa: E731
         x, place = self._found[value.source], self._found[value.source].ndim + value.layout.axis
         try:
-            after = self._constant(run, value, value.layout)
-            if after is None:
-                return None
             kept = torch.from_numpy(value.layout.kept)
-            alone, together = run(x.index_select(place, kept)), run(x.clone()).index_select(place, kept)
+            alone, together = run(x.index_select(place, kept)), run(x.clone())
+            places = dict.fromkeys((place, together.ndim + value.layout.axis))  # axes before the channels may go
+            found = (to for to in places if _same(alone, together, kept, to))
+            to = next(found, None)
+            after = None if to is None else self._constant(run, value, value.layout, to)
         except Exception:  # an operation may need to see all channels in any way
             return None
-        scale = float(together.abs().max()) if together.numel() else 0.0
-        if alone.shape != together.shape or not torch.allclose(alone, together, rtol=1e-5, atol=1e-6 * scale):
+        if after is None:
             return None
         args, kwargs = fx.map_arg(others, lambda arg: self._whole(self._values[arg], node))
         made = self.graph.create_node(node.op, node.target, (value.node, *args), kwargs, node.name)
@@ -322,7 +331,7 @@ class Narrowing:
         stays = one.there | other.there
         run = called(node)
         fill = run(torch.from_numpy(one.fill.copy()), torch.from_numpy(other.fill.copy())).numpy()
-        if name in _PRODUCTS:
+        if name in _GATES:
             nothing = (~one.there & (one.fill == 0)) | (~other.there & (other.fill == 0))
             stays, fill = stays & ~nothing, np.where(nothing, np.float32(0), fill)
         kept = np.flatnonzero(stays)
@@ -362,7 +371,7 @@ class Narrowing:
         if not node.args or not isinstance(node.args[0], fx.Node):
             return None
         value = self._values[node.args[0]]
-        base, places = value.moved or (value, None)
+        base, places, steps = value.moved or (value, None, ())
         if base.node is None or base.layout is None:
             return None
         if places is None:
@@ -376,10 +385,12 @@ class Narrowing:
             moved = target(places, *args, **kwargs)
         except Exception:  # what moves in a way of its own is done to whole activations
             return None
+        steps = (*steps, node)
         if not isinstance(moved, torch.Tensor):
             tensors = isinstance(moved, (tuple, list)) and all(isinstance(one, torch.Tensor) for one in moved)
-            return _Value(node, moved=(base, moved)) if tensors else None
-        return self._picked(node, base, moved) or _Value(node, moved=(base, moved))
+            return _Value(node, moved=(base, moved, steps)) if tensors else None
+        found = self._picked(node, base, moved) or self._regrouped(node, base, moved, steps)
+        return found or _Value(node, moved=(base, moved, steps))
 
     def _picked(self, node: fx.Node, base: _Value, places: torch.Tensor) -> _Value | None:
         """What is there of a moved activation, where its channels are some of those of `base`, or its features are."""
@@ -395,6 +406,77 @@ class Narrowing:
         fill = base.layout.fill[move.channels]
         after = Layout(move.axis, move.kept, fill, base.layout.layers)
         return _Value(node, made, whole=made) if after.complete else _Value(node, made, after)
+
+    def _regrouped(
+        self, node: fx.Node, base: _Value, places: torch.Tensor, steps: tuple[fx.Node, ...]
+    ) -> _Value | None:
+        """The same operations on what is there, where that gives what is there of `places`: heads of attention, say."""
+        assert base.layout is not None and base.node is not None
+        whole = self._found[base.source]
+        found = regrouped(whole.shape, base.layout, places)
+        if found is None or not found[0].kept.size:
+            return None
+        after, expected = found
+        shape = list(whole.shape)
+        shape[base.layout.axis] = base.layout.kept.size
+        numbers = torch.arange(math.prod(shape)).view(shape)
+        put_right = [None, after] if len(steps) == 1 and _name(node) in _SIZED else [None]
+        for sized in put_right:
+            moved: Any = numbers
+            try:
+                for step in steps:
+                    moved = self._run(step, sized)(moved)
+            except Exception:  # a size that was written out no longer fits
+                continue
+            if isinstance(moved, torch.Tensor) and torch.equal(moved, expected):
+                made = base.node
+                for step in steps:
+                    made = self._again(step, made, sized)
+                return _Value(node, made, after)
+        return None
+
+    def _run(self, node: fx.Node, sized: Layout | None) -> Callable[[Any], Any]:
+        """What `node` does, as a function of its first argument. sized: as `_again` has it."""
+        if node.op == "call_module":
+            return self._module.get_submodule(str(node.target))
+        args, kwargs = fx.map_arg((node.args[1:], node.kwargs), lambda arg: self._found[arg])
+        if sized is not None:
+            args = resized(_name(node), self._found[node].ndim, args, sized)
+        return lambda x: called(node)(x, *args, **kwargs)
+
+    def _again(self, node: fx.Node, made: fx.Node, sized: Layout | None) -> fx.Node:
+        """`node` in the new graph, of another first argument. sized: how it gives what is there of its result, which
+        is put right in the sizes that it is given."""
+        args, kwargs = fx.map_arg((node.args[1:], node.kwargs), lambda arg: self._whole(self._values[arg], node))
+        if sized is not None:
+            args = resized(_name(node), self._found[node].ndim, args, sized)
+        return self.graph.create_node(node.op, node.target, (made, *args), kwargs, node.name)
+
+    # Products of activations, as in attention.
+
+    def _multiplied(self, node: fx.Node, rule: Callable[..., Product | None], factors: int) -> _Value | None:
+        """With what is there of its factors, as `rule` has it."""
+        values = [self._of(arg) for arg in node.args]
+        others = [self._found[arg] for arg in _nodes(node.kwargs)]
+        if len(values) != factors or not any(self._less(arg) for arg in node.args):
+            return None
+        if any(value is None or value.moved is not None for value in values) or any(
+            isinstance(other, torch.Tensor) and other.ndim > 2 for other in others
+        ):
+            return None
+        given = [value for value in values if value is not None]
+        product = rule([value.layout for value in given], [self._found[value.source].shape for value in given])
+        if product is None:
+            return None
+        args = tuple(
+            self._whole(value, node) if layout is None else self._relaid(value, layout, node)
+            for value, layout in zip(given, product.factors, strict=True)
+        )
+        kwargs = fx.map_arg(node.kwargs, lambda arg: self._whole(self._values[arg], node))
+        if product.scale is not None:
+            kwargs = {"scale": product.scale, **kwargs}
+        made = self.graph.create_node(node.op, node.target, args, kwargs, node.name)
+        return _Value(node, made, product.after, whole=made if product.after is None else None)
 
     # Layers.
 
@@ -453,6 +535,19 @@ def _nodes(args: Any) -> list[fx.Node]:
     found: list[fx.Node] = []
     fx.map_arg(args, found.append)
     return found
+
+
+def _same(alone: torch.Tensor, together: torch.Tensor, kept: torch.Tensor, place: int) -> bool:
+    """Whether `alone` is what is `kept` of `together` along an axis, to within rounding."""
+    if not 0 <= place < together.ndim or int(kept[-1]) >= together.shape[place]:
+        return False
+    scale = float(together.abs().max()) if together.numel() else 0.0
+    chosen = together.index_select(place, kept)
+    return alone.shape == chosen.shape and torch.allclose(alone, chosen, rtol=1e-5, atol=1e-6 * scale)
+
+
+def _name(node: fx.Node) -> str:
+    return getattr(node.target, "__name__", str(node.target))
 
 
 def _at(shape: torch.Size, axis: int) -> int:

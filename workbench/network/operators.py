@@ -27,8 +27,8 @@ POOL_CALLS = {"max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_p
 # They change no number, only where it stands.
 MOVE = (nn.Flatten, nn.Unflatten, nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle)
 MOVE_CALLS = {
-    "view", "reshape", "flatten", "permute", "transpose", "chunk", "split", "getitem", "squeeze", "unsqueeze", "cat",
-    "concat", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "unflatten", "swapaxes", "movedim",
+    "view", "reshape", "flatten", "permute", "transpose", "chunk", "split", "unbind", "getitem", "squeeze", "unsqueeze",
+    "cat", "concat", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "unflatten", "swapaxes", "movedim",
     "contiguous", "clone",
 }  # fmt: skip
 

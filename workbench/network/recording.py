@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import linecache
+import operator
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 import torch
 from torch import fx, nn
+
+from workbench.names import sentence
 
 
 class Recording(fx.Tracer):
@@ -19,23 +25,68 @@ class Recording(fx.Tracer):
         """leaves: kinds of module that are called as a whole, beside torch's own layers."""
         super().__init__()
         self._leaves = leaves
+        self._classes: dict[nn.Module, type[nn.Module]] = {}  # that those have whose calls are recorded
+        self._met: list[tuple[torch.Tensor, dict[fx.Node, Any]]] = []  # an input, and what operations gave for it
 
-    def record(self, module: nn.Module) -> fx.Graph:
-        """The graph of one call of `module`, whose leaves have their classes exchanged while it is recorded."""
+    def record(self, module: nn.Module, example: torch.Tensor | None = None) -> fx.Graph:
+        """The graph of one call of `module`, whose leaves have their classes exchanged while it is recorded.
+
+        example: [2 or more, ...], by which Python is told the sizes and numbers that it asks for, as where a shape is
+        unpacked by a star; without one it cannot ask.
+        """
         self.root, self.tensor_attrs = module, {}
         self.graph = fx.Graph(tracer_cls=type(self))
-        classes = {}
-        for path, leaf in module.named_modules():
-            if leaf is not module and self.is_leaf_module(leaf, path):
-                classes[leaf] = type(leaf)
-                leaf.__class__ = self._recorded(type(leaf), path)
+        self._met = [] if example is None else [(example, {}), (example[:1], {})]
+        self._classes = {
+            leaf: self._recorded(type(leaf), path)
+            for path, leaf in module.named_modules()
+            if leaf is not module and self.is_leaf_module(leaf, path)
+        }
+        self._exchange()
         try:
             scores = module(self.create_proxy("placeholder", "x", (), {}))
         finally:
-            for leaf, was in classes.items():
-                leaf.__class__ = was
+            self._exchange()
         self.create_node("output", "output", (self.create_arg(scores),), {})
         return self.graph
+
+    def _exchange(self) -> None:
+        """Give the leaves the other class, the one that records calls or their own."""
+        for leaf, other in self._classes.items():
+            self._classes[leaf], leaf.__class__ = type(leaf), other
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _Value(node, self)
+
+    def iter(self, obj: Any) -> Iterator[Any]:
+        return iter([obj[place] for place in range(len(obj))])
+
+    def count(self, node: fx.Node) -> int:
+        """How many items there are of what `node` gives. Raises TraceError where that depends on the images."""
+        first, *others = (len(found) for found in self._given(node))
+        if any(count != first for count in others):
+            raise fx.proxy.TraceError("how many there are depends on the images")
+        return first
+
+    def number(self, node: fx.Node) -> Any:
+        """What `node` gives whatever the number of images. Raises TraceError where that is not one number."""
+        first, *others = self._given(node)
+        if not isinstance(first, int | float) or any(other != first for other in others):
+            raise fx.proxy.TraceError("a number is asked for that depends on the images")
+        return first
+
+    def _given(self, node: fx.Node) -> list[Any]:
+        """What `node` gives for each of the inputs."""
+        if not self._met:
+            raise fx.proxy.TraceError("Python asks for what it gives")
+        self._exchange()
+        try:
+            with torch.no_grad():
+                for x, found in self._met:
+                    _run(self.root, self.graph, x, found)
+        finally:
+            self._exchange()
+        return [found[node] for _, found in self._met]
 
     def _recorded(self, kind: type[nn.Module], path: str) -> type[nn.Module]:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> fx.Proxy:
@@ -55,14 +106,52 @@ def called(node: fx.Node) -> Callable[..., Any]:
 def results(module: nn.Module, graph: fx.Graph, x: torch.Tensor) -> dict[fx.Node, Any]:
     """What every operation of `module`, recorded as `graph`, gives where the input is `x`."""
     found: dict[fx.Node, Any] = {}
-
-    class Kept(fx.Interpreter):
-        def run_node(self, n: fx.Node) -> Any:
-            found[n] = super().run_node(n)
-            return found[n]
-
-    Kept(fx.GraphModule(module, graph)).run(x)
+    _run(module, graph, x, found)
     return found
+
+
+def _run(module: nn.Module, graph: fx.Graph, x: torch.Tensor, found: dict[fx.Node, Any]) -> None:
+    """Work out what is not `found` yet of what the operations of `graph` give."""
+    for node in graph.nodes:
+        if node in found:
+            continue
+        args, kwargs = fx.map_arg((node.args, node.kwargs), found.__getitem__)
+        if node.op == "placeholder":
+            found[node] = x
+        elif node.op == "get_attr":
+            found[node] = attrgetter(str(node.target))(module)
+        elif node.op == "call_module":
+            found[node] = module.get_submodule(str(node.target))(*args, **kwargs)
+        else:
+            found[node] = args[0] if node.op == "output" else called(node)(*args, **kwargs)
+
+
+def resisting(error: Exception) -> str:
+    """The kind of an error that stopped a recording, and the last line of a module's own code that led to it."""
+    said = type(error).__name__
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        module, code = frame.f_locals.get("self"), frame.f_code
+        if isinstance(module, nn.Module) and not frame.f_globals.get("__name__", "").startswith("torch."):
+            text = linecache.getline(code.co_filename, line).strip()
+            where = f"{type(module).__name__}.{code.co_name}, line {line}"
+            said = f"{type(error).__name__} in {where}{f': {text}' if text else ''}"
+    return sentence(said)
+
+
+class _Value(fx.Proxy):
+    """What an operation gives, which Python may ask for its length, or the number that it is."""
+
+    def __len__(self) -> int:
+        return self.tracer.count(self.node)  # type: ignore[attr-defined]  # a Recording
+
+    def __float__(self) -> float:
+        return float(self._number())
+
+    def __index__(self) -> int:
+        return operator.index(self._number())
+
+    def _number(self) -> Any:
+        return self.tracer.number(self.node)  # type: ignore[attr-defined]  # a Recording
 
 
 def keeps_zero(node: fx.Node, run: Callable[..., Any], found: Mapping[fx.Node, Any]) -> bool:

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 from workbench.network.model import Model
 from workbench.network.narrowing import Joint, Narrowing, worth
 from workbench.network.operators import KEEP_ZERO_CALLS
-from workbench.network.recording import Recording, results
+from workbench.network.recording import Recording, resisting, results
 from workbench.network.simulated import round_inputs, simulated
 from workbench.network.smaller import Narrowable
 from workbench.weights.crossing import Crossing
@@ -87,13 +87,13 @@ def slimmed(model: Model, forms: Mapping[str, Form], module: nn.Module, may: Map
     nothing = Narrowable(rows=False, columns=False)
     layers = {layer.name: nothing if layer.special else may[layer.name] for layer in model.layers if not layer.aliases}
     try:
-        graph = _Layers(layer.name for layer in model.layers).record(module)
+        graph = _Layers(layer.name for layer in model.layers).record(module, model.noise(_IMAGES))
         reason = _overwrites(module, graph) if model.calling is None else "it has several inputs or answers"
         if reason is None:
             with torch.no_grad():
                 return _narrowed(model, module, graph, layers, dead)
     except Exception as error:  # a user's module may resist in any way
-        reason = f"the network's graph cannot be followed ({type(error).__name__})"
+        reason = f"the network's graph cannot be followed ({resisting(error)})"
     return _as_it_is(module, dead, reason)
 
 

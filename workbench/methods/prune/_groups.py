@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -83,14 +83,14 @@ def of_channels(
     """
     found = []
     for cluster in clusters:
-        places: dict[str, list[int]] = defaultdict(list)
+        places: dict[tuple[str, int], list[int]] = defaultdict(list)
         for channel in cluster:
-            for layer, row in channel.rows:
-                places[tensors[layer].name].append(row)
-            for tensor, index in channel.beside:
-                places[tensor].append(index)
-        pieces = tuple(Piece(tensor, (0,), tuple(of)) for tensor, of in places.items())
-        if all(len(piece.places) == len(cluster) for piece in pieces):  # no channel holds two rows of one layer
+            held: Counter[str] = Counter()
+            for tensor, row in [*((tensors[layer].name, row) for layer, row in channel.rows), *channel.beside]:
+                places[tensor, held[tensor]].append(row)  # a head holds several rows of one layer
+                held[tensor] += 1
+        pieces = tuple(Piece(tensor, (0,), tuple(of)) for (tensor, _), of in places.items())
+        if all(len(piece.places) == len(cluster) for piece in pieces):  # channels hold as many of each
             weights = sum(forms[layer].weights // forms[layer].shape[0] for layer, _ in cluster[0].rows)
             found.append(Groups(pieces, weights + len(cluster[0].beside)))
     return found
