@@ -21,11 +21,12 @@ lab: $(STAMP)
 	$(BIN)/workbench lab
 
 # Every group runs, so that one call shows all that is wrong. The tests of a file share what they set up, so each file
-# goes to one process, of as many as there are processors; the browser and what it talks to need all of them at once.
+# goes to one process, of as many as there are processors, the long notebooks first, so that none ends alone; the browser
+# and what it talks to need all of them at once.
 test: $(STAMP) chromium
 	@failed=; \
 	for check in "ruff check" "ruff format --check" "mypy" "lint-imports" \
-		"pytest --numprocesses logical --dist loadfile --nbmake tests notebooks --ignore tests/browser" \
+		"pytest --numprocesses logical --dist loadfile --no-loadscope-reorder --nbmake notebooks tests --ignore tests/browser" \
 		"pytest tests/browser"; do \
 		echo "== $$check"; \
 		$(BIN)/$$check || failed="$$failed, $$check"; \
