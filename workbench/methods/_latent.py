@@ -48,12 +48,16 @@ class Latent:
         self._use()
 
 
-def weights(module: nn.Module, layers: Iterable[str]) -> dict[str, Tensor]:
-    """The weight of every layer that is called, and of each of its factors, by the module that owns it."""
-    found: dict[str, Tensor] = {}
+def owners(module: nn.Module, layers: Iterable[str]) -> dict[str, nn.Module]:
+    """The module that computes each layer, or each of its factors, by its path."""
+    found: dict[str, nn.Module] = {}
     for name in layers:
         place = module.get_submodule(name)
         chain = isinstance(place, nn.Sequential)
-        owners = {f"{name}.{key}": one for key, one in place.named_children()} if chain else {name: place}
-        found |= {path: owner.get_parameter("weight") for path, owner in owners.items()}
+        found |= {f"{name}.{key}": one for key, one in place.named_children()} if chain else {name: place}
     return found
+
+
+def weights(module: nn.Module, layers: Iterable[str]) -> dict[str, Tensor]:
+    """The weight of every layer that is called, and of each of its factors, by the module that owns it."""
+    return {path: owner.get_parameter("weight") for path, owner in owners(module, layers).items()}

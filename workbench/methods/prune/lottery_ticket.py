@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
-from workbench.errors import RecipeError
 from workbench.method import METHODS, Course, Layerwise, Trained, setting
+from workbench.methods._drawn import drawn
 from workbench.methods._retrained import Schedule, reached, schedule_setting, trained_on
 
 if TYPE_CHECKING:
@@ -58,33 +58,17 @@ class LotteryTicket(Trained):
         before = 1 if first is None else 0  # trainings of the whole network
         trainings = before + self.rounds
         if first is None:
-            first = self._drawn(state, self.seed)
+            first = drawn(state, self.seed, self.name)
             whole = put_back(state, first)
             state = trained_on(whole, course, epochs=self.epochs, seed=self.seed, share=(0.0, 1 / trainings))
         for number in range(1, self.rounds + 1):
             sparsity = reached(self.sparsity, number, self.rounds, self.schedule)
             cut = state.with_forms(self._cut(sparsity).apply({name: state.forms[name] for name in layers}))
             control = self.start == "new" and number == self.rounds
-            ticket = put_back(cut, self._drawn(state, self.seed + 1) if control else first)
+            ticket = put_back(cut, drawn(state, self.seed + 1, self.name) if control else first)
             share = (before + number - 1) / trainings, (before + number) / trainings
             state = trained_on(ticket, course, epochs=self.epochs, seed=self.seed + number, share=share)
         yield state
-
-    def _drawn(self, state: State, seed: int) -> State:
-        """The network with all weights as its modules draw them. Raises RecipeError where one knows no way to."""
-        import torch
-
-        module = state.module()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            for path, part in module.named_modules():
-                draw = getattr(part, "reset_parameters", getattr(part, "_reset_parameters", None))
-                if draw is not None:
-                    draw()
-                elif any(True for _ in part.parameters(recurse=False)):
-                    which = f"{type(part).__name__} {path!r}"
-                    raise RecipeError(f"{self.name}: {which} has no reset_parameters to draw its weights anew by.")
-        return state.trained(module)
 
 
 def put_back(cut: State, first: State) -> State:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workbench.weights.reading import Reading
 
 MOST_BITS = 16
+_FARTHEST = 100  # bits between the point and a number's first one
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,8 @@ class FixedPoint(Levels):
     """Multiples of ε = 2^−fraction from −2^(integer − 1) to 2^(integer − 1) − ε, the nearest one, halves to even.
 
     Gupta, Agrawal, Gopalakrishnan, Narayanan, ICML 2015, section 3. integer: bits before the point, the sign included.
-    fraction: bits after it. A code is the multiple plus 2^(bits − 1).
+    fraction: bits after it. Either may be below zero, the other beyond the width then: dynamic fixed point, whose point
+    need not lie among the bits. A code is the multiple plus 2^(bits − 1).
     """
 
     integer: int
@@ -50,6 +52,11 @@ class FixedPoint(Levels):
             codes[...] = code
         return self.decode(code)
 
+    def drawn(self, weights: Floats, random: np.random.Generator) -> Codes:
+        """The code of one of both neighbours of each weight, the nearer the likelier (section 3.1)."""
+        multiple = np.floor(weights.astype(np.float64) * 2.0**self.fraction + random.random(weights.shape))
+        return (np.clip(multiple, -self._offset, self._offset - 1) + self._offset).astype(self.code_type)
+
     def within(self, shape: tuple[int, ...], rows: Indices, whole: bool) -> Self:
         return self
 
@@ -67,9 +74,11 @@ class FixedPoint(Levels):
 
     @classmethod
     def restore(cls, reading: Reading, shape: tuple[int, ...]) -> Self:
-        levels = cls(reading.integer("integer", 1, MOST_BITS), reading.integer("fraction", 0, MOST_BITS - 1))
-        if levels.bits > MOST_BITS:
-            raise FormatError(f"fixed point of {levels.bits} bits is wider than {MOST_BITS}")
+        levels = cls(
+            reading.integer("integer", -_FARTHEST, _FARTHEST), reading.integer("fraction", -_FARTHEST, _FARTHEST)
+        )
+        if not 1 <= levels.bits <= MOST_BITS:
+            raise FormatError(f"fixed point of {levels.bits} bits is not of 1 to {MOST_BITS}")
         return levels
 
     def zero_codes(self, shape: tuple[int, ...]) -> Codes:
