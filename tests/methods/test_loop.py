@@ -15,6 +15,7 @@ from workbench.engine.training import expected_seconds, train
 from workbench.method import Progress
 from workbench.methods._retrained import retrained
 from workbench.methods.prune.loop import BOXES, Loop
+from workbench.methods.prune.retrained_taylor import RetrainedTaylor
 from workbench.methods.prune.taylor_filter import TaylorFilter
 from workbench.network.model import Model
 from workbench.network.state import State
@@ -103,6 +104,13 @@ def test_what_it_will_take_is_that_of_all_its_turns(model, tmp_path):
         expected_seconds(model, Recipe((Step(Loop(turns=turns, budget=0.0)),)), Store(tmp_path)) for turns in (1, 8)
     ]
     assert seconds[1] > 2 * seconds[0]
+
+
+@pytest.mark.parametrize("method", [Loop(turns=2, share=0.25, budget=100.0), RetrainedTaylor(rounds=2)])
+def test_the_weights_that_meet_an_emptied_map_go_in_layers_that_were_not_chosen_too(model, method):
+    *_, last = method.train(State.of(model), ("0",), course(model))
+    gone = ~last.forms["0"].parts[0].alive[0]
+    assert gone.sum() == 10 and np.array_equal(~last.forms["2"].parts[0].alive[1], gone)
 
 
 @pytest.mark.parametrize("criterion", ["l1-filter", "magnitude"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.method import METHODS, Calibrated, Course, Layerwise, Trained, setting
 from workbench.methods._retrained import retrained
+from workbench.methods.prune._emptied import slimmer
 
 if TYPE_CHECKING:
     from workbench.network.state import State
@@ -18,6 +19,8 @@ RANK, REMOVE, TUNE, DECIDE = BOXES = ("Rank", "Remove", "Fine-tune", "Good enoug
 @dataclass(frozen=True)
 class Loop(Trained):
     """In turn k a criterion ranks what is left anew, up to share · k of all goes, and the rest is fine-tuned.
+
+    With a map that has gone go the weights that meet it, and maps that then nothing reads.
 
     It ends after the last turn, or with the first one after which the score on validation images is more than `budget`
     below that of the network before the step; what that turn did is undone. Every turn's network is a result of its
@@ -74,6 +77,7 @@ class Loop(Trained):
             state = state.with_forms({name: cut.compress(form, decisions[name]) for name, form in forms.items()})
             if isinstance(cut, Calibrated):
                 state = state.with_rest(cut.beside(state.model.rest, decisions))
+                state = slimmer(state, state.forms, course.evidence(state))
             course.enter(TUNE)
             state = retrained(state, course, turn, self.turns, epochs=self.epochs, seed=self.seed)
             course.enter(DECIDE)
