@@ -191,6 +191,15 @@ class Evidence(ABC):
         """
 
     @abstractmethod
+    def second_moments(self, layer: str) -> Floats:
+        """float64, of the shape of that layer's weight: the squared gradient that an optimiser keeps a running mean of.
+
+        What Adam holds after one pass over the labelled calibration images in small batches, each squared gradient
+        counting 0.999 times the one after it, made free of its beginning at zero (Kingma and Ba 2014, algorithm 1); no
+        weight moves. Of layers of one factor.
+        """
+
+    @abstractmethod
     def inverse_hessian(self, layer: str, blocks: Blocks, damping: float) -> tuple[Floats, ...]:
         """(H + damping · I)⁻¹ of the blocks of that layer's weights; H as `curvatures` has its diagonal.
 

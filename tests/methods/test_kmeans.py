@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from workbench.methods.quantize.kmeans import KMeans, centroids_of, order
+from workbench.methods.quantize._clusters import centroids_of, order
+from workbench.methods.quantize.kmeans import KMeans
 from workbench.weights.form import Form
 from workbench.weights.levels.codebook import Codebook
 

@@ -7,8 +7,9 @@ import pytest
 
 import workbench
 from workbench.compression.compressed import compress
-from workbench.methods.quantize import kmeans
+from workbench.methods.quantize import _clusters
 from workbench.methods.quantize._vectors import table
+from workbench.methods.quantize.kmeans import KMeans
 from workbench.methods.quantize.product import ProductQuantisation
 from workbench.methods.quantize.residual import ResidualQuantisation
 from workbench.methods.quantize.uniform import Uniform
@@ -57,13 +58,13 @@ def test_the_residual_falls_with_every_stage_and_a_single_one_is_product_quantis
 
 def test_within_cluster_squares_never_rise_between_rounds(monkeypatch):
     vectors = WEIGHTS.reshape(-1, 4).astype(np.float64)
-    values, known = WEIGHTS.ravel(), kmeans.order(WEIGHTS)
+    values, known = WEIGHTS.ravel(), _clusters.order(WEIGHTS)
     of_vectors, of_numbers = [], []
     for rounds in range(1, 12):
         found = table(vectors, 8, rounds)
         of_vectors.append(((vectors[:, None] - found) ** 2).sum(2).min(1).sum())
-        monkeypatch.setattr(kmeans, "_ROUNDS", rounds)
-        of_numbers.append(((values[:, None] - kmeans.centroids_of(known, 8)) ** 2).min(1).sum())
+        monkeypatch.setattr(_clusters, "_ROUNDS", rounds)
+        of_numbers.append(((values[:, None] - _clusters.centroids_of(known, 8)) ** 2).min(1).sum())
     for squares in (of_vectors, of_numbers):
         assert all(later <= before * (1 + 1e-6) for before, later in itertools.pairwise(squares))
         assert squares[-1] < squares[0]
@@ -78,7 +79,7 @@ def rate(method, part: str = "codes") -> float:
 
 def test_eight_times_is_sixteen_values_and_sixteen_times_four():
     """Gong et al.'s 8-16 times of scalar k-means; the signs alone are 32 times (their binary quantisation)."""
-    rates = [rate(kmeans.KMeans(bits=bits)) for bits in range(1, 6)]
+    rates = [rate(KMeans(bits=bits)) for bits in range(1, 6)]
     np.testing.assert_allclose(rates, [32 / bits for bits in range(1, 6)], rtol=1e-3)
     assert rate(Uniform(bits=1)) == pytest.approx(32, rel=1e-3)
 

@@ -23,6 +23,7 @@ from workbench.calibration.normalisations import normalisations
 from workbench.calibration.propagation import propagated
 from workbench.calibration.responses import responses
 from workbench.calibration.resting import Resting
+from workbench.calibration.second_moments import second_moments
 from workbench.calibration.shifts import shifts
 from workbench.data.split import Split
 from workbench.errors import DataError
@@ -72,6 +73,9 @@ class Calibration(Evidence):
 
     def curvatures(self, layer: str) -> Floats:
         return self._known("curvatures", lambda: curvatures(self._state, self._split, self._cancelled))[layer]
+
+    def second_moments(self, layer: str) -> Floats:
+        return self._known("second moments", lambda: second_moments(self._state, self._split, self._cancelled))[layer]
 
     def inverse_hessian(self, layer: str, blocks: Blocks, damping: float) -> tuple[Floats, ...]:
         found = self._state.model.layer(layer)
