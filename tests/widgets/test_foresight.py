@@ -239,7 +239,7 @@ def test_costs_are_foreseen_behind_added_steps_and_in_their_order(page):
 
 
 def test_nothing_is_foreseen_from_a_recipe_that_the_controls_cannot_show(page):
-    page.session.recipe = Recipe((Step(METHODS["hashing.hashed-nets"](), ("fc1",)),))
+    page.session.recipe = Recipe((Step(METHODS["hashing.projection"](), ("fc1",)),))
     page.session.wait(60)
     page.say(kind="hello")
     assert page.told() == []
