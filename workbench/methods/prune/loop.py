@@ -48,6 +48,9 @@ class Loop(Trained):
     )
     turns: int = setting(5, "How many turns at most.", low=1, high=50, step=1)
     epochs: int = setting(1, "Passes over the training images in each turn.", low=1, high=50, step=1)
+    learning_rate: float = setting(
+        0.001, "What a step of training moves a weight by, at most.", low=0.0001, high=0.1, step=0.0001
+    )
     budget: float = setting(
         1.0, "How many points the score on validation images may fall, in all.", low=0.0, high=100.0, step=0.1
     )
@@ -79,7 +82,9 @@ class Loop(Trained):
                 state = state.with_rest(cut.beside(state.model.rest, decisions))
                 state = slimmer(state, state.forms, course.evidence(state))
             course.enter(TUNE)
-            state = retrained(state, course, turn, self.turns, epochs=self.epochs, seed=self.seed)
+            state = retrained(
+                state, course, turn, self.turns, epochs=self.epochs, seed=self.seed, learning_rate=self.learning_rate
+            )
             course.enter(DECIDE)
             if course.score(state) < least:
                 return

@@ -36,6 +36,9 @@ class RetrainedMagnitude(Trained):
     rounds: int = setting(3, "How often weights are cut and the others trained.", low=1, high=10, step=1)
     schedule: Schedule = schedule_setting("geometric")  # noqa: RUF009 (a field, like `setting`)
     epochs: int = setting(3, "Passes over the training images in each round.", low=1, high=50, step=1)
+    learning_rate: float = setting(
+        0.001, "What a step of training moves a weight by, at most.", low=0.0001, high=0.1, step=0.0001
+    )
 
     def stand_in(self) -> Layerwise:
         return self._cut(self.sparsity)
@@ -48,5 +51,7 @@ class RetrainedMagnitude(Trained):
         for number in range(1, self.rounds + 1):
             sparsity = reached(self.sparsity, number, self.rounds, self.schedule)
             cut = state.with_forms(self._cut(sparsity).apply({name: state.forms[name] for name in layers}))
-            state = retrained(cut, course, number, self.rounds, epochs=self.epochs, seed=self.seed)
+            state = retrained(
+                cut, course, number, self.rounds, epochs=self.epochs, seed=self.seed, learning_rate=self.learning_rate
+            )
         yield state

@@ -36,6 +36,9 @@ class RetrainedTaylor(Trained):
     rounds: int = setting(5, "How often maps are emptied and the others fine-tuned.", low=1, high=50, step=1)
     schedule: Schedule = schedule_setting("even")  # noqa: RUF009 (a field, like `setting`)
     epochs: int = setting(1, "Passes over the training images in each round.", low=1, high=50, step=1)
+    learning_rate: float = setting(
+        0.001, "What a step of training moves a weight by, at most.", low=0.0001, high=0.1, step=0.0001
+    )
 
     def stand_in(self) -> Calibrated:
         return self._cut(self.share)
@@ -52,5 +55,7 @@ class RetrainedTaylor(Trained):
             emptied = {name: cut.compress(form, decisions[name]) for name, form in forms.items()}
             state = state.with_forms(emptied).with_rest(cut.beside(state.model.rest, decisions))
             state = slimmer(state, state.forms, course.evidence(state))
-            state = retrained(state, course, number, self.rounds, epochs=self.epochs, seed=self.seed)
+            state = retrained(
+                state, course, number, self.rounds, epochs=self.epochs, seed=self.seed, learning_rate=self.learning_rate
+            )
         yield state
