@@ -15,7 +15,7 @@ from workbench.compression import ladders
 from workbench.compression.compressed import compress
 from workbench.compression.steps import Walk
 from workbench.data.datasets import Dataset
-from workbench.engine.ladders import CEILING, COST, LADDERS, SHARES, make
+from workbench.engine.ladders import CEILING, COST, LADDERS, SHARES, make, rungs
 from workbench.engine.training import expected_seconds, train
 from workbench.errors import WorkbenchError
 from workbench.exporters.packed import write
@@ -213,11 +213,22 @@ def test_weights_are_rounded_to_as_few_bits_as_cost_too_little_to_matter(tiny, s
         assert (np.abs(form.compose() - weights) <= steps * (1 + 1e-5)).all()
 
 
-@pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("name", LADDERS)
-def test_every_ladder_cuts_the_share_that_is_asked_for(name, share):
-    cut = LADDERS[name](share).stand_in()
-    assert getattr(cut, "sparsity" if name == "magnitude" else "share") == pytest.approx(share, abs=1e-9)
+def test_every_ladder_cuts_the_share_that_is_asked_for(name):
+    for rung in rungs(name):
+        method = LADDERS[name](rung)
+        cut = method.stand_in()
+        if cut is None:
+            assert method.strength == rung
+        else:
+            assert getattr(cut, "sparsity" if "magnitude" in name else "share") == pytest.approx(rung, abs=1e-9)
+
+
+def test_what_no_cut_stands_in_for_is_seen_alone(lenet):
+    rung = ladders.rung(lenet, retrained(0.9))
+    assert rung.beside == (rung.recipe, rung.cut)
+    alone = replace(rung, recipe=Recipe((Step(LADDERS["structured-sparsity"](0.01)),)))
+    assert alone.cut is None and alone.beside == (alone.recipe,)
 
 
 def test_the_folder_of_a_network_has_its_name():

@@ -205,8 +205,8 @@ class Plot(Part):
         recipes = [
             recipe
             for rung in ladder(model)
-            if rung.cut is not None and self._beside & {one.steps[-1].method.name for one in (rung.recipe, rung.cut)}
-            for recipe in (rung.recipe, rung.cut)
+            if self._beside & {one.steps[-1].method.name for one in rung.beside}
+            for recipe in rung.beside
             if (model.name, recipe.digest) not in self._points
         ]
         if recipes:

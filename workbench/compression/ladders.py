@@ -62,6 +62,11 @@ class Rung:
             return self.recipe.with_method(last, stand_in)
         return self.recipe.until(last) if last else None
 
+    @property
+    def beside(self) -> tuple[Recipe, ...]:
+        """The recipe, and the cut where there is one: what is to be seen beside each other."""
+        return (self.recipe,) if self.cut is None else (self.recipe, self.cut)
+
 
 def ladder(model: Model) -> tuple[Rung, ...]:
     """What is shipped of `model`; nothing where it was not trained from these very weights, on these very images."""

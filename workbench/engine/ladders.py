@@ -41,6 +41,7 @@ from workbench.weights.coders import CODERS
 from workbench.weights.levels.floating_point import FloatingPoint
 
 SHARES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
+STRENGTHS = (0.002, 0.005, 0.01, 0.02)  # of a group lasso, from which the share that goes follows
 CEILING = 12_000_000  # bytes of all that is shipped
 COST = 0.001  # what rounding takes off the score on validation images is less
 _FLOAT32 = 32
@@ -50,9 +51,13 @@ def _method(name: str, **settings: Any) -> Method:
     return METHODS[name](**settings)
 
 
+# Of the training between two cuts, where so little is left that the methods' own settings fail.
+_LONGER: dict[str, Any] = {"epochs": 6, "learning_rate": 0.003}
+
+
 def _longer(share: float) -> dict[str, Any]:
-    """Settings of the fine-tuning between two cuts, where so few channels are left that the methods' own fail."""
-    return {"epochs": 6, "learning_rate": 0.003} if share >= 0.9 else {}
+    """Settings for a ladder of channels."""
+    return _LONGER if share >= 0.9 else {}
 
 
 def _in_turns(criterion: str, share: float) -> Method:
@@ -66,19 +71,26 @@ def _in_turns(criterion: str, share: float) -> Method:
 
 LADDERS: dict[str, Callable[[float], Method]] = {
     "magnitude": lambda share: _method("prune.retrained-magnitude", sparsity=share),
+    "magnitude-in-layers": lambda share: _method("prune.retrained-magnitude", sparsity=share, scope="layer", **_LONGER),
     "taylor-filter": lambda share: _method("prune.retrained-taylor", share=share, **_longer(share)),
     "l1-filter": lambda share: _in_turns("l1-filter", share),
     "geometric-median": lambda share: _in_turns("geometric-median", share),
     "network-slimming": lambda share: _method("prune.network-slimming", share=share),
+    "structured-sparsity": lambda strength: _method("prune.structured-sparsity", strength=strength),
 }
 
 
-def make(model: Model, ladder: str, share: float, told: Callable[[Progress], None] = lambda progress: None) -> float:
-    """Train the rung of that share of one of the `LADDERS`, where it is not there; its score on the test images, 0..1.
+def rungs(ladder: str) -> tuple[float, ...]:
+    """Of one of the `LADDERS`: the shares that go, or the strengths."""
+    return STRENGTHS if ladder == "structured-sparsity" else SHARES
+
+
+def make(model: Model, ladder: str, rung: float, told: Callable[[Progress], None] = lambda progress: None) -> float:
+    """Train one of the `rungs` of one of the `LADDERS`, where it is not there; its score on the test images, 0..1.
 
     Raises WorkbenchError where it cannot be written, or all that is shipped would be more than `CEILING`.
     """
-    recipe = Recipe((Step(LADDERS[ladder](share)),))
+    recipe = Recipe((Step(LADDERS[ladder](rung)),))
     known = ladders.rung(model, recipe)
     if known is not None:
         return known.test
@@ -96,9 +108,10 @@ def make(model: Model, ladder: str, share: float, told: Callable[[Progress], Non
     assert model.data is not None  # it was trained on it
     data, splits = model.data, (*ladders.SPLITS, "test")
     bits, packed, shipped = _rounded(trained)
+    name = f"{ladder}-{rung:g}" if rungs(ladder) is STRENGTHS else f"{ladder}-{100 * rung:.0f}"
     entry = {
-        "file": f"{ladder}-{100 * share:.0f}.cwb",
-        "log": f"{ladder}-{100 * share:.0f}.json",
+        "file": f"{name}.cwb",
+        "log": f"{name}.json",
         "recipe": recipe.to_object(),
         "digest": hashlib.sha256(packed).hexdigest(),
         "size": len(packed),
@@ -183,8 +196,8 @@ def main(network: str, names: tuple[str, ...]) -> None:
 
     try:
         for name in names or LADDERS:
-            for share in SHARES:
-                click.echo(f"{network} {name} {share:.0%}: test {make(model, name, share, tell):.2%}")
+            for rung in rungs(name):
+                click.echo(f"{network} {name} {rung:g}: test {make(model, name, rung, tell):.2%}")
     except WorkbenchError as error:
         raise click.ClickException(str(error)) from error
 
