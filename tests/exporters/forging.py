@@ -29,6 +29,7 @@ from workbench.weights.levels.codebook import Codebook
 from workbench.weights.levels.fixed_point import FixedPoint
 from workbench.weights.levels.floating_point import FloatingPoint
 from workbench.weights.levels.hashed import Hashed
+from workbench.weights.levels.hashed_inputs import HashedInputs
 from workbench.weights.levels.powers_of_two import PowersOfTwo
 from workbench.weights.levels.signs import Signs
 from workbench.weights.levels.vectors import Vectors
@@ -46,6 +47,7 @@ OTHER_KINDS: tuple[Levels, ...] = (
     FixedPoint(2, 8),
     FloatingPoint(5, 2),
     Hashed.fitted(_weights(10), 25, 1),
+    HashedInputs.of(_weights(13), 9, 2),
     PowersOfTwo.over(_weights(11), 1),
     Signs(),
     Vectors((20, 20), np.random.default_rng(12).normal(size=(7, 4, 3)).astype(np.float32)),

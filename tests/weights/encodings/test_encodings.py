@@ -24,6 +24,7 @@ from workbench.weights.levels.codebook import Codebook
 from workbench.weights.levels.fixed_point import FixedPoint
 from workbench.weights.levels.floating_point import FloatingPoint
 from workbench.weights.levels.hashed import Hashed
+from workbench.weights.levels.hashed_inputs import HashedInputs
 from workbench.weights.levels.powers_of_two import PowersOfTwo
 from workbench.weights.levels.vectors import Vectors
 from workbench.weights.part import Part
@@ -73,6 +74,7 @@ def parts(draw: st.DrawFn, shapes: list[tuple[int, ...]] = SHAPES) -> Part:
             return Part.of(weights)
         table = rng.normal(size=(-(-weights[0].size // 3), 5, 3)).astype(np.float32)
         shared = [Vectors(shape, table), Hashed.fitted(weights, 1 + weights.size // 4, 7)]
+        shared.append(HashedInputs.of(weights, 1 + weights[0].size // 2, 5))
         return Part.of(weights).rounded(draw(st.sampled_from(shared)))
     bits = draw(st.integers(1, 8))
     levels: Levels
