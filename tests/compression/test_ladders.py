@@ -213,6 +213,19 @@ def test_weights_are_rounded_to_as_few_bits_as_cost_too_little_to_matter(tiny, s
         assert (np.abs(form.compose() - weights) <= steps * (1 + 1e-5)).all()
 
 
+def test_weights_that_were_trained_for_few_levels_are_shipped_on_them(tiny, store):
+    recipe = Recipe((Step(LADDERS["aware"](2)),))
+    trained = train(tiny, recipe, Store(store.folder / "own"))
+    make(tiny, "aware", 2)
+    ladders._index.cache_clear()
+    (rung,) = ladders.ladder(tiny)
+    shipped = compress(tiny, recipe, store=store)
+    assert rung.bits == ladders.AS_TRAINED and shipped.shipped and shipped.size.value == trained.size.value
+    for name, form in shipped.forms.items():
+        assert form.parts[0].bits == 2
+        np.testing.assert_array_equal(form.compose(), trained.forms[name].compose())
+
+
 @pytest.mark.parametrize("name", LADDERS)
 def test_every_ladder_cuts_the_share_that_is_asked_for(name):
     for rung in rungs(name):
@@ -221,7 +234,8 @@ def test_every_ladder_cuts_the_share_that_is_asked_for(name):
         if cut is None:
             assert method.strength == rung
         else:
-            assert getattr(cut, "sparsity" if "magnitude" in name else "share") == pytest.approx(rung, abs=1e-9)
+            driven = next(one for one in ("bits", "sparsity", "share") if one in cut.settings())
+            assert getattr(cut, driven) == pytest.approx(rung, abs=1e-9)
 
 
 def test_what_no_cut_stands_in_for_is_seen_alone(lenet):

@@ -24,6 +24,7 @@ from workbench.recipe import Recipe
 
 FOLDER = Path(zoo.__file__).parent / "ladders"
 INDEX = "index.json"
+AS_TRAINED = 32
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "calibration")  # that a training hangs on
 
 
@@ -32,9 +33,9 @@ class Rung:
     """One result. recipe: its last step is the one that was trained, and the only one of its kind.
 
     path: the packed file, of so many bytes (`size`) and this SHA-256 (`digest`). bits: of a weight in it: 8 on a grid
-    with a scale for each output channel, 16 in half precision, 32 as it was trained. unrounded: the score on validation
-    images as it was trained, 0..1. validation, test: that on these images as it is shipped. log: the JSON file with the
-    course of the training, which took so many minutes on one thread.
+    with a scale for each output channel, 16 in half precision, `AS_TRAINED` in float32 or on its method's levels.
+    unrounded: the score on validation images as it was trained, 0..1. validation, test: that on these images as it is
+    shipped. log: the JSON file with the course of the training, which took so many minutes on one thread.
     """
 
     recipe: Recipe
@@ -78,8 +79,13 @@ def rung(model: Model, recipe: Recipe) -> Rung | None:
     return _shipped(model).get(recipe.digest)
 
 
-def plain(stored: State) -> State:
-    """What a rung's file holds, as any training gives it: float32 values, without the levels that make it small."""
+def restored(stored: State, bits: int) -> State:
+    """What the file of a rung with so many bits holds, as any training gives it.
+
+    Rounded weights are float32 values, without the levels that make the file small; others are as they were trained.
+    """
+    if bits == AS_TRAINED:
+        return stored
     forms = {name: form.with_parts([part.dissolved for part in form.parts]) for name, form in stored.forms.items()}
     return State(stored.model, MappingProxyType(forms))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from workbench.cache import Cache, fingerprint
 from workbench.calibration.evidence import Calibration
-from workbench.compression.ladders import Rung, plain, rung
+from workbench.compression.ladders import AS_TRAINED, Rung, restored, rung
 from workbench.data.split import SplitName
 from workbench.errors import RecipeError, still_wanted, wanted_until
 from workbench.exporters.packed import write
@@ -50,7 +50,7 @@ class Result:
     def read(self, module: nn.Module | None, data: Dataset | None) -> State:
         """What its file holds; see `workbench.importers.packed.read`."""
         found = read(self.path, module, data)
-        return found if self.shipped is None else plain(found)
+        return found if self.shipped is None else restored(found, self.shipped.bits)
 
     @property
     def stopped(self) -> bool:
@@ -314,7 +314,7 @@ class Walk:
 
 
 def _came(method: Trained, rung: Rung) -> str:
-    rounded = "" if rung.bits == 32 else f", its weights rounded to {rung.bits} bits"
+    rounded = "" if rung.bits == AS_TRAINED else f", its weights rounded to {rung.bits} bits"
     return f"{method.title} was not trained here: its result comes with the workbench{rounded}."
 
 

@@ -41,10 +41,10 @@ from workbench.weights.coders import CODERS
 from workbench.weights.levels.floating_point import FloatingPoint
 
 SHARES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
+BITS = (8, 4, 3, 2, 1)
 STRENGTHS = (0.002, 0.005, 0.01, 0.02)  # of a group lasso, from which the share that goes follows
 CEILING = 12_000_000  # bytes of all that is shipped
 COST = 0.001  # what rounding takes off the score on validation images is less
-_FLOAT32 = 32
 
 
 def _method(name: str, **settings: Any) -> Method:
@@ -77,12 +77,13 @@ LADDERS: dict[str, Callable[[float], Method]] = {
     "geometric-median": lambda share: _in_turns("geometric-median", share),
     "network-slimming": lambda share: _method("prune.network-slimming", share=share),
     "structured-sparsity": lambda strength: _method("prune.structured-sparsity", strength=strength),
+    "aware": lambda bits: _method("quantize.aware", bits=bits),
 }
 
 
 def rungs(ladder: str) -> tuple[float, ...]:
-    """Of one of the `LADDERS`: the shares that go, or the strengths."""
-    return STRENGTHS if ladder == "structured-sparsity" else SHARES
+    """Of one of the `LADDERS`: the shares that go, the strengths, or the bits of a weight."""
+    return {"structured-sparsity": STRENGTHS, "aware": BITS}.get(ladder, SHARES)
 
 
 def make(model: Model, ladder: str, rung: float, told: Callable[[Progress], None] = lambda progress: None) -> float:
@@ -108,7 +109,7 @@ def make(model: Model, ladder: str, rung: float, told: Callable[[Progress], None
     assert model.data is not None  # it was trained on it
     data, splits = model.data, (*ladders.SPLITS, "test")
     bits, packed, shipped = _rounded(trained)
-    name = f"{ladder}-{rung:g}" if rungs(ladder) is STRENGTHS else f"{ladder}-{100 * rung:.0f}"
+    name = f"{ladder}-{100 * rung:.0f}" if rungs(ladder) is SHARES else f"{ladder}-{rung:g}"
     entry = {
         "file": f"{name}.cwb",
         "log": f"{name}.json",
@@ -145,21 +146,26 @@ def _rounded(trained: State) -> tuple[int, bytes, State]:
         for bits, forms in _widths(trained):
             coded = {name: form.with_coders(tuple(CODERS)) for name, form in forms.items()}
             write(EncodedModel(trained.model, coded), path)
-            shipped = trained.taking(ladders.plain(read(path, trained.model.module, trained.model.data)))
-            if bits == _FLOAT32 or _score(shipped, "validation") > enough:
+            stored = read(path, trained.model.module, trained.model.data)
+            shipped = trained.taking(ladders.restored(stored, bits))
+            if bits == ladders.AS_TRAINED or _score(shipped, "validation") > enough:
                 break
         return bits, path.read_bytes(), shipped
 
 
 def _widths(trained: State) -> Iterator[tuple[int, Forms]]:
-    """Whole numbers of 8 bits with a scale for each output channel, half precision, and what training gave."""
-    yield 8, cast(Layerwise, _method("quantize.uniform", bits=8, per="channel")).apply(trained.forms)
-    half = FloatingPoint(exponent=5, mantissa=10)
-    yield (
-        half.bits,
-        {name: form.with_parts([part.rounded(half) for part in form.parts]) for name, form in trained.forms.items()},
-    )
-    yield _FLOAT32, trained.forms
+    """Whole numbers of 8 bits with a scale for each output channel, half precision, and what training gave.
+
+    The last alone where weights were trained for few levels.
+    """
+    if not any(part.levels for form in trained.forms.values() for part in form.parts):
+        yield 8, cast(Layerwise, _method("quantize.uniform", bits=8, per="channel")).apply(trained.forms)
+        half = FloatingPoint(exponent=5, mantissa=10)
+        halves = {
+            name: form.with_parts([part.rounded(half) for part in form.parts]) for name, form in trained.forms.items()
+        }
+        yield half.bits, halves
+    yield ladders.AS_TRAINED, trained.forms
 
 
 def _score(state: State, split: SplitName) -> float:
