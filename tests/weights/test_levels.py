@@ -30,6 +30,7 @@ def test_every_kind_is_found_by_its_name():
         "floating-point",
         "hashed",
         "powers-of-two",
+        "powers-per-filter",
         "residual-vectors",
         "vectors",
     } <= set(LEVELS)

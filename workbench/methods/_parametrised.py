@@ -26,6 +26,9 @@ def parametrised(
 
     def end() -> None:
         for place in places:
+            worked_out = getattr(place.owner, place.leaf).detach().clone()
             parametrize.remove_parametrizations(place.owner, place.leaf, leave_parametrized=True)
+            delattr(place.owner, place.leaf)  # torch leaves no parameter where nothing is being trained
+            place.owner.register_parameter(place.leaf, nn.Parameter(worked_out, requires_grad=False))
 
     return end

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from workbench.weights.reading import Reading
 
 _EXPONENTS = 15  # of one term: with two signs and the zero a term takes 5 bits
-_TERM = 5  # bits
+TERM = 5  # bits
 _MOST_TERMS = 3
-_LOWEST, _HIGHEST = -126 + _EXPONENTS, 126  # of `top`, so that every level is a normal float32
+LOWEST, HIGHEST = -126 + _EXPONENTS, 126  # of `top`, so that every level is a normal float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +37,14 @@ class PowersOfTwo(Levels):
 
     @property
     def bits(self) -> int:  # type: ignore[override]
-        return _TERM * self.terms
+        return TERM * self.terms
 
     @classmethod
     def over(cls, weights: Floats, terms: int) -> PowersOfTwo:
         """That reach the largest of `weights`."""
         largest = float(np.abs(weights).max(initial=0.0))
         top = int(np.rint(np.log2(largest))) if largest > 0 else 0
-        return cls(terms, int(np.clip(top, _LOWEST, _HIGHEST)))
+        return cls(terms, int(np.clip(top, LOWEST, HIGHEST)))
 
     @property
     def pointwise(self) -> bool:
@@ -54,15 +54,15 @@ class PowersOfTwo(Levels):
         left = weights.astype(np.float64)
         code = np.zeros(weights.shape, np.int64)
         for term in range(self.terms):
-            field = self._term(left)
-            left -= self._values[field]
-            code |= field << (_TERM * term)
+            field = self.term(left)
+            left -= self.values[field]
+            code |= field << (TERM * term)
         if codes is not None:
             codes[...] = code
         return self.decode(code)
 
-    def _term(self, left: NDArray[np.float64]) -> NDArray[np.int64]:
-        """The one term nearest to each number in its exponent."""
+    def term(self, left: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The five bits of the one term nearest to each number in its exponent."""
         with np.errstate(divide="ignore"):
             below = self.top - np.rint(np.log2(np.abs(left)))  # infinite for zero
         reached = below < _EXPONENTS
@@ -70,7 +70,7 @@ class PowersOfTwo(Levels):
         return np.where(reached, 1 + 2 * place + (left < 0), 0)
 
     @cached_property
-    def _values(self) -> NDArray[np.float64]:
+    def values(self) -> NDArray[np.float64]:
         """Of one term, by its five bits."""
         powers = 2.0 ** (self.top - np.arange(_EXPONENTS))
         return np.concatenate([[0.0], np.stack([powers, -powers], axis=1).reshape(-1), [0.0]])
@@ -82,7 +82,7 @@ class PowersOfTwo(Levels):
         whole = codes.astype(np.int64)
         total = np.zeros(codes.shape)
         for term in range(self.terms):
-            total += self._values[(whole >> (_TERM * term)) & (2**_TERM - 1)]
+            total += self.values[(whole >> (TERM * term)) & (2**TERM - 1)]
         return total.astype(np.float32) + np.float32(0)
 
     def facts(self) -> dict[str, Any]:
@@ -90,14 +90,14 @@ class PowersOfTwo(Levels):
 
     @classmethod
     def restore(cls, reading: Reading, shape: tuple[int, ...]) -> Self:
-        return cls(reading.integer("terms", 1, _MOST_TERMS), reading.integer("top", _LOWEST, _HIGHEST))
+        return cls(reading.integer("terms", 1, _MOST_TERMS), reading.integer("top", LOWEST, HIGHEST))
 
     @property
     def _table(self) -> Floats:
-        return self._values.astype(np.float32)
+        return self.values.astype(np.float32)
 
     def listed(self, codes: NDArray[np.uint8], shape: tuple[int, ...]) -> Listed | None:
-        return Listed(codes=codes, bits=_TERM, table=self._table) if self.terms == 1 else None
+        return Listed(codes=codes, bits=TERM, table=self._table) if self.terms == 1 else None
 
     def low_bit(self, codes: Codes, zeros: bool) -> lowbit.LowBit | None:
-        return lowbit.codebook(codes, _TERM, self._table) if self.terms == 1 else None
+        return lowbit.codebook(codes, TERM, self._table) if self.terms == 1 else None
