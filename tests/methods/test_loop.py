@@ -99,6 +99,29 @@ def test_every_turn_is_kept_as_the_result_of_so_many_turns(model, tmp_path):
         assert np.array_equal(form.compose(), other.forms[name].compose())
 
 
+def test_cancelled_in_a_turn_the_turns_before_it_are_kept_as_stopped_early(model, tmp_path):
+    """They are results of their own, and the loop can be asked for again; one that ends by its budget is whole."""
+    store, recipe = Store(tmp_path / "one"), Recipe((Step(Loop(turns=3, share=0.2, budget=100.0)),))
+    heard: list[Progress] = []
+    cut = train(model, recipe, store, progress=lambda title, one: heard.append(one),
+                cancelled=lambda: any(one.box == "Remove" and one.given for one in heard))  # fmt: skip
+    assert cut.previews == ("Prune and fine-tune in a loop (stopped early)",)
+    assert cut.forms["0"].parts[0].alive[0].sum() == 16
+    assert not compress(model, Recipe((Step(Loop(turns=1, share=0.2, budget=100.0)),)), store=store).previews
+    again = train(model, recipe, store)
+    assert not again.previews and again.forms["0"].parts[0].alive[0].sum() == 8
+    broken = Recipe((Step(Loop(turns=3, share=0.5, budget=0.0)),))
+    found = train(model, broken, store, progress=lambda title, one: heard.append(one))
+    assert not found.previews  # the first turn costs too much: the network as it was
+    assert all(
+        np.array_equal(*pair)
+        for pair in zip(weights(State(found.model, found.forms)), weights(State.of(model)), strict=True)
+    )
+    heard.clear()
+    train(model, broken, store, progress=lambda title, one: heard.append(one))
+    assert not heard
+
+
 def test_what_it_will_take_is_that_of_all_its_turns(model, tmp_path):
     seconds = [
         expected_seconds(model, Recipe((Step(Loop(turns=turns, budget=0.0)),)), Store(tmp_path)) for turns in (1, 8)

@@ -62,6 +62,19 @@ def test_batch_norms_are_those_that_torch_measures_in_one_pass(model):
         np.testing.assert_allclose(found[name], plain.state_dict()[name].numpy(), rtol=1e-5, atol=1e-6)
 
 
+def test_batch_norms_of_features_are_measured_of_any_number_of_images():
+    """101 in batches of 100: there is no variance of the one that is left."""
+    random = np.random.default_rng(0)
+    points, labels = random.normal(2, 3, (101, 6)).astype(np.float32), np.arange(101) % 3
+    data = Dataset.from_arrays("points", test=(points, labels), calibration=(points, labels))
+    module = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 3))
+    plain = Model.from_module(module.eval(), torch.zeros(1, 6), data)
+    found = compress(plain, Recipe((Step(BatchNorm()),))).model.rest
+    with torch.inference_mode():
+        expected = module[0](torch.from_numpy(points)).mean(0)
+    np.testing.assert_allclose(found["1.running_mean"], expected.numpy(), rtol=1e-5, atol=1e-5)
+
+
 def test_batch_norms_of_a_network_that_did_not_change_stay_where_they_were():
     """Measured on training images, they are found again on others, but for what a sample differs by."""
     model = workbench.load("resnet-8/fashion-mnist")

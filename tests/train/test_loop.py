@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from workbench.data import datasets
+from workbench.data.batches import batches
 from workbench.data.split import Split
 from workbench.errors import DataError, ModelError
 from workbench.models import zoo
@@ -158,6 +159,21 @@ def test_batch_norm_statistics_are_trained(digits):
     list(fit(network, train, validation, Settings(epochs=1, batch=50, average=0.5)))
     assert not torch.equal(network.bn1.running_mean, torch.zeros(16))
     assert int(network.bn1.num_batches_tracked) == 2
+
+
+def test_a_last_image_alone_joins_the_batch_before_it(digits):
+    """A batch norm of features has no variance of a single image: 9 in batches of 4 are 4 and 5."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 10))
+    seen: list[int] = []
+    network[0].register_forward_hook(lambda layer, inputs, output: seen.append(len(output)) if layer.training else None)
+    train, alone = (Split("train", digits[0].images[:count], digits[0].labels[:count]) for count in (9, 1))
+    list(fit(network, train, digits[1], Settings(epochs=2, batch=4)))
+    assert seen == [4, 5, 4, 5]
+    assert [len(one) for one in batches(torch.arange(8), 4)] == [4, 4]
+    assert torch.equal(torch.cat(batches(torch.arange(9), 4)), torch.arange(9))
+    with pytest.raises(DataError, match="needs two training images at least"):
+        list(fit(network, alone, digits[1], Settings(epochs=1)))
 
 
 def test_a_label_without_a_score(digits):

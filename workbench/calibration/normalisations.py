@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from workbench.calibration.running import asked, batches, failing
+from workbench.calibration.running import BATCH, asked, failing
+from workbench.data.batches import batches
 from workbench.data.split import Split
 from workbench.evidence import Floats
 from workbench.models.exits import passing
@@ -44,7 +45,7 @@ def normalisations(state: State, images: Split, cancelled: Callable[[], bool]) -
         norm.momentum = None  # a mean over batches that gives each the same weight
         norm.train()
     with failing(state.model, "does not run on its calibration images"), torch.inference_mode(), passing(module):
-        for batch in batches(state, images):
+        for batch in batches(state.model.entering(images.inputs()), BATCH):
             asked(cancelled)
             module(batch)
     for path, before in after.items():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
+from typing import Any
 
 import torch
 
@@ -122,14 +123,12 @@ def _train(
     before = {} if untrained is None else {"before": score_of(untrained)}
     begun = perf_counter()
     course = TrainingCourse(data, tell, cancelled, walk.state.model.entering, _evidence, _teaching(walk, method))
+    unfinished: tuple[State, dict[str, Any]] | None = None
     for count, state in enumerate(method.train(walk.state, walk.layers(), course), 1):
-        stopped = cancelled() and not math.isclose(told.share, 1.0)
-        score = score_of(state)
-        if stopped and (told.share == 0.0 or not _better(walk, score)):
-            continue
+        done, score = math.isclose(told.share, 1.0), score_of(state)
         facts = {
             "method": method.name,
-            "stopped": stopped,
+            "stopped": not done,  # whatever ends this process now: more may come
             **before,
             "score": score,
             "seconds": perf_counter() - begun,
@@ -137,12 +136,18 @@ def _train(
             "threads": torch.get_num_threads(),
             "machine": platform.machine(),
         }
+        cut_short = cancelled() and not done
+        unfinished = None if done else (state, facts)
+        if not done and (told.share == 0.0 or (cut_short and not _better(walk, score))):
+            continue
         walk.keep_result(state, facts)
         reached = method.reached(count)
-        if reached is not None and not stopped:
-            walk.keep_result(state, facts, reached)
+        if reached is not None and not cut_short:
+            walk.keep_result(state, facts | {"stopped": False}, reached)
             told = replace(told, given=count)
             progress(method.title, told)
+    if unfinished is not None and not cancelled():  # the method itself has ended before all that it may do
+        walk.keep_result(unfinished[0], unfinished[1] | {"stopped": False})
 
 
 def _better(walk: Walk, score: float) -> bool:

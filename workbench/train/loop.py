@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from workbench.data.batches import batches
 from workbench.data.split import Split
+from workbench.errors import DataError
 from workbench.method import Teaching, TrainingStep
 from workbench.tasks import TASKS
 from workbench.train.depth import skipping
@@ -94,13 +96,15 @@ def fit(
     stops iterating and closes it, the module is in evaluation mode and holds the weights of the finished epoch with the
     best validation accuracy (the first of equals); where no epoch was finished, the weights that it came with. The same
     seed, data and number of threads give the same weights. Torch's global random generator is neither read nor moved.
-    Raises `DataError` for labels that the network has no score for, and where the task has nothing to be taught by
-    another network; `ModelError` for an unknown layer in `settings.dropout`, and for `settings.depth` where the network
-    has no residual blocks.
+    Raises `DataError` for labels that the network has no score for, for a single image before batch norm of features,
+    and where the task has nothing to be taught by another network; `ModelError` for an unknown layer in
+    `settings.dropout`, and for `settings.depth` where the network has no residual blocks.
     """
     generator = torch.Generator().manual_seed(seed)
     asked = TASKS[task]
     images, truth = entering(train.inputs()), train.targets()
+    if len(truth) == 1 and any(isinstance(layer, nn.BatchNorm1d) for layer in module.modules()):
+        raise DataError("A network with batch norm of features needs two training images at least; there is one.")
     # Convolutions are about twice as fast on a CPU with the channels innermost; it changes the layout, not the values.
     _lay_out(module, torch.channels_last)
     best_state, best_accuracy = copy.deepcopy(module.state_dict()), -math.inf
@@ -111,14 +115,14 @@ def fit(
     for layer in slow:
         _compute_in_float32(layer)
     optimiser = _optimiser(module, settings)
-    steps_per_epoch = math.ceil(len(truth) / settings.batch)
+    steps_per_epoch = len(batches(truth, settings.batch))
     step = 0
     try:
         for number in range(1, settings.epochs + 1):
             started = time.perf_counter()
             module.train()
             total = 0.0
-            for chosen in torch.randperm(len(truth), generator=generator).split(settings.batch):
+            for chosen in batches(torch.randperm(len(truth), generator=generator), settings.batch):
                 if cancelled():
                     return
                 rate = settings.learning_rate * _schedule(step, settings, steps_per_epoch)

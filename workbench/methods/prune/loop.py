@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from workbench.method import METHODS, Calibrated, Course, Layerwise, Trained, setting
@@ -71,7 +72,8 @@ class Loop(Trained):
     def train(self, state: State, layers: tuple[str, ...], course: Course) -> Iterator[State]:
         least = course.score(state) - self.budget / 100
         yield state
-        for turn in range(1, self.turns + 1):
+        wanted = (course.each((turn,)) for turn in range(1, self.turns + 1))  # none of them is left out by a trial
+        for turn in chain.from_iterable(wanted):
             course.enter(RANK)
             cut, forms = self._cut(turn), {name: state.forms[name] for name in layers}
             evidence = course.evidence(state)
