@@ -89,12 +89,14 @@ def test_a_long_name_of_a_layer_is_shortened_where_it_is_shown():
 def test_a_forged_file_prints_nothing_that_a_terminal_obeys(tmp_path, plain, field, name):
     header, arrays = taken_apart(plain)
     match field:
-        case "model" | "original":
-            header[field] = name
+        case "model":
+            header["network"]["model"] = name
+        case "original":
+            header["original"] = name
         case "layer":
-            header["layers"][0]["name"] = name
+            header["network"]["layers"][0][0] = name
         case "tensor":
-            header["rest"][0]["name"] = name
+            header["network"]["rest"][0][0] = name
         case "previews":
             header["previews"] = [name]
         case "recipe":

@@ -1,11 +1,9 @@
-"""Networks that use every encoding, and files taken apart and sealed again with right checksums."""
+"""Networks that use every encoding, and files taken apart and sealed again with the right digest."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
-import json
-import struct
-import zlib
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +16,8 @@ from torch import nn
 from tests import naive
 from tests.chains import channel, spatial
 from workbench.compression.compressed import CompressedModel
-from workbench.exporters.packed import MAGIC, VERSION
+from workbench.exporters.binary_json import digest, pack, read_number, unpack
+from workbench.exporters.packed import DIGEST_SIZE, MAGIC, VERSION, announced
 from workbench.network.model import Model
 from workbench.weights.choice import named
 from workbench.weights.form import Form
@@ -35,8 +34,7 @@ from workbench.weights.levels.signs import Signs
 from workbench.weights.levels.vectors import Vectors
 from workbench.weights.part import Part
 
-OPENING = struct.Struct("<8sII")
-PREAMBLE_BYTES = OPENING.size + 32
+BEFORE = len(MAGIC) + 1 + DIGEST_SIZE  # the length of the header
 
 
 def _weights(seed: int) -> Any:
@@ -161,9 +159,9 @@ def every_encoding() -> CompressedModel:
 
 def taken_apart(content: bytes) -> tuple[dict[str, Any], list[bytes]]:
     """The header's object and the arrays in file order."""
-    length = OPENING.unpack(content[: OPENING.size])[2]
-    header = json.loads(content[PREAMBLE_BYTES : PREAMBLE_BYTES + length])
-    arrays, start = [], PREAMBLE_BYTES + length
+    length, start = read_number(content, BEFORE)
+    header = copy.deepcopy(unpack(content[start : start + length]))
+    arrays, start = [], start + length
     for size in _sizes(header):
         arrays.append(content[start : start + size])
         start += size
@@ -173,28 +171,34 @@ def taken_apart(content: bytes) -> tuple[dict[str, Any], list[bytes]]:
 
 def sealed(header: Any, arrays: list[bytes], version: int = VERSION) -> bytes:
     """A file of this header (an object, or raw bytes) and these arrays, with the digest that it must have."""
-    raw = header if isinstance(header, bytes) else json.dumps(header, separators=(",", ":")).encode()
-    opening = OPENING.pack(MAGIC, version, len(raw))
-    body = raw + b"".join(arrays)
-    return opening + hashlib.blake2b(opening + body, digest_size=32).digest() + body
+    raw = header if isinstance(header, bytes) else pack(header)
+    body = announced(len(raw)) + raw + b"".join(arrays)
+    return resealed(MAGIC + bytes([version]) + bytes(DIGEST_SIZE) + body)
 
 
-def with_checksums(header: dict[str, Any], arrays: list[bytes]) -> dict[str, Any]:
-    """The header with the checksums and, in the layers, the sizes of these arrays."""
-    header = json.loads(json.dumps(header))
-    left = iter(arrays)
+def resealed(content: bytes) -> bytes:
+    """The same file with the digest that it must have."""
+    opening, body = content[: BEFORE - DIGEST_SIZE], content[BEFORE:]
+    return opening + hashlib.blake2b(opening + body, digest_size=DIGEST_SIZE, person=digest()).digest() + body
+
+
+def with_sizes(header: dict[str, Any], arrays: list[bytes]) -> dict[str, Any]:
+    """The header with the sizes of these arrays in its layers."""
+    header, left = copy.deepcopy(header), iter(arrays)
     for layer in header["layers"]:
-        for entry in layer["arrays"]:
-            array = next(left)
-            entry[1:] = [len(array), f"{zlib.crc32(array):08x}"]
-    for tensor in header["rest"]:
-        tensor["crc32"] = f"{zlib.crc32(next(left)):08x}"
+        layer["arrays"] = {name: len(next(left)) for name in layer["arrays"]}
     return header
 
 
+def names(header: dict[str, Any]) -> list[str]:
+    """Of the layers."""
+    return [layer[0] for layer in header["network"]["layers"]]
+
+
 def _sizes(header: dict[str, Any]) -> list[int]:
-    weights = [size for layer in header["layers"] for _, size, _ in layer["arrays"]]
-    return weights + [int(np.prod(one["shape"])) * np.dtype(one["dtype"]).itemsize for one in header["rest"]]
+    weights = [size for layer in header["layers"] for size in layer["arrays"].values()]
+    rest = header["network"]["rest"]
+    return weights + [int(np.prod(shape)) * np.dtype(dtype).itemsize for _, dtype, shape in rest]
 
 
 def written(compressed: CompressedModel, folder: Path) -> bytes:

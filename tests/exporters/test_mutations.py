@@ -2,13 +2,13 @@
 
 Each gives the weights it was written with, or another legal network, or a FormatError.
 
-Most are damaged as transfers and disks damage them; the checksums must find all of it. The others are forged, their
-checksums made right again, so that what stands behind these is tried: facts of the header, and bytes of the arrays.
+Most are damaged as transfers and disks damage them; the digest must find all of it. The others are forged, their digest
+made right again, so that what stands behind it is tried: facts of the header, its bytes, and those of the arrays.
 """
 
 from __future__ import annotations
 
-import json
+import copy
 import random
 import time
 import tracemalloc
@@ -22,9 +22,11 @@ import numpy as np
 import pytest
 from torch import nn
 
-from tests.exporters.forging import Net, every_encoding, sealed, taken_apart, with_checksums, written
+from tests.exporters import forging
+from tests.exporters.forging import Net, every_encoding, sealed, taken_apart, with_sizes, written
 from workbench.compression.compressed import CompressedModel, compress, read
 from workbench.errors import FormatError
+from workbench.exporters.binary_json import read_number
 from workbench.network.model import load
 from workbench.recipe import Recipe
 
@@ -84,10 +86,22 @@ def _forged_header(rng: random.Random, content: bytes) -> bytes:
             case 4:
                 other, its_key = rng.choice(places)
                 if its_key in (other if isinstance(other, dict) else range(len(other))):
-                    holder[key] = json.loads(json.dumps(other[its_key]))
+                    holder[key] = copy.deepcopy(other[its_key])
             case 5:
                 holder[key] = {"a": [holder[key]] * 3}
     return sealed(header, arrays)
+
+
+def _forged_bytes(rng: random.Random, content: bytes) -> bytes:
+    """Bytes of the header itself, or its length: it may name any template, and announce any list."""
+    start, data = forging.BEFORE, bytearray(content)
+    length, first = read_number(content, start)
+    for _ in range(rng.choice([1, 1, 2, 5])):
+        data[rng.randrange(start, first + length)] = rng.randrange(256)
+    if rng.random() < 0.2:
+        place = rng.randrange(first, first + length)
+        data[place:place] = rng.randbytes(rng.choice([1, 2, 30]))
+    return forging.resealed(bytes(data))
 
 
 def _forged_array(rng: random.Random, content: bytes) -> bytes:
@@ -111,7 +125,7 @@ def _forged_array(rng: random.Random, content: bytes) -> bytes:
             data[start:start] = rng.randbytes(rng.choice([1, 4, 100, 10_000]))
             del data[rng.randrange(len(data)) : rng.choice([0, len(data)])]
     arrays[index] = bytes(data)
-    return sealed(with_checksums(header, arrays), arrays)
+    return sealed(with_sizes(header, arrays), arrays)
 
 
 def _places(holder: Any) -> list[tuple[Any, Any]]:
@@ -152,8 +166,18 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, nn.
     return cases
 
 
-COUNTS: list[tuple[Mutation, int]] = [(_damaged, 1200), (_forged_header, 400), (_forged_array, 100)]
-MANY: list[tuple[Mutation, int]] = [(_damaged, 12_000), (_forged_header, 6000), (_forged_array, 2000)]
+COUNTS: list[tuple[Mutation, int]] = [
+    (_damaged, 1100),
+    (_forged_header, 300),
+    (_forged_bytes, 200),
+    (_forged_array, 100),
+]
+MANY: list[tuple[Mutation, int]] = [
+    (_damaged, 12_000),
+    (_forged_header, 4000),
+    (_forged_bytes, 2000),
+    (_forged_array, 2000),
+]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +200,7 @@ def test_mutated_files(
         outcomes[outcome] += 1
     assert outcomes["refused"] > count // 4
     if mutation is _forged_array:
-        assert outcomes["other weights"] > count // 4  # the forgeries do get past the checksums
+        assert outcomes["other weights"] > count // 4  # the forgeries do get past the digest
 
 
 @contextmanager

@@ -54,9 +54,9 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "another encoding": (lambda header: header["recipe"]["encodings"].update(fc2="bitmap"), "layer 'fc2'"),
     "another of a chain": (lambda header: header["recipe"]["encodings"].update(fc1="dense"), "layer 'fc1'"),
     "one for no chain": (lambda header: header["recipe"]["encodings"].update(fc3="factored"), "layer 'fc3'"),
-    "another order": (lambda header: header.update(model=header.pop("model")), "order"),
-    "its own original": (lambda header: header.update(original=header["model"]), "fields"),
-    "an empty name": (lambda header: header.update(model=""), "field 'model'"),
+    "another order": (lambda header: header.update(recipe=header.pop("recipe")), "order"),
+    "its own original": (lambda header: header.update(original=header["network"]["model"]), "field 'original'"),
+    "an empty name": (lambda header: header["network"].update(model=""), "field 'model'"),
     "fields of a layer": (
         lambda header: header["layers"][0].update(fields=dict(reversed(header["layers"][0]["fields"].items()))),
         "layer 'fc1'",
@@ -71,7 +71,7 @@ def test_what_would_be_written_otherwise_is_refused(saved: bytes, change: Change
 
 
 def test_a_data_set_that_is_not_here_is_told(saved: bytes, tmp_path: Path) -> None:
-    path = forged(saved, lambda header: header["data"].update(name="<b>elsewhere"), tmp_path)
+    path = forged(saved, lambda header: header["network"]["data"].update(name="<b>elsewhere"), tmp_path)
     notes = workbench.read(path).notes
     assert [note.text for note in notes] == ["It was measured on data set '<b>elsewhere', which is not here."]
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests import naive
+from tests.exporters import forging
 from tests.exporters.forging import taken_apart
 from workbench.compression.compressed import compress, read
 from workbench.method import METHODS
@@ -52,9 +53,10 @@ def test_a_second_reader_finds_the_weights(layer: str, model: Model, tmp_path: P
     """Bit by bit, from the file: canonical Huffman words to gaps and codes, these to positions and values."""
     compressed = compress(model, recipe(encodings=dict.fromkeys(("fc1", "fc2"), "relative-index+huffman")))
     header, arrays = taken_apart(compressed.save(tmp_path / "net.cwb").read_bytes())
-    names = [(entry["name"], name) for entry in header["layers"] for name, _, _ in entry["arrays"]]
+    outlines = dict(zip(forging.names(header), header["layers"], strict=True))
+    names = [(owner, name) for owner, entry in outlines.items() for name in entry["arrays"]]
     held = {name: array for (owner, name), array in zip(names, arrays, strict=False) if owner == layer}
-    fields = next(entry["fields"] for entry in header["layers"] if entry["name"] == layer)
+    fields = outlines[layer]["fields"]
 
     def symbols(stream: str, width: int) -> list[int]:
         table, codes = held[f"{stream}.coding-table"], held[f"{stream}.codes"]
@@ -63,7 +65,7 @@ def test_a_second_reader_finds_the_weights(layer: str, model: Model, tmp_path: P
     table = np.frombuffer(held["codebook"], "<f4")
     values = table[symbols("codes", int(table.size - 1).bit_length())].tolist()
     written = list(zip(symbols("gaps", fields["gap_bits"]), values, strict=True))
-    weights = naive.from_relative_index(written, int(np.prod(fields["shape"])))
+    weights = naive.from_relative_index(written, compressed.forms[layer].weights)
     assert weights == compressed.forms[layer].compose().reshape(-1).tolist()
 
 

@@ -1,12 +1,10 @@
-"""The header of a packed file: canonical JSON that says what the arrays behind it are."""
+"""The header of a packed file: a JSON value that says what the arrays behind it are, written as `binary_json` does."""
 
 from __future__ import annotations
 
-import json
 import math
 import reprlib
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -16,10 +14,10 @@ from numpy.typing import NDArray
 
 from workbench.cache import Cache
 from workbench.errors import FormatError, RecipeError
+from workbench.exporters.binary_json import canonical, pack, unpack
 from workbench.names import NAME, is_name
 from workbench.network.arrangement import AS_IT_IS, Arrangement
 from workbench.network.calling import Calling, Key
-from workbench.network.layer import Layer
 from workbench.network.model import Model
 from workbench.recipe import Recipe
 from workbench.weights.choice import ENCODINGS
@@ -37,18 +35,15 @@ MOST_ARRAYS = 10**6
 LARGEST_INPUT = 2**24  # numbers in one input of the network
 DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
 EXAMPLE = "example"  # the name of its array
-_NO_CRC32 = "0" * 8
-_NO_DIGEST = "0" * 64
 _around: Cache[int] = Cache(ceiling=2**16)
 
 
 @dataclass(frozen=True)
 class Described:
-    """One array of the file: name (unique within its layer), bytes, and CRC-32 as eight hexadecimal digits."""
+    """One array of the file: name (unique within its layer) and bytes."""
 
     name: str
     size: int
-    crc32: str
 
 
 @dataclass(frozen=True)
@@ -120,32 +115,37 @@ class Header:
 
 def describe(compressed: EncodedModel) -> bytes:
     """The header as it stands in the file."""
+    return pack(described(compressed))
+
+
+def described(compressed: EncodedModel) -> dict[str, Any]:
+    """The same as the JSON value that is packed."""
     layers = []
     for layer in compressed.model.layers:
         name, encoding = layer.name, compressed.encodings[layer.name]
         arrays = (*encoding.arrays(), *compressed.entering.get(name, ()))
-        described = [(array.name, array.data.size, _crc32(array.data)) for array in arrays]
-        entering = compressed.forms[name].entering
-        layers.append(_entry(layer, encoding.name, encoding.fields(), described, entering))
-    recipe = compressed.recipe.to_object()
-    return _canonical(_content(compressed.model, recipe, layers, *_history(compressed), checksums=True))
+        sizes = {array.name: array.data.size for array in arrays}
+        layers.append(entry(encoding.name, encoding.fields(), sizes, compressed.forms[name].entering))
+    return _content(compressed.model, compressed.recipe.to_object(), layers, *_history(compressed))
 
 
 def length(compressed: EncodedModel) -> int:
     """Bytes of what `describe` gives. Nothing is encoded, and no byte of an array is looked at."""
     layers = [
         form.once(  # a chain's factors may have one named
-            ("header", layer.name, layer.arrangement, encoding, compressed.recipe.encodings.get(layer.name)),
-            partial(_layer_length, layer, encoding, plan, form.entering, compressed.entering.get(layer.name, ())),
+            ("header", encoding, compressed.recipe.encodings.get(layer.name)),
+            partial(_layer_length, encoding, plan, form.entering, compressed.entering.get(layer.name, ())),
         )
         for layer, form, (encoding, plan) in zip(
             compressed.model.layers, compressed.forms.values(), compressed.plans.values(), strict=True
         )
     ]
-    recipe, nothing = len(_canonical(compressed.recipe.to_object())), len(_canonical({}))
     history = _history(compressed)
     around = _around.get(("header", history), partial(_length_around, compressed.model, *history), compressed.model)
-    return around + recipe - nothing + sum(layers) + max(len(layers) - 1, 0)  # commas
+    recipe = compressed.recipe.to_object()
+    named = len(pack(recipe["encodings"])) if recipe["encodings"] else 0
+    steps, nothing = len(pack(recipe["steps"])), len(pack([]))
+    return around + steps - nothing + named + len(pack([0] * len(layers))) - len(layers) - nothing + sum(layers)
 
 
 def _history(compressed: EncodedModel) -> tuple[tuple[str, ...], str]:
@@ -155,97 +155,93 @@ def _history(compressed: EncodedModel) -> tuple[tuple[str, ...], str]:
 
 def _length_around(model: Model, previews: tuple[str, ...], original: str) -> int:
     """Bytes of a header with an empty recipe and without layers."""
-    return len(_canonical(_content(model, {}, [], previews, original, checksums=False)))
+    return len(pack(_content(model, Recipe().to_object(), [], previews, original)))
 
 
-def _layer_length(layer: Layer, encoding: str, plan: Plan, entering: Levels | None, tables: tuple[Stored, ...]) -> int:
-    arrays = [(array, size, _NO_CRC32) for array, _, size in plan.arrays]
-    arrays += [(table.name, table.data.size, _NO_CRC32) for table in tables]
-    return len(_canonical(_entry(layer, encoding, plan.fields, arrays, entering)))
+def _layer_length(encoding: str, plan: Plan, entering: Levels | None, tables: tuple[Stored, ...]) -> int:
+    sizes = {array: size for array, _, size in plan.arrays} | {table.name: table.data.size for table in tables}
+    return len(pack(entry(encoding, plan.fields, sizes, entering)))
 
 
-def _content(
-    model: Model, recipe: Any, layers: list[Any], previews: tuple[str, ...], original: str, checksums: bool
-) -> dict[str, Any]:
-    """Without checksums it is as long, and neither tensors nor images are looked at."""
+def _content(model: Model, recipe: Any, layers: list[Any], previews: tuple[str, ...], original: str) -> dict[str, Any]:
+    return {
+        "network": outline(model),
+        "recipe": recipe,
+        "previews": list(previews),
+        "original": None if original == model.name else original,
+        "layers": layers,
+        "example": _kind(model.example.numpy()) if model.kept else None,
+        "call": None if model.calling is None else _call(model.calling),
+    }
+
+
+def outline(model: Model) -> dict[str, Any]:
+    """What is known of a network before it is compressed: for those of the zoo, a template of the dictionary."""
     data = model.data
-    untrained = {"previews": list(previews)} if previews else {}
-    before = {"original": original} if original != model.name else {}
+    layers = [[layer.name, list(layer.shape), *([lies] if (lies := layer.arrangement.facts()) else [])]
+              for layer in model.layers]  # fmt: skip
     return {
         "model": model.name,
         "architecture": model.architecture,
         "input_shape": list(model.input_shape),
-        "data": data and {"name": data.name, "test": data.split("test").digest if checksums else _NO_DIGEST},
-        "recipe": recipe,
-        **untrained,
-        **before,
+        "data": data and {"name": data.name, "test": data.split("test").digest},
         "layers": layers,
-        "rest": [_beside(name, one, checksums) for name, one in model.rest.items()],
-        **({"example": _beside(EXAMPLE, model.example.numpy(), checksums)} if model.kept else {}),
-        **({} if model.calling is None else {"call": _call(model.calling, checksums)}),
+        "rest": [[name, *_kind(tensor)] for name, tensor in model.rest.items()],
     }
 
 
-def _call(calling: Calling, checksums: bool) -> dict[str, Any]:
-    others = [[key, _beside(str(key), other.numpy(), checksums)] for key, other in calling.others.items()]
+def _call(calling: Calling) -> dict[str, Any]:
+    others = [[key, _kind(other.numpy())] for key, other in calling.others.items()]
     return {"first": calling.first, "others": others, "answer": list(calling.answer)}
 
 
-def _beside(name: str, tensor: NDArray[Any], checksum: bool) -> Any:
-    crc32 = _crc32(as_bytes(tensor)) if checksum else _NO_CRC32
-    return {"name": name, "dtype": tensor.dtype.name, "shape": list(tensor.shape), "crc32": crc32}
+def _kind(tensor: NDArray[Any]) -> list[Any]:
+    return [tensor.dtype.name, list(tensor.shape)]
 
 
-def _entry(
-    layer: Layer,
-    encoding: str,
-    fields: Mapping[str, Any],
-    arrays: list[tuple[str, int, str]],
-    entering: Levels | None,
-) -> Any:
+def entry(encoding: str, fields: Mapping[str, Any], sizes: Mapping[str, int], entering: Levels | None) -> Any:
+    """Of one layer, whose name and shape stand in the outline. sizes: bytes of each array, in file order."""
+    own = {name: fact for name, fact in fields.items() if name != "shape"}
     rounds = {} if entering is None else {"input": {"kind": entering.kind, **entering.facts()}}
-    lies = {"lies": facts} if (facts := layer.arrangement.facts()) else {}
-    return {"name": layer.name, **lies, "encoding": encoding, "fields": fields, **rounds, "arrays": arrays}
+    return {"encoding": encoding, "fields": own, **rounds, "arrays": dict(sizes)}
 
 
-def _crc32(array: Bytes) -> str:
-    return f"{zlib.crc32(array.data):08x}"
+def parse(raw: bytes) -> Header:
+    """The header that `describe` wrote. Raises FormatError, naming the field, for anything that it would not write."""
+    return header(unpack(raw))
 
 
-def parse(raw: bytes, of_today: Callable[[Any], Any] = lambda layer: layer) -> Header:
-    """The header that `describe` wrote. Raises FormatError, naming the field, for anything that it would not write.
-
-    of_today: makes of a layer's entry what this version writes, where the file is of an earlier one.
-    """
-    try:
-        content = json.loads(raw.decode("ascii"))
-        written_here = _canonical(content) == raw
-    except (ValueError, RecursionError):
-        written_here = False
-    if not written_here:
-        raise FormatError("its header is not the canonical JSON of a packed file")
+def header(content: Any) -> Header:
+    """That of what `describe` packs. Raises FormatError, naming the field, for anything else."""
     reading = Reading(content, {})
+    network = Reading(reading.take("network"), {})
     recipe, unnamed = _recipe(reading.take("recipe"))
-    header = Header(
-        model=_name(reading, "model"),
-        architecture=reading.optional_text("architecture"),
-        input_shape=_input_shape(reading.take("input_shape")),
-        data=_data(reading.take("data")),
+    layers = _list("layers", network.take("layers"))
+    entries, original = _list("layers", reading.take("layers")), reading.take("original")
+    if len(layers) != len(entries):
+        raise FormatError(f"it describes {len(entries):,} layers of a network of {len(layers):,}")
+    example, call = reading.take("example"), reading.take("call")
+    found = Header(
+        model=_name("model", network.take("model")),
+        architecture=network.optional_text("architecture"),
+        input_shape=_input_shape(network.take("input_shape")),
+        data=_data(network.take("data")),
         recipe=recipe,
         unnamed=unnamed,
-        previews=_previews(reading.take("previews")) if "previews" in content else (),
-        original=_name(reading, "original") if "original" in content else None,
-        layers=tuple(_layer(of_today(layer)) for layer in _list("layers", reading.take("layers"))),
-        rest=tuple(_tensor(one) for one in _list("rest", reading.take("rest"))),
-        example=_tensor(reading.take("example")) if "example" in content else None,
-        call=_stored_call(reading.take("call")) if "call" in content else None,
+        previews=_previews(reading.take("previews")),
+        original=None if original is None else _name("original", original),
+        layers=tuple(_layer(outlined, one) for outlined, one in zip(layers, entries, strict=True)),
+        rest=tuple(_tensor(one) for one in _list("rest", network.take("rest"))),
+        example=None if example is None else _of_kind(EXAMPLE, example),
+        call=None if call is None else _stored_call(call),
     )
+    network.finish()
     reading.finish()
-    if header.example is not None and header.example.shape != (1, *header.input_shape):
-        raise FormatError(f"its example has shape {header.example.shape}, and its input {header.input_shape}")
-    if sum(1 for _ in header.arrays()) > MOST_ARRAYS:
+    if found.example is not None and found.example.shape != (1, *found.input_shape):
+        raise FormatError(f"its example has shape {found.example.shape}, and its input {found.input_shape}")
+    if sum(1 for _ in found.arrays()) > MOST_ARRAYS:
         raise FormatError(f"it describes more than {MOST_ARRAYS:,} arrays")
-    return header
+    return found
 
 
 def as_bytes(array: NDArray[Any]) -> Bytes:
@@ -253,15 +249,10 @@ def as_bytes(array: NDArray[Any]) -> Bytes:
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8)
 
 
-def _canonical(content: Any) -> bytes:
-    return json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")
-
-
-def _name(reading: Reading, field: str) -> str:
-    name = reading.text(field)
-    if not is_name(name) and (name or field == "model"):  # the original of a name that says nothing has none
+def _name(field: str, name: Any) -> str:
+    if not is_name(name) and (name != "" or field == "model"):  # the original of a name that says nothing has none
         raise FormatError(f"field {field!r} must be {NAME}, not {reprlib.repr(name)}")
-    return name
+    return cast(str, name)
 
 
 def _list(name: str, value: Any) -> list[Any]:
@@ -298,7 +289,7 @@ def _recipe(value: Any) -> tuple[Recipe, tuple[str, ...]]:
         unnamed += [f"{name} of {step['method']}" for name in left_out]
         for name in left_out:
             del step["settings"][name]
-    if _canonical(again) != _canonical(value):
+    if canonical(again) != canonical(value):
         raise FormatError("its recipe is not written in the form in which recipes are")
     return recipe, tuple(unnamed)
 
@@ -308,57 +299,53 @@ def check_written_alike(raw: bytes, compressed: EncodedModel) -> None:
 
     Of the data set and of the recipe's newer settings that is known already.
     """
-    read, again = json.loads(raw), json.loads(describe(compressed))
-    for name in ("data", "recipe"):
-        again[name] = read[name]
-    for ours, theirs in zip(again["layers"], read["layers"], strict=True):
-        if _canonical(ours) != _canonical(theirs):
-            raise FormatError(f"layer {ours['name']!r}: it is not written in the form in which such layers are")
+    read, again = unpack(raw), described(compressed)
+    again["recipe"], again["network"]["data"] = read["recipe"], read["network"]["data"]
+    names = [layer.name for layer in compressed.model.layers]
+    for name, ours, theirs in zip(names, again["layers"], read["layers"], strict=True):
+        if canonical(ours) != canonical(theirs):
+            raise FormatError(f"layer {name!r}: it is not written in the form in which such layers are")
     for name in again:
-        if name not in read or _canonical(again[name]) != _canonical(read[name]):
+        if canonical(again[name]) != canonical(read[name]):
             raise FormatError(f"field {name!r} is not written in the form in which it is of this network")
     if list(again) != list(read):
         raise FormatError("its fields are not those of this network, in their order")
 
 
 def _previews(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(map(is_name, value)):
+    if not isinstance(value, list) or not all(map(is_name, value)):
         raise FormatError(f"field 'previews' must be a list of texts of {NAME}")
     return tuple(value)
 
 
-def _layer(value: Any) -> StoredLayer:
-    reading = Reading(value, {})
-    name = reading.text("name")
-    arrangement = Arrangement.restored(reading.take("lies")) if "lies" in value else AS_IT_IS
+def _layer(outlined: Any, stored: Any) -> StoredLayer:
+    if not isinstance(outlined, list) or len(outlined) not in (2, 3) or type(outlined[0]) is not str:
+        raise FormatError(f"a layer must be [name, shape], and how it lies, not {reprlib.repr(outlined)}")
+    name, reading = outlined[0], Reading(stored, {})
+    shape = shape_of(outlined[1])
+    arrangement = Arrangement.restored(outlined[2]) if len(outlined) == 3 else AS_IT_IS
     scheme = ENCODINGS[reading.choice("encoding", ENCODINGS)]
-    fields, arrays = reading.take("fields"), _list("arrays", reading.take("arrays"))
-    entering = reading.take("input") if "input" in value else None
+    fields, arrays = reading.take("fields"), reading.take("arrays")
+    entering = reading.take("input") if "input" in stored else None
     reading.finish()
-    if not isinstance(fields, dict):
-        raise FormatError(f"layer {name!r}: its fields must be a JSON object")
-    if "input" in value and not isinstance(entering, dict):
+    if not isinstance(fields, dict) or "shape" in fields:
+        raise FormatError(f"layer {name!r}: its fields must be a JSON object without its shape")
+    if "input" in stored and not isinstance(entering, dict):
         raise FormatError(f"layer {name!r}: field 'input' must be a JSON object")
-    described = tuple(_described(name, one) for one in arrays)
-    if len({one.name for one in described}) < len(described):
-        raise FormatError(f"layer {name!r}: two arrays have one name")
-    return StoredLayer(name, scheme, fields, arrangement, entering, described)
-
-
-def _described(layer: str, value: Any) -> Described:
-    if not isinstance(value, list) or [type(one) for one in value] != [str, int, str] or value[1] < 0:
-        raise FormatError(f"layer {layer!r}: an array must be [name, bytes, checksum], not {reprlib.repr(value)}")
-    return Described(*value)
+    if not isinstance(arrays, dict) or any(type(size) is not int or size < 0 for size in arrays.values()):
+        raise FormatError(f"layer {name!r}: its arrays must be names and their bytes, not {reprlib.repr(arrays)}")
+    described = tuple(Described(*one) for one in arrays.items())
+    return StoredLayer(name, scheme, {"shape": list(shape), **fields}, arrangement, entering, described)
 
 
 def _stored_call(value: Any) -> StoredCall:
     reading = Reading(value, {})
     first, answer = _key(reading.take("first")), reading.take("answer")
     others = {}
-    for entry in _list("others", reading.take("others")):
-        if not isinstance(entry, list) or len(entry) != 2:
+    for pair in _list("others", reading.take("others")):
+        if not isinstance(pair, list) or len(pair) != 2:
             raise FormatError("field 'others' must be a list of pairs, an input and its tensor")
-        others[_key(entry[0])] = _tensor(entry[1])
+        others[_key(pair[0])] = _of_kind(str(pair[0]), pair[1])
     reading.finish()
     if not isinstance(answer, list) or (not answer and not others and first == 0):
         raise FormatError("field 'answer' must be a list")
@@ -374,9 +361,14 @@ def _key(value: Any) -> Key:
 
 
 def _tensor(value: Any) -> StoredTensor:
-    reading = Reading(value, {})
-    name, dtype = reading.text("name"), reading.choice("dtype", DTYPES)
-    shape, crc32 = reading.take("shape"), reading.text("crc32")
-    reading.finish()
-    shape = shape_of(shape) if shape != [] else ()
-    return StoredTensor(dtype, shape, Described(name, math.prod(shape) * np.dtype(dtype).itemsize, crc32))
+    if not isinstance(value, list) or len(value) != 3 or type(value[0]) is not str:
+        raise FormatError(f"a tensor must be [name, dtype, shape], not {reprlib.repr(value)}")
+    return _of_kind(value[0], value[1:])
+
+
+def _of_kind(name: str, kind: Any) -> StoredTensor:
+    if not isinstance(kind, list) or len(kind) != 2:
+        raise FormatError(f"tensor {name!r} must have [dtype, shape], not {reprlib.repr(kind)}")
+    dtype = Reading({"dtype": kind[0]}, {}).choice("dtype", DTYPES)
+    shape = shape_of(kind[1]) if kind[1] != [] else ()
+    return StoredTensor(dtype, shape, Described(name, math.prod(shape) * np.dtype(dtype).itemsize))

@@ -1,22 +1,21 @@
 """The packed file (`.cwb`): a compressed network in few bytes, rebuilt from them alone.
 
-Layout, all numbers little-endian:
+Layout; `docs/format.md` says all of it:
 
-    8 bytes    magic; its high bit and line ends show a transfer that took the file for text
-    4 bytes    version
-    4 bytes    length of the header
-    32 bytes   BLAKE2b-256 of everything else in the file
-    header     canonical JSON: what the arrays are, in their order
+    4 bytes    magic; its high bit shows a transfer that took the file for text
+    1 byte     version
+    8 bytes    BLAKE2b-64 of everything else in the file, personal to the dictionary of `binary_json`
+    1-3 bytes  length of the header, a whole number as `binary_json` writes them
+    header     what the arrays are, in their order
     arrays     back to back, without holes, to the end of the file
 
-Every array has a CRC-32 in the header, too, so that a damaged one can be named. Nothing in the file is code.
+Nothing in the file is code.
 """
 
 from __future__ import annotations
 
 import copy
 import hashlib
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from workbench.errors import FormatError
+from workbench.exporters.binary_json import digest, write_number
 from workbench.exporters.header import EXAMPLE, as_bytes, describe, length, parse
 from workbench.files import replace
 from workbench.network.model import Model
@@ -31,18 +31,31 @@ from workbench.network.model import Model
 if TYPE_CHECKING:
     from workbench.network.encoded import EncodedModel
 
-MAGIC = b"\x89CWB\r\n\x1a\n"
-VERSION = 2
-LONGEST_HEADER = 2**24
+MAGIC = b"\x89CWB"
+VERSION = 3
+LONGEST_HEADER = 2**22
 LARGEST_FILE = 2**34
 
-PREAMBLE = struct.Struct("<8sII32s")
-SEALED_FROM = PREAMBLE.size - 32  # where the digest stands
+OPENING = MAGIC + bytes([VERSION])
+DIGEST_SIZE = 8
 
 
 def overhead(compressed: EncodedModel) -> int:
     """Bytes of the file before its first array; nothing is encoded."""
-    return PREAMBLE.size + length(compressed)
+    header = length(compressed)
+    return len(OPENING) + DIGEST_SIZE + len(announced(header)) + header
+
+
+def announced(length: int) -> bytes:
+    """The length of a header, as it stands before it."""
+    out = bytearray()
+    write_number(out, length)
+    return bytes(out)
+
+
+def seal() -> hashlib.blake2b:
+    """What the digest is made with: it takes everything but the digest."""
+    return hashlib.blake2b(OPENING, digest_size=DIGEST_SIZE, person=digest())
 
 
 def _check_way(compressed: EncodedModel) -> None:
@@ -82,16 +95,16 @@ def write(compressed: EncodedModel, path: Path) -> Path:
     try:
         if compressed.model.decides:
             _check_way(compressed)
-        nbytes = PREAMBLE.size + len(header) + sum(one.size for one in arrays)
+        before = announced(len(header))
+        nbytes = len(OPENING) + DIGEST_SIZE + len(before) + len(header) + sum(one.size for one in arrays)
         if nbytes > LARGEST_FILE or len(header) > LONGEST_HEADER:
             raise FormatError("it is too large")
         parse(header)  # what is written can be read
     except FormatError as error:
         raise FormatError(f"{compressed.model.name} does not fit into a packed file: {error}.") from error
-    body: tuple[bytes | memoryview, ...] = (header, *(one.data for one in arrays))
-    opening = PREAMBLE.pack(MAGIC, VERSION, len(header), bytes(32))[:SEALED_FROM]
-    digest = hashlib.blake2b(opening, digest_size=32)
+    body: tuple[bytes | memoryview, ...] = (before, header, *(one.data for one in arrays))
+    sealed = seal()
     for piece in body:
-        digest.update(piece)
-    replace(path, (opening, digest.digest(), *body))
+        sealed.update(piece)
+    replace(path, (OPENING, sealed.digest(), *body))
     return path

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-import zlib
-from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workbench.errors import FormatError, WorkbenchError
-from workbench.exporters.header import Bytes, Described, check_written_alike, parse
-from workbench.exporters.packed import LARGEST_FILE, LONGEST_HEADER, MAGIC, PREAMBLE, SEALED_FROM, VERSION
+from workbench.exporters.binary_json import read_number
+from workbench.exporters.header import Bytes, Described, Header, check_written_alike, parse
+from workbench.exporters.packed import (
+    DIGEST_SIZE,
+    LARGEST_FILE,
+    LONGEST_HEADER,
+    MAGIC,
+    OPENING,
+    VERSION,
+    announced,
+    seal,
+)
+from workbench.importers import version_2
 from workbench.importers.rebuild import filled, network
-from workbench.importers.version_1 import layer_of_today
 from workbench.network.encoded import EncodedModel
 
 if TYPE_CHECKING:
@@ -26,8 +33,7 @@ if TYPE_CHECKING:
     from workbench.data.datasets import Dataset
 
 _CHUNK = 2**20
-# Version -> what makes of a layer's entry in the header what this version writes.
-_OF_TODAY: dict[int, Callable[[Any], Any]] = {1: layer_of_today, VERSION: lambda layer: layer}
+_LONGEST_NUMBER = 18  # bytes
 
 
 def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None = None) -> EncodedModel:
@@ -57,51 +63,54 @@ def read(path: str | Path, module: nn.Module | None = None, data: Dataset | None
 
 def _read(file: BufferedReader, module: nn.Module | None, data: Dataset | None) -> EncodedModel:
     """Every size is checked before memory is taken for what it announces; then, that it would be written so again."""
-    version, raw = _verified_header(file)
-    header = parse(raw, _OF_TODAY[version])
-    if PREAMBLE.size + len(raw) + sum(one.size for one in header.arrays()) != os.fstat(file.fileno()).st_size:
+    raw, header = _verified(file)
+    if file.tell() + sum(one.size for one in header.arrays()) != os.fstat(file.fileno()).st_size:
         raise FormatError("its arrays do not fill it exactly")
     blank = network(header, module)
-    layers = {
-        layer.name: {one.name: _array(file, one, f"layer {layer.name!r}: array") for one in layer.arrays}
-        for layer in header.layers
-    }
-    rest = {one.array.name: _array(file, one.array, "tensor") for one in header.rest}
-    example = None if header.example is None else _array(file, header.example.array, "the")
+    layers = {layer.name: {one.name: _array(file, one) for one in layer.arrays} for layer in header.layers}
+    rest = {one.array.name: _array(file, one.array) for one in header.rest}
+    example = None if header.example is None else _array(file, header.example.array)
     others = {} if header.call is None else header.call.others
-    held = {key: _array(file, other.array, "input") for key, other in others.items()}
+    held = {key: _array(file, other.array) for key, other in others.items()}
     compressed = filled(header, blank, layers, rest, example, held, data)
-    if version == VERSION:
+    if raw:
         check_written_alike(raw, compressed)
     return compressed
 
 
-def _verified_header(file: BufferedReader) -> tuple[int, bytes]:
-    """Version and header of a file whose digest is right; the file then stands at its first array."""
-    size = os.fstat(file.fileno()).st_size
-    if size > LARGEST_FILE:
+def _verified(file: BufferedReader) -> tuple[bytes, Header]:
+    """The header of a file whose digest is right, which then stands at its first array; its bytes, and what they say.
+
+    No bytes where the file is of an earlier version.
+    """
+    if os.fstat(file.fileno()).st_size > LARGEST_FILE:
         raise FormatError(f"it is larger than {LARGEST_FILE:,} bytes")
-    opening = file.read(PREAMBLE.size)
-    if opening[:8] != MAGIC[: len(opening)] or not opening:
+    opening = file.read(len(OPENING))
+    if opening[: len(MAGIC)] != MAGIC[: len(opening)] or not opening:
         raise FormatError("it is not a packed network, or a transfer as text has changed it")
-    if len(opening) < PREAMBLE.size:
+    if len(opening) < len(OPENING):
         raise FormatError("it is cut short")
-    _, version, length, sealed = PREAMBLE.unpack(opening)
-    if version not in _OF_TODAY:
-        raise FormatError(f"it has version {version}, and this workbench reads versions 1 to {VERSION}")
+    if opening[-1:] == version_2.OPENING[len(MAGIC) : len(OPENING)]:
+        return b"", version_2.header(file)
+    if opening != OPENING:
+        raise FormatError(f"it has version {opening[-1]}, and this workbench reads versions 1 to {VERSION}")
+    sealed, before = file.read(DIGEST_SIZE), file.read(_LONGEST_NUMBER)
+    length, place = read_number(before, 0)
     if length > LONGEST_HEADER:
         raise FormatError(f"its header is longer than {LONGEST_HEADER:,} bytes")
-    digest = hashlib.blake2b(opening[:SEALED_FROM], digest_size=32)
+    found = seal()
+    found.update(before)
     while chunk := file.read(_CHUNK):
-        digest.update(chunk)
-    if digest.digest() != sealed:
+        found.update(chunk)
+    if found.digest() != sealed or announced(length) != before[:place]:
         raise FormatError("it is damaged or cut short: its checksum is not that of its content")
-    file.seek(PREAMBLE.size)
-    return version, file.read(length)
+    file.seek(len(OPENING) + DIGEST_SIZE + place)
+    raw = file.read(length)
+    return raw, parse(raw)
 
 
-def _array(file: BufferedReader, described: Described, owner: str) -> Bytes:
+def _array(file: BufferedReader, described: Described) -> Bytes:
     array = np.empty(described.size, np.uint8)
-    if file.readinto(array.data) != described.size or f"{zlib.crc32(array.data):08x}" != described.crc32:
-        raise FormatError(f"{owner} {described.name!r} is damaged: its checksum is not that of its content")
+    if file.readinto(array.data) != described.size:
+        raise FormatError("it has become shorter while it was read")
     return array

@@ -15,7 +15,7 @@ _PASSAGES = {
 _PLACES = {"first": "0", "second": "1"}
 
 
-def layer_of_today(layer: Any) -> Any:
+def layer_of_version_2(layer: Any) -> Any:
     """The entry of a layer in the header as version 2 has it. Raises FormatError for an unknown product."""
     if not isinstance(layer, Mapping) or layer.get("encoding") != "factored":
         return layer

@@ -1,0 +1,310 @@
+"""A second reader of packed files, written from `docs/format.md` alone: it shares no code with the workbench.
+
+Slow and obvious, in plain Python and numpy. It trusts its files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.naive import coding_table, from_huffman
+
+DICTIONARY = Path(__file__).parents[2] / "workbench" / "exporters" / "dictionary.json"
+Array = NDArray[Any]
+
+
+@dataclass
+class Packed:
+    """header: the JSON value. weights: layer -> its factors. rest: tensor -> its values."""
+
+    header: dict[str, Any]
+    weights: dict[str, list[Array]]
+    rest: dict[str, Array]
+
+
+def read(content: bytes) -> Packed:
+    raw_dictionary = DICTIONARY.read_bytes()
+    person = hashlib.sha256(raw_dictionary).digest()[:16]
+    assert content[:5] == b"\x89CWB\x03"
+    sealed = hashlib.blake2b(content[:5] + content[13:], digest_size=8, person=person).digest()
+    assert content[5:13] == sealed
+    notation = Notation(content, 13, json.loads(raw_dictionary))
+    length = notation.value()
+    header = notation.value()
+    place = notation.at
+    assert len(content[13:place]) >= length
+    network, weights = header["network"], {}
+    for (name, shape, *_), layer in zip(network["layers"], header["layers"], strict=True):
+        held = {}
+        for array, size in layer["arrays"].items():
+            held[array] = content[place : place + size]
+            place += size
+        weights[name] = factors(layer["encoding"], layer["fields"], shape, held)
+    rest = {}
+    for name, dtype, shape in network["rest"]:
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        rest[name] = np.frombuffer(content[place : place + size], np.dtype(dtype).newbyteorder("<")).reshape(shape)
+        place += size
+    return Packed(header, weights, rest)
+
+
+class Notation:
+    def __init__(self, content: bytes, at: int, templates: list[Any]) -> None:
+        self.content, self.at, self.templates = content, at, templates
+
+    def take(self, size: int) -> bytes:
+        self.at += size
+        return self.content[self.at - size : self.at]
+
+    def value(self) -> Any:
+        (first,) = self.take(1)
+        if first < 0x80:
+            return first
+        if first < 0xB0:
+            return 128 + (first - 0x80) * 256 + self.take(1)[0]
+        if first < 0xB8:
+            return 12_416 + (first - 0xB0) * 65_536 + int.from_bytes(self.take(2), "big")
+        if first < 0xBA:
+            magnitude = int.from_bytes(self.take(self.take(1)[0]), "big")
+            return magnitude if first == 0xB8 else -magnitude
+        if first == 0xBA:
+            return struct.unpack(">d", self.take(8))[0]
+        if first < 0xC0:
+            return self.value() / 10 ** (first - 0xBB)
+        if first < 0xC3:
+            return [None, False, True][first - 0xC0]
+        if first == 0xC3:
+            return self.take(self.value()).decode("utf-8", "surrogatepass")
+        if first == 0xC4:
+            return self.take(self.value()).hex()
+        if first == 0xC5:
+            return [self.value() for _ in range(self.value())]
+        if first == 0xC6:
+            return {self.value(): self.value() for _ in range(self.value())}
+        if 0xC8 <= first < 0xD0:
+            return [self.value() for _ in range(first - 0xC8)]
+        assert first >= 0xD0
+        template = self.templates[first - 0xD0 if first < 0xF8 else 40 + (first - 0xF8) * 256 + self.take(1)[0]]
+        changed = self.value() if any(optional(template)) else 0
+        return self.filled(template, iter(bin(changed)[:1:-1] + "0" * 99))
+
+    def filled(self, template: Any, bits: Iterator[str]) -> Any:
+        if not isinstance(template, dict):
+            return template
+        if list(template) == ["?"]:
+            default = template["?"]
+            return self.value() if not default or next(bits) == "1" else default[0]
+        return {name: self.filled(one, bits) for name, one in template.items()}
+
+
+def optional(template: Any) -> Iterator[bool]:
+    if isinstance(template, dict):
+        if list(template) == ["?"]:
+            yield bool(template["?"])
+        else:
+            for one in template.values():
+                yield from optional(one)
+
+
+def factors(encoding: str, fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -> list[Array]:
+    if encoding != "factored":
+        return [tensor(encoding, fields, shape, held)]
+    found = []
+    ranks = [shape[1], *fields["ranks"], shape[0]]
+    for place, factor in enumerate(fields["factors"]):
+        rows, columns, groups = factor["passage"]
+        own = [ranks[place + 1], ranks[place] // groups]
+        if len(shape) == 4:
+            own += [shape[2] if rows else 1, shape[3] if columns else 1]
+        its = {name.partition(".")[2]: data for name, data in held.items() if name.startswith(f"{place}.")}
+        found.append(tensor(factor["encoding"], factor, own, its))
+    return found
+
+
+def tensor(encoding: str, fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -> Array:
+    plain, _, coder = encoding.partition("+")
+    count, columns = math.prod(shape), math.prod(shape[1:])
+
+    def stream(name: str, width: int, many: int) -> list[int]:
+        if name in held:
+            return numbers(held[name], width, many)
+        if width == 1:  # eight at once, as bytes
+            symbols = stream_of(coder, held, name, -(-many // 8), 256)
+            return numbers(bytes(symbols), 1, many)
+        return stream_of(coder, held, name, many, 2**width)
+
+    listed: list[int] | None = None
+    kind = fields.get("values", plain)
+    if plain == "bitmap":
+        listed = [place for place, bit in enumerate(stream("bitmap", 1, count)) if bit]
+    elif plain == "relative-index":
+        gaps = stream("gaps", fields["gap_bits"], fields["entries"])
+        listed = (np.cumsum(np.array(gaps, int) + 1) - 1).tolist()
+    elif plain == "n-m":
+        n, m = fields["n"], fields["m"]
+        ways = sorted(sum(1 << one for one in chosen) for chosen in combinations(range(m), n))
+        runs = columns // m
+        chosen = stream("choices", (len(ways) - 1).bit_length(), shape[0] * runs)
+        listed = []
+        for row in range(shape[0]):
+            for run in range(runs):
+                mask = ways[chosen[row * runs + run]]
+                listed += [row * columns + run * m + one for one in range(m) if mask >> one & 1]
+            listed += range(row * columns + runs * m, (row + 1) * columns)
+    elif plain == "block":
+        high = -(-shape[0] // fields["height"])
+        blocks = stream("blocks", 1, high * columns)
+        listed = [i for i in range(count) if blocks[i // columns // fields["height"] * columns + i % columns]]
+    elif plain == "channels":
+        rows, inputs = stream("rows", 1, shape[0]), stream("columns", 1, shape[1])
+        area = math.prod(shape[2:])
+        listed = [i for i in range(count) if rows[i // columns] and inputs[i // area % shape[1]]]
+    else:
+        kind = plain if plain != "dense" else "float32"
+    places = list(range(count)) if listed is None else listed
+    weights = np.zeros(count, np.float32)
+    if kind == "float32":
+        weights[places] = np.frombuffer(held["values"], "<f4")
+    elif kind in ("vectors", "hashed"):
+        weights = SHARED[kind](fields, shape, held, stream)
+    else:
+        width, values = LEVELS[kind](fields, shape, held)
+        codes = stream("codes", width, len(places)) if width else [0] * len(places)
+        for place, code in zip(places, codes, strict=True):
+            weights[place] = values(code, place)
+    return (weights + np.float32(0)).reshape(shape)
+
+
+def affine(fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -> Any:
+    columns, bits = math.prod(shape[1:]), fields["bits"]
+    run = {"tensor": math.prod(shape) or 1, "channel": columns or 1}.get(fields["granularity"], fields.get("size"))
+    scales = np.frombuffer(held["scales"], "<f4")
+    points: Array = np.full(len(scales), 0.5 if bits == 1 else 2 ** (bits - 1) - 1, np.float32)
+    if not fields["symmetric"]:
+        points = np.frombuffer(held["zero_points"], {"uint8": "u1", "float32": "<f4"}[fields["zero_points"]])
+
+    def value(code: int, place: int) -> Any:
+        group = place // run
+        if fields["granularity"] == "group":
+            group = place // columns * -(-columns // run) + place % columns // run
+        return (np.float32(code) - np.float32(points[group])) * scales[group]
+
+    return bits, value
+
+
+def codebook(fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -> Any:
+    table = np.frombuffer(held["codebook"], "<f4")
+    assert len(table) == fields["centroids"] + fields["zero_entry"]
+    return (len(table) - 1).bit_length(), lambda code, place: table[code]
+
+
+def fixed_point(fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -> Any:
+    bits = fields["integer"] + fields["fraction"]
+    return bits, lambda code, place: (code - 2 ** (bits - 1)) / 2 ** fields["fraction"]
+
+
+def floating_point(fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -> Any:
+    exponent, mantissa = fields["exponent"], fields["mantissa"]
+    bias, steps = 2 ** (exponent - 1) - 1, 2**mantissa
+    positive = [step / steps * 2.0 ** (1 - bias) for step in range(steps)]
+    positive += [(1 + step / steps) * 2.0 ** (e - bias) for e in range(1, 2**exponent - 1) for step in range(steps)]
+    table = [-one for one in reversed(positive[1:])] + positive
+    return (len(table) - 1).bit_length(), lambda code, place: table[code]
+
+
+def powers_of_two(fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -> Any:
+    def value(code: int, place: int) -> float:
+        terms = [code >> 5 * term & 31 for term in range(fields["terms"])]
+        return sum((-1.0) ** (term - 1) * 2.0 ** (fields["top"] - (term - 1) // 2) for term in terms if 0 < term < 31)
+
+    return 5 * fields["terms"], value
+
+
+def signs(fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -> Any:
+    return 1, lambda code, place: 2 * code - 1
+
+
+def vectors(fields: dict[str, Any], shape: list[int], held: dict[str, bytes], stream: Any) -> Array:
+    columns, length = math.prod(shape[1:]), fields["length"]
+    stretches = -(-columns // length)
+    tables = np.frombuffer(held["codebook"], "<f4").reshape(stretches, fields["centroids"], length)
+    width = (fields["centroids"] - 1).bit_length()
+    codes = np.array(stream("codes", width, shape[0] * stretches) if width else [0] * (shape[0] * stretches))
+    rows = [[tables[place][code] for place, code in enumerate(row)] for row in codes.reshape(shape[0], stretches)]
+    return np.ascontiguousarray(np.array(rows).reshape(shape[0], -1)[:, :columns]).reshape(-1)
+
+
+def hashed(fields: dict[str, Any], shape: list[int], held: dict[str, bytes], stream: Any) -> Array:
+    shared, whole = np.frombuffer(held["shared"], "<f4"), 2**64
+    weights = []
+    for place in range(math.prod(shape)):
+        mixed = (place + fields["seed"] * 0x9E3779B97F4A7C15 + 1) * 0x9E3779B97F4A7C15 % whole
+        mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 % whole
+        mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % whole
+        mixed ^= mixed >> 31
+        weights.append((1 if mixed & 1 else -1) * shared[(mixed >> 1) % len(shared)])
+    return np.array(weights, np.float32)
+
+
+LEVELS: dict[str, Any] = {
+    "affine": affine,
+    "codebook": codebook,
+    "fixed-point": fixed_point,
+    "floating-point": floating_point,
+    "powers-of-two": powers_of_two,
+    "signs": signs,
+}
+SHARED: dict[str, Any] = {"vectors": vectors, "hashed": hashed}
+
+
+def numbers(data: bytes, width: int, count: int) -> list[int]:
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[: count * width].reshape(count, width)
+    return (bits.astype(int) @ (1 << np.arange(width))).tolist()
+
+
+def stream_of(coder: str, held: dict[str, bytes], name: str, count: int, alphabet: int) -> list[int]:
+    codes = held[f"{name}.codes"]
+    if coder == "huffman":
+        return from_huffman(held[f"{name}.coding-table"], codes, count, alphabet)
+    assert coder == "range-coder"
+    return ranges(held[f"{name}.coding-table"], codes, count, alphabet)
+
+
+def ranges(table: bytes, codes: bytes, count: int, alphabet: int) -> list[int]:
+    """Words of 32 bits, a state of 64, probabilities of 24."""
+    rarities = coding_table(table, alphabet)
+    symbols = sorted(rarities)
+    if len(symbols) == 1:
+        return symbols * count
+    eighths = [65536, 60097, 55109, 50535, 46341, 42495, 38968, 35734]
+    weights = [math.ldexp(eighths[rarities[one] % 8], -(rarities[one] // 8)) for one in symbols]
+    free = (2**24 - len(weights)) / sum(weights)
+    below, total = [], 0.0
+    for place, weight in enumerate(weights):
+        below.append(int(total * free) + place)
+        total += weight
+    below.append(2**24)
+    words = iter([*struct.unpack(f"<{len(codes) // 4}I", codes), *[0] * 4])
+    low, span, point = 0, 2**64 - 1, next(words) << 32 | next(words)
+    found = []
+    for _ in range(count):
+        scale = span >> 24
+        quantile = (point - low) % 2**64 // scale
+        place = max(place for place in range(len(symbols)) if below[place] <= quantile)
+        found.append(symbols[place])
+        low = (low + scale * below[place]) % 2**64
+        span = scale * (below[place + 1] - below[place])
+        if span < 2**32:
+            low, span, point = low << 32 & 2**64 - 1, span << 32, (point << 32 | next(words, 0)) % 2**64
+    return found
