@@ -30,6 +30,7 @@ from workbench.weights.levels.floating_point import FloatingPoint
 from workbench.weights.levels.hashed import Hashed
 from workbench.weights.levels.hashed_inputs import HashedInputs
 from workbench.weights.levels.powers_of_two import PowersOfTwo
+from workbench.weights.levels.residual_vectors import ResidualVectors
 from workbench.weights.levels.signs import Signs
 from workbench.weights.levels.vectors import Vectors
 from workbench.weights.part import Part
@@ -49,6 +50,12 @@ OTHER_KINDS: tuple[Levels, ...] = (
     PowersOfTwo.over(_weights(11), 1),
     Signs(),
     Vectors((20, 20), np.random.default_rng(12).normal(size=(7, 4, 3)).astype(np.float32)),
+    ResidualVectors(
+        tuple(
+            Vectors((20, 20), np.random.default_rng(seed).normal(size=(7, 4, 3)).astype(np.float32))
+            for seed in (14, 15, 16)
+        )
+    ),
 )
 PATTERNS = ("n-m", "block", "channels")  # of zeros
 CODED = ("codebook+huffman", "relative-index+huffman", "relative-index+range-coder", "bitmap+range-coder")

@@ -176,7 +176,7 @@ def tensor(encoding: str, fields: dict[str, Any], shape: list[int], held: dict[s
     weights = np.zeros(count, np.float32)
     if kind == "float32":
         weights[places] = np.frombuffer(held["values"], "<f4")
-    elif kind in ("vectors", "hashed"):
+    elif kind in SHARED:
         weights = SHARED[kind](fields, shape, held, stream)
     else:
         width, values = LEVELS[kind](fields, shape, held)
@@ -211,7 +211,7 @@ def codebook(fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -
 
 def fixed_point(fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -> Any:
     bits = fields["integer"] + fields["fraction"]
-    return bits, lambda code, place: (code - 2 ** (bits - 1)) / 2 ** fields["fraction"]
+    return bits, lambda code, place: (code - 2 ** (bits - 1)) * 2.0 ** -fields["fraction"]
 
 
 def floating_point(fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -> Any:
@@ -245,16 +245,39 @@ def vectors(fields: dict[str, Any], shape: list[int], held: dict[str, bytes], st
     return np.ascontiguousarray(np.array(rows).reshape(shape[0], -1)[:, :columns]).reshape(-1)
 
 
+def residual_vectors(fields: dict[str, Any], shape: list[int], held: dict[str, bytes], stream: Any) -> Array:
+    stages, stretches = fields["stages"], -(-math.prod(shape[1:]) // fields["length"])
+    width = (fields["centroids"] - 1).bit_length()
+    count = shape[0] * stretches * stages
+    codes = np.array(stream("codes", width, count) if width else [0] * count).reshape(shape[0], stretches, stages)
+    size = len(held["codebook"]) // stages
+    total = np.zeros(math.prod(shape), np.float32)
+    for stage in range(stages):
+        table = {"codebook": held["codebook"][stage * size : (stage + 1) * size]}
+        total = total + vectors(fields, shape, table, lambda *_, own=codes[..., stage]: own.reshape(-1).tolist())
+    return total
+
+
+def hashes(place: int, seed: int, buckets: int) -> tuple[int, int]:
+    """Sign and bucket."""
+    whole = 2**64
+    mixed = (place + seed * 0x9E3779B97F4A7C15 + 1) * 0x9E3779B97F4A7C15 % whole
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 % whole
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % whole
+    mixed ^= mixed >> 31
+    return (1 if mixed & 1 else -1), (mixed >> 1) % buckets
+
+
 def hashed(fields: dict[str, Any], shape: list[int], held: dict[str, bytes], stream: Any) -> Array:
-    shared, whole = np.frombuffer(held["shared"], "<f4"), 2**64
-    weights = []
-    for place in range(math.prod(shape)):
-        mixed = (place + fields["seed"] * 0x9E3779B97F4A7C15 + 1) * 0x9E3779B97F4A7C15 % whole
-        mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 % whole
-        mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % whole
-        mixed ^= mixed >> 31
-        weights.append((1 if mixed & 1 else -1) * shared[(mixed >> 1) % len(shared)])
-    return np.array(weights, np.float32)
+    shared = np.frombuffer(held["shared"], "<f4")
+    found = [hashes(place, fields["seed"], len(shared)) for place in range(math.prod(shape))]
+    return np.array([sign * shared[bucket] for sign, bucket in found], np.float32)
+
+
+def hashed_inputs(fields: dict[str, Any], shape: list[int], held: dict[str, bytes], stream: Any) -> Array:
+    sums = np.frombuffer(held["sums"], "<f4").reshape(shape[0], fields["buckets"])
+    found = [hashes(column, fields["seed"], fields["buckets"]) for column in range(math.prod(shape[1:]))]
+    return np.array([[sign * row[bucket] for sign, bucket in found] for row in sums], np.float32).reshape(-1)
 
 
 LEVELS: dict[str, Any] = {
@@ -265,7 +288,12 @@ LEVELS: dict[str, Any] = {
     "powers-of-two": powers_of_two,
     "signs": signs,
 }
-SHARED: dict[str, Any] = {"vectors": vectors, "hashed": hashed}
+SHARED: dict[str, Any] = {
+    "vectors": vectors,
+    "residual-vectors": residual_vectors,
+    "hashed": hashed,
+    "hashed-inputs": hashed_inputs,
+}
 
 
 def numbers(data: bytes, width: int, count: int) -> list[int]:

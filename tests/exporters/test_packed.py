@@ -12,6 +12,8 @@ from torch import nn
 from tests.exporters.forging import (
     BEFORE,
     CODED,
+    OTHER_KINDS,
+    PATTERNS,
     Net,
     every_encoding,
     example,
@@ -114,7 +116,7 @@ def test_sizes_are_counted_under_the_layer_and_part_that_they_belong_to() -> Non
     size = every_encoding().size
     assert set(size.by_layer) == {
         *("conv", "norm", "wide", "a", "b", "c", "again", "d", "e", "header"),
-        *(f"more.{place}" for place in range(9 + len(CODED))),
+        *(f"more.{place}" for place in range(len(OTHER_KINDS) + len(PATTERNS) + len(CODED))),
     }
     assert size.by_layer["norm"] == size.by_part["batch_norm"] == 4 * 6 * 4
     assert size.by_layer["again"] == 20 * 4  # its weight is stored once, under c
@@ -256,7 +258,7 @@ HEADERS: list[tuple[list[Any], Any, str]] = [
     (["network", "data"], {"name": "mnist"}, "'test' is missing"),
     (["network", "data"], {"name": "mnist", "test": "0" * 64}, "other test images than those of data set 'mnist'"),
     (["network", "layers"], {}, "'layers' must be a list"),
-    (["network", "layers"], [], "describes 20 layers of a network of 0"),
+    (["network", "layers"], [], "layers of a network of 0"),
     (["network", "layers", 0], ["conv"], "a layer must be"),
     (["network", "layers", 0, 0], "other", "it holds a layer 'other', which the network does not have"),
     (
