@@ -42,3 +42,15 @@ def perceptron() -> Model:
             nn.Linear(128, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 6),
         )
     )  # fmt: skip
+
+
+@cache
+def signed() -> Model:
+    """Batch norm in front of every layer, and nothing that leaves only one sign."""
+    torch.manual_seed(0)
+    return trained(
+        nn.Sequential(
+            nn.BatchNorm2d(1), nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.Conv2d(16, 16, 3, padding=1),
+            nn.BatchNorm2d(16), nn.Flatten(), nn.Linear(256, 64), nn.BatchNorm1d(64), nn.Linear(64, 6), nn.BatchNorm1d(6),
+        )
+    )  # fmt: skip

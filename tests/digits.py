@@ -12,7 +12,7 @@ from workbench.train.course import TrainingCourse
 from workbench.train.loop import accuracy
 
 
-def perceptron(*hidden: int, norm: bool = False) -> State:
+def perceptron(*hidden: int, norm: bool = False, relu: bool = True) -> State:
     """784 inputs, so many hidden units, 10 answers, on 9,000 digits; with batch norm behind every layer, or without."""
     torch.manual_seed(0)
     mnist = workbench.load("lenet-300-100/mnist")
@@ -23,9 +23,11 @@ def perceptron(*hidden: int, norm: bool = False) -> State:
         parts.append(nn.Linear(before, after))
         if norm:
             parts.append(nn.BatchNorm1d(after))
-        parts.append(nn.ReLU())
+        if relu:
+            parts.append(nn.ReLU())
     name = "-".join(map(str, (784, *hidden, 10)))
-    return State.of(Model.from_module(nn.Sequential(*parts[:-1]).eval(), torch.zeros(1, 1, 28, 28), mnist.data, name))
+    module = nn.Sequential(*(parts[:-1] if relu else parts)).eval()
+    return State.of(Model.from_module(module, torch.zeros(1, 1, 28, 28), mnist.data, name))
 
 
 def reached(state: State, method: Trained, layers: tuple[str, ...] | None = None) -> float:

@@ -24,10 +24,14 @@ class Signs(Levels):
     by_window: the layer's sums are multiplied by K, the mean magnitude of the inputs that each of them sees, so that
     I * W is about (sign I * W) K (equation 11). What lies in zero padding is no input: it adds nothing to a sum, and K
     is the mean over the others.
+
+    reach: the largest size of an input through which a gradient goes; None for the root mean square of all. No file
+    holds it.
     """
 
     bits: ClassVar[int] = 1  # type: ignore[misc]
     by_window: bool = True
+    reach: float | None = None
 
     @property
     def pointwise(self) -> bool:
@@ -43,6 +47,8 @@ class Signs(Levels):
 
     def passing(self, inputs: Floats) -> NDArray[np.bool_]:
         """Those up to the root mean square of all: where batch norm stands before the signs, the paper's |x| <= 1."""
+        if self.reach is not None:
+            return np.abs(inputs) <= self.reach
         return np.abs(inputs) <= np.sqrt(np.mean(np.square(inputs, dtype=np.float32), dtype=np.float64))
 
     def decode(self, codes: Codes) -> Floats:
