@@ -51,6 +51,7 @@ def signed() -> Model:
     return trained(
         nn.Sequential(
             nn.BatchNorm2d(1), nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.Conv2d(16, 16, 3, padding=1),
-            nn.BatchNorm2d(16), nn.Flatten(), nn.Linear(256, 64), nn.BatchNorm1d(64), nn.Linear(64, 6), nn.BatchNorm1d(6),
+            nn.BatchNorm2d(16), nn.Flatten(), nn.Linear(256, 64), nn.BatchNorm1d(64),
+            nn.Linear(64, 6), nn.BatchNorm1d(6),
         )
     )  # fmt: skip

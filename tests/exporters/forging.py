@@ -24,6 +24,7 @@ from workbench.weights.form import Form
 from workbench.weights.grouping import Granularity, Grouping
 from workbench.weights.levels import Levels
 from workbench.weights.levels.affine import Affine, symmetric_zero_point
+from workbench.weights.levels.binary_bases import BinaryBases
 from workbench.weights.levels.codebook import Codebook
 from workbench.weights.levels.fixed_point import FixedPoint
 from workbench.weights.levels.floating_point import FloatingPoint
@@ -31,6 +32,7 @@ from workbench.weights.levels.hashed import Hashed
 from workbench.weights.levels.hashed_inputs import HashedInputs
 from workbench.weights.levels.powers_of_two import PowersOfTwo
 from workbench.weights.levels.residual_vectors import ResidualVectors
+from workbench.weights.levels.shifted_signs import ShiftedSigns
 from workbench.weights.levels.signs import Signs
 from workbench.weights.levels.vectors import Vectors
 from workbench.weights.part import Part
@@ -43,11 +45,13 @@ def _weights(seed: int) -> Any:
 
 
 OTHER_KINDS: tuple[Levels, ...] = (
+    BinaryBases(np.array([0.5, 0.2, 0.1], np.float32)),
     FixedPoint(2, 8),
     FloatingPoint(5, 2),
     Hashed.fitted(_weights(10), 25, 1),
     HashedInputs.of(_weights(13), 9, 2),
     PowersOfTwo.over(_weights(11), 1),
+    ShiftedSigns(np.array([-0.5, 0.1], np.float32), np.array([0.4, 0.3], np.float32)),
     Signs(),
     Vectors((20, 20), np.random.default_rng(12).normal(size=(7, 4, 3)).astype(np.float32)),
     ResidualVectors(
