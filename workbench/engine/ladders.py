@@ -57,7 +57,7 @@ _LONGER: dict[str, Any] = {"epochs": 6, "learning_rate": 0.003}
 
 def _longer(share: float) -> dict[str, Any]:
     """Settings for a ladder of channels."""
-    return _LONGER if share >= 0.9 else {}
+    return _LONGER if share >= 0.8 else {}
 
 
 def _in_turns(criterion: str, share: float) -> Method:
