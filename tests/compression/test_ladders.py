@@ -97,7 +97,8 @@ def as_good_as_said(model: Model, rung: ladders.Rung, store: Store) -> bool:
     if isinstance(rung.method, RetrainedMagnitude):
         weights = sum(layer.weight.size for layer in model.layers)
         left = sum(form.parts[0].nonzeros for form in restored.forms.values())
-        assert left == weights - round(rung.method.sparsity * weights)
+        kept = weights - round(rung.method.sparsity * weights)
+        assert kept * 0.999 <= left <= kept + len(restored.forms)  # some are rounded to zero; each layer has its share
     # Another processor may round a near tie the other way: one image of 10,000 is 1e-4.
     return accuracy(restored.to_torch(), model.data.split("test")) == pytest.approx(rung.test, abs=3e-4)
 
