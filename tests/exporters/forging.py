@@ -34,6 +34,7 @@ from workbench.weights.levels.powers_of_two import PowersOfTwo
 from workbench.weights.levels.residual_vectors import ResidualVectors
 from workbench.weights.levels.shifted_signs import ShiftedSigns
 from workbench.weights.levels.signs import Signs
+from workbench.weights.levels.ternary import Ternary
 from workbench.weights.levels.vectors import Vectors
 from workbench.weights.part import Part
 
@@ -53,6 +54,7 @@ OTHER_KINDS: tuple[Levels, ...] = (
     PowersOfTwo.over(_weights(11), 1),
     ShiftedSigns(np.array([-0.5, 0.1], np.float32), np.array([0.4, 0.3], np.float32)),
     Signs(),
+    Ternary(0.5),
     Vectors((20, 20), np.random.default_rng(12).normal(size=(7, 4, 3)).astype(np.float32)),
     ResidualVectors(
         tuple(

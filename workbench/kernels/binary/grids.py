@@ -48,6 +48,21 @@ class Grid:
         return found.reshape(x.shape)
 
 
+@dataclass(frozen=True)
+class Gates(Grid):
+    """−1, 0 and 1 as codes 0, 1 and 2: 0 for what is no larger than the threshold in size.
+
+    Of ternary weights a product is then a gated XNOR: it is not zero where neither operand is.
+    """
+
+    threshold: float
+
+    def codes(self, x: Floats, threads: int) -> Codes:
+        """The codes of `x`, float32 of any shape."""
+        reach = np.float32(self.threshold)
+        return (1 + (x > reach).view(np.int8) - (x < -reach).view(np.int8)).astype(np.uint8)
+
+
 @dataclass(frozen=True, eq=False)
 class GridWeights:
     """planes: of the codes. scale, zero_point: t and w of each output. entering: the grid of what enters."""
