@@ -19,7 +19,11 @@ from workbench.recipe import Recipe
 from workbench.report.figures import Figure
 from workbench.weights.form import Form
 from workbench.weights.grouping import Grouping
+from workbench.weights.levels import Levels
 from workbench.weights.levels.affine import Affine
+from workbench.weights.levels.powers_of_two import PowersOfTwo
+from workbench.weights.levels.powers_per_filter import PowersPerFilter
+from workbench.weights.levels.signs import Signs
 from workbench.weights.part import Part
 
 CHIP = Device.load("horowitz-45nm")
@@ -94,6 +98,50 @@ def test_multiplications_scale_with_the_width_additions_do_not() -> None:
     for bits in (32, 8, 4, 2, 1):
         found = Energy.of(without_zeros(bits), CHIP).split["arithmetic"]
         assert found == pytest.approx(macs * (3.7 * (bits * 32) / (32 * 32) + 0.9) * PJ, rel=1e-12)
+
+
+def on(levels: Levels, entering: Levels | None = None) -> CompressedModel:
+    """A linear layer 64 -> 32 without a zero on these levels."""
+    model = Model.from_module(nn.Sequential(nn.Linear(64, 32, bias=False)), torch.zeros(1, 64))
+    weight = np.random.default_rng(0).uniform(0.3, 1, (32, 64)).astype(np.float32)
+    form = Form.whole(Part.of(weight * np.sign(weight - 0.6)).rounded(levels)).with_entering(entering)
+    return CompressedModel(model, {"0": form})
+
+
+def test_a_sum_of_powers_of_two_is_charged_as_shifts_and_additions() -> None:
+    """k shifts of 32 bits and k - 1 additions beside the accumulator's, no multiplication: 0.13 pJ, 0.1 or 0.9."""
+    macs = 32 * 64
+    for terms in (1, 2, 3):
+        found = Energy.of(on(PowersOfTwo(terms, 0)), CHIP)
+        assert found.split["arithmetic"] == pytest.approx(macs * (terms * 0.13 + terms * 0.9) * PJ, rel=1e-12)
+    filters = PowersPerFilter((32, 64), np.arange(32, dtype=np.uint8) % 3 + 1, 0)
+    mean = float(filters.terms.mean())
+    assert Energy.of(on(filters), CHIP).split["arithmetic"] == pytest.approx(macs * mean * (0.13 + 0.9) * PJ, rel=1e-12)
+
+
+def test_shifts_give_the_products_of_float() -> None:
+    """Whole inputs shifted left by each term's exponent above the lowest, added up, beside float products."""
+    levels = PowersOfTwo(2, 0)
+    weight = np.random.default_rng(0).normal(0, 0.4, (9, 30)).astype(np.float32)
+    part = Part.of(weight).rounded(levels)
+    x = np.random.default_rng(1).integers(-128, 128, (5, 30))
+    fields = part.codes.astype(np.int64)
+    total = np.zeros((5, 9), np.int64)
+    for term in range(2):
+        field = (fields >> (5 * term)) & 31
+        exponent, negative = 14 - (field - 1) // 2, (field - 1) % 2 == 1
+        shifted = np.left_shift(x[:, None, :], np.where(field > 0, exponent, 0))
+        total += np.where(field > 0, np.where(negative, -shifted, shifted), 0).sum(-1)
+    np.testing.assert_array_equal(total * 2.0**-14, x @ part.values.astype(np.float64).T)
+
+
+def test_signs_on_both_sides_are_counted_in_whole_numbers() -> None:
+    """An XNOR as a multiplication of 1 x 1 bits, and an integer addition, on every machine."""
+    levels = Affine(1, Grouping("tensor"), np.ones(1, np.float32), np.full(1, 0.5, np.float32), symmetric=True)
+    found = Energy.of(on(levels, Signs(by_window=False)), CHIP)
+    assert found.split["arithmetic"] == pytest.approx(32 * 64 * (3.1 / 1024 + 0.1) * PJ, rel=1e-12)
+    one_side = Energy.of(on(levels), CHIP)
+    assert one_side.split["arithmetic"] == pytest.approx(32 * 64 * (3.7 / 32 + 0.9) * PJ, rel=1e-12)
 
 
 def test_dram_moves_the_stored_bits() -> None:

@@ -4,7 +4,9 @@ A device with prices per component (M. Horowitz, "Computing's energy problem", I
 
 * Arithmetic. A MAC is one multiplication, in proportion to weight width x activation width, and one addition at the
   accumulator's width; accumulators are 32 bits wide, and so are activations that are not rounded. Zero weights are
-  skipped where the device says so.
+  skipped where the device says so. A weight of k signed powers of two costs k shifts in proportion to the activation's
+  width, and k − 1 additions, in the multiplication's place. Of one bit on both sides a product is an XNOR, a
+  multiplication of 1 x 1 bits, and is counted by an integer addition.
 * On chip. A tensor works out of the smallest SRAM that holds its stored bytes, its inputs and its outputs, or out of
   the largest. Movement costs in proportion to the bits moved, an encoding's indices, codebooks and scales among them.
 * DRAM. Every stored byte of weights and biases is read once per inference, of tensors that no layer holds, too; of a
@@ -44,9 +46,10 @@ if TYPE_CHECKING:
     from workbench.network.layer import Layer
     from workbench.network.model import Model
     from workbench.weights.form import Form
+    from workbench.weights.levels import Levels
     from workbench.weights.part import Part
 
-CATALOGUE = ("ME-06",)
+CATALOGUE = {"ME-06": "", "QU-15": "shifts, and XNOR with counting, in the place of multiplications"}
 
 ACTIVATION_BITS = 32  # accumulators, and activations that are not rounded, are float32
 BETWEEN_LAYERS = "(between layers)"  # products of two activations (attention), which no layer owns
@@ -178,7 +181,7 @@ def _work(layer: Layer, form: Form, stored: int, bias_bits: int, device: Device,
         return _Work(
             arithmetic=_sum(
                 [
-                    _arithmetic(count, gains.width(use.part.bits), gains.width(use.input_bits), prices)
+                    _arithmetic(count, gains.width(use.part.bits), gains.width(use.input_bits), prices, use.part.levels)
                     for use, count in pairs
                 ]
             ),
@@ -230,10 +233,16 @@ def _activation_bytes(use: Use) -> int:
     return (use.inputs * use.input_bits + use.outputs * ACTIVATION_BITS) // 8
 
 
-def _arithmetic(macs: int, width: int, input_width: int, prices: Components) -> _Bill:
+def _arithmetic(macs: int, width: int, input_width: int, prices: Components, levels: Levels | None = None) -> _Bill:
     share = width * input_width / (32 * 32)
-    fixed = macs * (prices.multiply["int32"].value * share + prices.add["int32"].value)
-    floating = macs * (prices.multiply["float32"].value * share + prices.add["float32"].value)
+    multiply = {kind: prices.multiply[kind].value * share for kind in ("int32", "float32")}
+    additions = 1.0
+    if prices.shift is not None and levels is not None and levels.shifts_per_weight is not None:
+        multiply = dict.fromkeys(multiply, levels.shifts_per_weight * prices.shift.value * input_width / 32)
+        additions = max(levels.shifts_per_weight, 1.0)
+    fixed, floating = (macs * (multiply[kind] + additions * prices.add[kind].value) for kind in ("int32", "float32"))
+    if width == input_width == 1:
+        floating = fixed
     return _Bill(min(fixed, floating), floating, floating)
 
 

@@ -67,12 +67,14 @@ class Components:
     """Prices of single operations.
 
     multiply, add: joules by number format (float32, float16, int32, int8). sram: smallest first. dram: joules per bit.
+    shift: joules of a shift of 32 bits; None where the device's file has no price for it.
     """
 
     multiply: Mapping[str, Quantity]
     add: Mapping[str, Quantity]
     sram: tuple[Sram, ...]
     dram: Quantity
+    shift: Quantity | None = None
 
     def memory(self, size: float) -> Sram:
         """The smallest on-chip memory that holds `size` bytes, or the largest there is."""
@@ -243,7 +245,7 @@ def _gains(table: _Table) -> Gains:
 
 
 def _components(table: _Table) -> Components:
-    table.fields("multiply", "add", "sram", "dram")
+    table.fields("multiply", "add", "sram", "dram", optional=("shift",))
     prices = {}
     for operation in ("multiply", "add"):
         formats = table.table(operation)
@@ -258,7 +260,9 @@ def _components(table: _Table) -> Components:
         memories.append(Sram(capacity, one.quantity("access", _JOULES_PER_BIT)))
     dram = table.table("dram")
     dram.fields("access")
-    return Components(prices["multiply"], prices["add"], tuple(memories), dram.quantity("access", _JOULES_PER_BIT))
+    shift = table.quantity("shift", _JOULES) if "shift" in table.content else None
+    access = dram.quantity("access", _JOULES_PER_BIT)
+    return Components(prices["multiply"], prices["add"], tuple(memories), access, shift)
 
 
 def _run(table: _Table) -> Run:

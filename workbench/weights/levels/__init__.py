@@ -123,6 +123,11 @@ class Levels(ABC):
         """
         return None
 
+    @property
+    def shifts_per_weight(self) -> float | None:
+        """Shifts, of a weight on average, in the place of its multiplication; None where it is one."""
+        return None
+
     # What a file holds.
 
     @property

@@ -39,6 +39,10 @@ class PowersOfTwo(Levels):
     def bits(self) -> int:  # type: ignore[override]
         return TERM * self.terms
 
+    @property
+    def shifts_per_weight(self) -> float:
+        return self.terms
+
     @classmethod
     def over(cls, weights: Floats, terms: int) -> PowersOfTwo:
         """That reach the largest of `weights`."""

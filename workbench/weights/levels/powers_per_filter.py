@@ -51,6 +51,12 @@ class PowersPerFilter(Levels):
         return TERM * max(int(self.terms.max(initial=0)), 1)
 
     @property
+    def shifts_per_weight(self) -> float:
+        """Of the filters that are not zero."""
+        left = self.terms[self.terms > 0]
+        return float(left.mean()) if left.size else 0.0
+
+    @property
     def stored_bits(self) -> int:
         return TERM
 
