@@ -38,7 +38,7 @@ class EntropyConstrained(Calibrated):
     paper = "Choi, El-Khamy, Lee, Towards the limit of network quantization, ICLR 2017, section 4.2 and appendix A.3"
     faithful = True
 
-    bits: int = setting(5, "The table begins with 2^bits values.", unit="bits", low=1, high=6, step=1, axis="bits")
+    bits: int = setting(5, "The table begins with 2^bits values.", unit="bits", low=1, high=6, step=1)
     price: float = setting(
         0.01,
         "μ: what one bit a weight may cost in squared error, as a share of that of leaving all weights out.",
