@@ -379,12 +379,17 @@ class Course(Protocol):
         """Of a state on the way, on the calibration images."""
         ...
 
-    def score(self, state: State) -> float:
-        """Of a state on the way, on the validation images: what its task calls score, 0..1."""
+    def score(self, network: State | nn.Module) -> float:
+        """Of a state on the way, or of a module that computes as one does, on the validation images: what its task
+        calls score, 0..1."""
         ...
 
     def enter(self, box: str) -> None:
         """Tell which of the method's boxes begins."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Keep a sentence on the training for whoever looks at its result."""
         ...
 
     def start(self, state: State) -> State | None:

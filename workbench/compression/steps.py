@@ -149,6 +149,7 @@ class Walk:
                 self.previews += (f"{method.title} (stopped early)",)
             if all(isinstance(result.facts.get(name), float) for name in ("before", "score", "seconds")):
                 self.notes.append(Note("", _gained(method, result.facts)))
+            self.notes += [Note("", text) for text in _sentences(result.facts)]
             return
         self.previews += (method.title,)
         stand_in = method.stand_in()
@@ -316,6 +317,12 @@ class Walk:
 def _came(method: Trained, rung: Rung) -> str:
     rounded = "" if rung.bits == AS_TRAINED else f", its weights rounded to {rung.bits} bits"
     return f"{method.title} was not trained here: its result comes with the workbench{rounded}."
+
+
+def _sentences(noted: Mapping[str, Any]) -> list[str]:
+    """What the method said of its training."""
+    found = noted.get("notes")
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
 
 
 def _gained(method: Trained, noted: Mapping[str, Any]) -> str:

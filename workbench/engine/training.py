@@ -132,6 +132,7 @@ def _train(
             **before,
             "score": score,
             "seconds": perf_counter() - begun,
+            "notes": list(course.notes),
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
             "machine": platform.machine(),

@@ -50,6 +50,7 @@ class TrainingCourse:
         self._data = data
         self._progress, self._cancelled, self._entering = progress, cancelled, entering
         self._evidence, self._teaching = evidence, teaching
+        self.notes: list[str] = []
         self._begun = perf_counter()
         self._told = Progress(0.0, math.nan, math.nan, math.nan)
 
@@ -107,11 +108,15 @@ class TrainingCourse:
             for tensor in trainable:
                 tensor.requires_grad_(False)
 
-    def score(self, state: State) -> float:
-        return accuracy(state.module(), self._validation, task=self._task, entering=self._entering)
+    def score(self, network: State | nn.Module) -> float:
+        module = network.module() if isinstance(network, State) else network
+        return accuracy(module, self._validation, task=self._task, entering=self._entering)
 
     def enter(self, box: str) -> None:
         self._tell(replace(self._told, box=box))
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def images(self, count: int, seed: int) -> tuple[Tensor, Tensor]:
         some = self._train.some(_drawn(self._train, count, seed))

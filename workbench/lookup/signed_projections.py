@@ -1,0 +1,41 @@
+"""Locality-sensitive hashing by signs: vectors at a small angle lie on the same side of most planes."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from workbench.lookup import Codes, Found, Lookup, Numbers, Vectors
+from workbench.lookup._sorted import Sorted, projections
+
+CATALOGUE = {"HA-05": "hash tables for angles"}
+
+
+class SignedProjections(Lookup):
+    """One bit is the side of a random plane: two vectors at the angle θ share it with the chance p = 1 − θ/π.
+
+    All K bits must agree in one of the L tables: 1 − (1 − p^K)^L. Gionis, Indyk, Motwani, Similarity search in high
+    dimensions via hashing, VLDB 1999, section 3; the planes are Charikar's (STOC 2002, section 3).
+    """
+
+    measure: ClassVar[Literal["angle", "distance"]] = "angle"
+
+    def __init__(self, inputs: int, bits: int, tables: int, seed: int) -> None:
+        super().__init__(inputs, bits, tables, seed)
+        self._planes = projections(inputs, tables * bits, seed)
+        self._buckets = Sorted(tables)
+
+    @property
+    def multiplications(self) -> int:
+        return self.inputs * self.tables * self.bits
+
+    def hashed(self, vectors: Vectors) -> Codes:
+        sides = (vectors @ self._planes >= 0).reshape(len(vectors), self.tables, self.bits)
+        return sides @ (np.int64(1) << np.arange(self.bits, dtype=np.int64))
+
+    def add(self, numbers: Numbers, codes: Codes) -> None:
+        self._buckets.add(numbers, codes)
+
+    def answer(self, codes: Codes) -> Found:
+        return self._buckets.between(codes, codes)
