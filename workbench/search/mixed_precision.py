@@ -23,7 +23,7 @@ from workbench.tasks import TASKS
 
 CATALOGUE = {"GU-07": "bits per layer by measured sensitivity, under a size budget"}
 
-WIDTHS = (2, 3, 4, 5, 6, 7, 8)
+WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8)
 _BATCH, _TRIES, _HALVINGS = 250, 20, 60
 
 
@@ -38,11 +38,10 @@ class Width:
 
 @dataclass(frozen=True)
 class Mixed:
-    """widths: layer -> what it was given. choices: what there was to choose from. size: bytes of the whole file."""
+    """widths: layer -> what it was given. size: bytes of the whole file."""
 
     recipe: Recipe
     widths: Mapping[str, Width]
-    choices: Mapping[str, tuple[Width, ...]]
     size: int
 
 
@@ -95,72 +94,99 @@ def fill(choices: Mapping[str, Sequence[Width]], budget: int) -> dict[str, Width
     return {name: found[name] for name in layers}
 
 
-def mixed_precision(
+def measured(
     model: Model,
-    budget: int,
     method: str | Method = "quantize.uniform",
     widths: Sequence[int] = WIDTHS,
     images: int | None = None,
     *,
     progress: Callable[[float], None] = lambda share: None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Mixed:
-    """The recipe that gives each layer its own bits, whose whole file takes `budget` bytes at most.
+) -> dict[str, tuple[Width, ...]]:
+    """Layer -> what it takes and does at each width, all others as they came, on the first validation images.
 
-    Each layer alone is rounded at each width, and the rise of the mean loss on the first validation images is its harm
-    (0 where it falls); harms are taken to add up. images: how many, all by default. progress: of the measuring, 0..1.
-    Raises BlankError, DataError without validation images, RecipeError where the budget cannot be kept, and Stopped.
+    Harm is the rise of the mean loss, 0 where it falls; sizes are more than the file of the network as it came, so less
+    than 0. images: how many, all by default. progress: 0..1. Raises BlankError, DataError without validation images,
+    RecipeError for a method that the bits slider does not drive, or for no layer, and Stopped.
     """
-    chosen = METHODS[method]() if isinstance(method, str) else method
-    measured = _Measured(model, chosen, images)
-    names = layers_for(model, chosen)
+    running, names = _Measured(model, method, images), layers_for(model, _method(method))
     if not names:
-        raise RecipeError(f"{chosen.title} is for no layer of {model.name}, so there are no bits to fill in.")
-    original, before = measured.loss({}), int(compress(model, Recipe()).size.value)
+        raise RecipeError(f"{_method(method).title} is for no layer of {model.name}: there are no bits to fill in.")
+    original, before = running.loss({}), int(compress(model, Recipe()).size.value)
     choices: dict[str, tuple[Width, ...]] = {}
     for number, name in enumerate(names):
         found = []
         for place, bits in enumerate(widths):
             if cancelled():
                 raise Stopped
-            alone = measured.rounded({name: bits})
-            harm = max(measured.loss(alone.forms, (name,)) - original, 0.0)
+            alone = rounded(model, method, {name: bits})
+            harm = max(running.loss(alone.forms, (name,)) - original, 0.0)
             found.append(Width(bits, int(alone.size.value) - before, harm))
             progress((number + (place + 1) / len(widths)) / len(names))
         choices[name] = tuple(found)
-    left = budget - before
+    return choices
+
+
+def mixed_precision(
+    model: Model,
+    budget: int,
+    choices: Mapping[str, tuple[Width, ...]],
+    method: str | Method = "quantize.uniform",
+) -> Mixed:
+    """The recipe that gives each layer its own bits, whose whole file takes `budget` bytes at most.
+
+    choices: as `measured` with the same method gave them; harms are taken to add up. Raises RecipeError where the
+    budget cannot be kept.
+    """
+    left = budget - int(compress(model, Recipe()).size.value)
     for _ in range(_TRIES):  # the header's length depends on the recipe, by some bytes
         filled = fill(choices, left)
-        whole = measured.rounded({name: width.bits for name, width in filled.items()})
+        whole = rounded(model, method, {name: width.bits for name, width in filled.items()})
         if whole.size.value <= budget:
-            return Mixed(whole.recipe, filled, choices, int(whole.size.value))
+            return Mixed(whole.recipe, filled, int(whole.size.value))
         left -= int(whole.size.value) - budget
     raise RecipeError(f"No bits for the layers of {model.name} were found whose file has at most {budget:,} bytes.")
+
+
+def rounded(model: Model, method: str | Method, bits: Mapping[str, int]) -> CompressedModel:
+    """The network with these layers at so many bits each."""
+    chosen = _method(method)
+    field = _field(chosen)
+    step = Step(
+        replace(chosen, **{field: max(bits.values())}),
+        tuple(bits),
+        {name: {field: width} for name, width in bits.items()},
+    )
+    return compress(model, Recipe((step,)), keep=False)
+
+
+def _method(method: str | Method) -> Method:
+    return METHODS[method]() if isinstance(method, str) else method
+
+
+def _field(method: Method) -> str:
+    """The setting that the bits slider drives. Raises RecipeError where there is none."""
+    driven = method.axis()
+    if driven is None or driven[1].axis != "bits":
+        raise RecipeError(f"Method {method.name!r} is not driven by the bits slider.")
+    return driven[0]
 
 
 class _Measured:
     """Runs a network with some layers rounded on its first validation images."""
 
-    def __init__(self, model: Model, method: Method, images: int | None) -> None:
+    def __init__(self, model: Model, method: str | Method, images: int | None) -> None:
         if model.blank:
             raise BlankError(f"{model.name} has no weights here, so nothing can be measured of it.")
         if model.data is None or not model.data.has("validation"):
             raise DataError(f"{model.name} has no validation images, and nothing is chosen by test images.")
-        driven = method.axis()
-        if driven is None or driven[1].axis != "bits":
-            raise RecipeError(f"Method {method.name!r} is not driven by the bits slider.")
-        self._model, self._method, self._field = model, method, driven[0]
+        _field(_method(method))
         split = model.data.split("validation")
         some = selection(split, None if images is None else min(images, len(split)))
         self._images = model.entering(split.inputs(some.order)).split(_BATCH)
         self._truth = split.some(some.order).targets().split(_BATCH)
         self._state, self._task = State.of(model), TASKS[model.data.task]
         self._module = self._state.module()
-
-    def rounded(self, bits: Mapping[str, int]) -> CompressedModel:
-        widest = replace(self._method, **{self._field: max(bits.values())})
-        step = Step(widest, tuple(bits), {name: {self._field: width} for name, width in bits.items()})
-        return compress(self._model, Recipe((step,)), keep=False)
 
     def loss(self, forms: Mapping[str, object], names: Sequence[str] = ()) -> float:
         """The mean over images where these layers have those forms."""
