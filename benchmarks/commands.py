@@ -137,6 +137,20 @@ def pruning(models: str, markdown: Path | None) -> None:
 
 
 @bench.command()
+@click.option("--markdown", type=File(), help="Write it to a file.")
+def precisions(markdown: Path | None) -> None:
+    """Energy against test error on MNIST, three networks with weights of seven precisions each."""
+    from benchmarks.kernels import machine
+    from benchmarks.precisions import page, run
+
+    text = page(run(progress=lambda text: click.echo(text, err=True)), machine())
+    if markdown is None:
+        click.echo(text, nl=False)
+    else:
+        markdown.write_text(text, encoding="utf-8")
+
+
+@bench.command()
 def overfitting() -> None:
     """Whether fewer weights, or fewer bits, keep a wide network from learning 1,000 images by heart; ten minutes."""
     from benchmarks.overfitting import WRONG, page, pruning, rounding

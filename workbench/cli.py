@@ -23,6 +23,7 @@ from workbench.method import AXES, METHODS, mode_of
 from workbench.models import zoo
 from workbench.names import sentence
 from workbench.recipe import Recipe, Step, method_named
+from workbench.shelf import COMMANDS
 
 if TYPE_CHECKING:
     from workbench.compression.compressed import CompressedModel
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from workbench.report.report import Report
 
 DEFAULT_DEVICE = "horowitz-45nm"
-COMMANDS = "workbench.commands"
 _LARGEST_RECIPE = 10**7  # bytes
 
 

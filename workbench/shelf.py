@@ -20,6 +20,7 @@ from workbench.errors import WorkbenchError
 
 T = TypeVar("T")
 VARIABLE = "WORKBENCH_SHELF"
+COMMANDS = "workbench.commands"  # the group of entry points by which packages built on the workbench bring commands
 
 
 class Shelf(Mapping[str, type[T]]):

@@ -241,7 +241,7 @@ def test_every_ladder_cuts_the_share_that_is_asked_for(name):
         if cut is None:
             assert method.strength == rung
         else:
-            driven = next(one for one in ("bits", "sparsity", "share") if one in cut.settings())
+            driven = next(one for one in ("bits", "terms", "sparsity", "share") if one in cut.settings())
             assert getattr(cut, driven) == pytest.approx(rung, abs=1e-9)
 
 

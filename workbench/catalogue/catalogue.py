@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import ast
 import tomllib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib.metadata import entry_points
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from workbench.method import METHODS, mode_of
+from workbench.shelf import COMMANDS
 
 PAGE = Path("docs/methods.md")
 Status = Literal["there", "preview", "not yet"]
@@ -99,11 +103,20 @@ def places() -> dict[str, list[Place]]:
         for number in facts["catalogue"]:
             preview = "trained" in modes[number] and mode_of(facts) != "trained"
             found.setdefault(number, []).append(Place(name, "", preview))
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        for number, note in _carried(path).items():
-            home = path.relative_to(_PACKAGE.parent).as_posix()
-            found.setdefault(number, []).append(Place(home, note, preview=False))
+    for package in _packages():
+        for path in sorted(package.rglob("*.py")):
+            for number, note in _carried(path).items():
+                home = path.relative_to(package.parent).as_posix()
+                found.setdefault(number, []).append(Place(home, note, preview=False))
     return found
+
+
+def _packages() -> Iterator[Path]:
+    """The workbench, and those built on it that bring commands."""
+    yield _PACKAGE
+    for name in sorted({one.module.partition(".")[0] for one in entry_points(group=COMMANDS)}):
+        spec = find_spec(name)
+        yield from map(Path, (spec and spec.submodule_search_locations) or ())
 
 
 def status(carried: list[Place]) -> Status:

@@ -42,6 +42,7 @@ from workbench.weights.levels.floating_point import FloatingPoint
 
 SHARES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 BITS = (8, 4, 3, 2, 1)
+TERMS = (2, 1)  # powers of two that a weight is the sum of
 STRENGTHS = (0.002, 0.005, 0.01, 0.02)  # of a group lasso, from which the share that goes follows
 CEILING = 12_000_000  # bytes of all that is shipped
 COST = 0.001  # what rounding takes off the score on validation images is less
@@ -78,12 +79,13 @@ LADDERS: dict[str, Callable[[float], Method]] = {
     "network-slimming": lambda share: _method("prune.network-slimming", share=share),
     "structured-sparsity": lambda strength: _method("prune.structured-sparsity", strength=strength),
     "aware": lambda bits: _method("quantize.aware", bits=bits),
+    "light-nn": lambda terms: _method("quantize.trained-light-nn", terms=terms),
 }
 
 
 def rungs(ladder: str) -> tuple[float, ...]:
-    """Of one of the `LADDERS`: the shares that go, the strengths, or the bits of a weight."""
-    return {"structured-sparsity": STRENGTHS, "aware": BITS}.get(ladder, SHARES)
+    """Of one of the `LADDERS`: the shares that go, the strengths, or the bits or terms of a weight."""
+    return {"structured-sparsity": STRENGTHS, "aware": BITS, "light-nn": TERMS}.get(ladder, SHARES)
 
 
 def make(model: Model, ladder: str, rung: float, told: Callable[[Progress], None] = lambda progress: None) -> float:
