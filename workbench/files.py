@@ -37,10 +37,11 @@ def replace(path: Path, pieces: Pieces) -> None:
         raise WorkbenchError(f"{str(path)!r} cannot be written: {error}.") from error
 
 
-def write(path: Path, pieces: Pieces) -> None:
+def write(path: Path, pieces: Pieces, *, lasts: bool = True) -> None:
     """Temporary file in the same folder, fsync, rename, fsync of the folder.
 
-    A link stays a link, and what it leads to is written; a file that is there keeps its mode.
+    A link stays a link, and what it leads to is written; a file that is there keeps its mode. lasts: whether it must
+    outlive a power cut; else nothing waits for the disk, and whoever reads it must be able to tell whether it is whole.
     Raises OSError where it cannot be written, or is no regular file; what was there before is then still there.
     """
     path = Path(os.path.realpath(path))
@@ -51,11 +52,13 @@ def write(path: Path, pieces: Pieces) -> None:
         for piece in pieces:
             file.write(piece)
         file.flush()
-        os.fsync(file.fileno())
+        if lasts:
+            os.fsync(file.fileno())
         if fcntl is None:
             file.close()  # Windows renames no file that is open
         temporary.replace(path)
-    _keep_name(path.parent)
+    if lasts:
+        _keep_name(path.parent)
 
 
 @contextlib.contextmanager

@@ -43,7 +43,8 @@ class KeptCode:
     def save(self, key: Any, data: Any) -> None:
         """Keep `data`, and drop what was compiled from other sources. Raises OSError where it cannot be written."""
         payload = dumps((key, data))
-        write(self._path(key), [hashlib.sha256(payload).digest(), payload])
+        # Nothing waits for the disk: what a power cut leaves is not what its digest says, and is compiled again.
+        write(self._path(key), [hashlib.sha256(payload).digest(), payload], lasts=False)
         for path in self._files():
             if not path.name.startswith(f"{self._base}.{self._stamp[:16]}."):
                 path.unlink(missing_ok=True)

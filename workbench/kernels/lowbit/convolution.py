@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.kernels.compiler.generate import generated
-from workbench.kernels.lowbit.convolution_source import BLOCK, convolution_source, lanes_at_once
+from workbench.kernels.lowbit.convolution_block import lanes_at_once, sum_block
+from workbench.kernels.lowbit.convolution_source import BLOCK, convolution_source
+from workbench.kernels.lowbit.decoding import decode_block
 from workbench.kernels.lowbit.image_planes import lay_out
 from workbench.kernels.lowbit.strips import beside, rest_code, widened
 from workbench.kernels.lowbit.weights import LowBit

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from workbench.kernels.compiler.features import register_file
+from workbench.kernels.lowbit.convolution_block import lanes_at_once
 from workbench.kernels.lowbit.floating_source import head, strip_lines
 from workbench.kernels.lowbit.panel_source import panel_lines
 from workbench.kernels.lowbit.weights import Way
 
 BLOCK = 3  # vectors of neighbouring outputs that are summed side by side
-
-
-def lanes_at_once() -> int:
-    """Floats in a register."""
-    return register_file().floats
 
 
 def outputs_at_once(grouped: bool) -> int:
@@ -43,6 +39,7 @@ def convolution_source(name: str, way: Way, bits: int, grouped: bool) -> str:
         "    inside, target = x.reshape(-1), y.reshape(-1)",
         "    panel = scratch(inputs * 16, np.float32)",
         f"    found = scratch({together * BLOCK * lanes}, np.float32)",
+        f"    into, step = (target, positions) if straight else (found, {BLOCK * lanes})",
         "    first_image, last_image = start // blocks_, (stop - 1) // blocks_ + 1",
         "    at_once = min(last_image - first_image, max(1, (1 << 18) // image_size))",
         "    memory = scratch(at_once * image_size if copied else 0, np.float32)",
@@ -71,30 +68,17 @@ def convolution_source(name: str, way: Way, bits: int, grouped: bool) -> str:
     base = "here + left"
     if grouped:
         base += " + output // per_group * (channels // (outputs // per_group)) * count * plane"
-    lines += [f"{deep}from_ = {base}"]
+    lines += [
+        f"{deep}from_ = {base}",
+        f"{deep}to = (image * outputs + output) * positions + left if straight else 0",
+        f"{deep}rows, whole = (kept_ - first, last) if straight else ({together}, {lanes})",
+    ]
     for width in range(1, BLOCK + 1):
-        lines += [f"{deep}{'if' if width == 1 else 'elif'} width == {width}:"]
-        inner = deep + "    "
-        sums = [(row, vector) for row in range(together) for vector in range(width)]
-        for row in range(together):
-            at = "output" if row == 0 else f"min(output + {row}, outputs - 1)"
-            lines += [f"{inner}a{row}_{vector} = spread(bias, {at}, {lanes})" for vector in range(width)]
-        lines += [f"{inner}for k in range(inputs):", f"{inner}    at = from_ + offsets[k]"]
-        for vector in range(width - 1):
-            lines += [f"{inner}    x{vector} = load(planes, at + {vector * lanes}, {lanes})"]
-        lines += [f"{inner}    x{width - 1} = load_some(planes, at + {(width - 1) * lanes}, last, {lanes})"]
-        for row in range(together):
-            lines += [f"{inner}    v = spread(panel, k * 16 + first + {row}, {lanes})"]
-            lines += [f"{inner}    a{row}_{n} = fma(x{n}, v, a{row}_{n})" for n in range(width)]
-        lines += [f"{inner}if straight:"]
-        for row in range(together):
-            lines += [f"{inner}    if first + {row} < kept_:"]
-            lines += [f"{inner}        to = (image * outputs + output + {row}) * positions + left"]
-            lines += [f"{inner}        store(target, to + {n * lanes}, a{row}_{n})" for n in range(width - 1)]
-            lines += [f"{inner}        store_some(target, to + {(width - 1) * lanes}, a{row}_{width - 1}, last)"]
-        lines += [f"{inner}else:"]
-        for row, vector in sums:
-            lines += [f"{inner}    store(found, {(row * BLOCK + vector) * lanes}, a{row}_{vector})"]
+        inputs = "planes, from_, offsets, inputs, last, panel, first, bias, output, outputs"
+        lines += [
+            f"{deep}{'if' if width == 1 else 'elif'} width == {width}:",
+            f"{deep}    sum_block({together}, {width}, {inputs}, into, to, step, rows, whole)",
+        ]
     lines += [f"{deep}if not straight:", *_without_ends(together, deep + "    ", lanes)]
     return "\n".join([*lines, ""])
 

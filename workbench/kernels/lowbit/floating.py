@@ -20,6 +20,7 @@ from workbench.kernels.compiler.generate import generated
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.lowbit import direct_source, panel_source
 from workbench.kernels.lowbit.code_tiles import INPUTS, OUTPUTS
+from workbench.kernels.lowbit.decoding import decode_block
 from workbench.kernels.lowbit.floating_source import gemv_source, left_in_place, rows_at_once, strips_at_once
 from workbench.kernels.lowbit.panel_source import DEEP
 from workbench.kernels.lowbit.strips import beside, rest_code, widened

@@ -3,16 +3,7 @@
 from __future__ import annotations
 
 from workbench.kernels.lowbit.code_tiles import INPUTS
-from workbench.kernels.lowbit.floating_source import (
-    decoded,
-    head,
-    is_codebook,
-    joined_lines,
-    strip_lines,
-    strips_at_once,
-    value,
-    word_lines,
-)
+from workbench.kernels.lowbit.floating_source import head, is_codebook, strip_lines, strips_at_once, value
 from workbench.kernels.lowbit.weights import Way
 
 DEEP = 256  # inputs of a panel: 256 · 32 floats are 32 KiB
@@ -24,19 +15,15 @@ def panel_lines(way: Way, bits: int, indent: str, pitch: int) -> list[str]:
     `deep` is a multiple of 32, and so is `until` but for the last input.
     """
     inner = indent + "    "
-    lines = [f"{indent}for block in range(deep // {INPUTS}, until // {INPUTS}):"]
-    lines += [
+    levels = {"convert": "None", "permute": "table", "gather": "levels"}[way]
+    moved = "None, None" if is_codebook(way) else "zeros, scales"
+    words = f"words_, word_ + block * {64 * bits}"
+    return [
+        f"{indent}for block in range(deep // {INPUTS}, until // {INPUTS}):",
         f"{inner}at = beside_ + block * {INPUTS} // run * kept_",
         f"{inner}scales, zeros = beside(scale, at, kept_), beside(zero_point, at, kept_)",
-        *word_lines(bits, inner, "_"),
         f"{inner}at = to + (block * {INPUTS} - deep) * {pitch}",
-    ]
-    for k in range(INPUTS):
-        if k % 4 == 0:
-            lines += joined_lines(bits, k // 4, inner, "_")
-        lines += [f"{inner}store(panel, at + {k * pitch}, {_weights(way, decoded(way, bits, k, '_'))})"]
-    return [
-        *lines,
+        f"{inner}decode_block({bits}, {pitch}, {words}, {levels}, {moved}, panel, at)",
         f"{indent}if until % {INPUTS}:",
         f"{inner}at = beside_ + (runs - 1) * kept_",
         f"{inner}scales, zeros = beside(scale, at, kept_), beside(zero_point, at, kept_)",

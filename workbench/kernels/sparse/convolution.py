@@ -15,7 +15,8 @@ import numpy as np
 
 from workbench.kernels.compiler.jit import jit
 from workbench.kernels.sparse.decode import BLOCK, ROWS, block_room, decode, row_scales, whole_table
-from workbench.kernels.sparse.stream import SparseStream, row_sums
+from workbench.kernels.sparse.row_sums import sum_rows
+from workbench.kernels.sparse.stream import SparseStream
 from workbench.kernels.sparse.survivors import Floats
 from workbench.kernels.sparse.tiles import WIDEST
 from workbench.kernels.threads.shares import split
@@ -26,7 +27,6 @@ from workbench.kernels.vector.stretches import clear, scratch
 
 Pair = tuple[int, int]
 _NO_BIAS = np.zeros(0, np.float32)
-_W1, _W2, _W4, _W8 = ((0,) * max(WIDEST // 8 // part, 1) for part in (1, 2, 4, 8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +160,7 @@ def _convolve(stream, ways, bias, x, y, start, stop):  # type: ignore[no-untyped
     as_is = step[0] == 1 and step[1] == 1 and pad[0] == 0 and pad[1] == 0 and span >= 8
     # Tiles are read to their end, so there is some room behind the planes.
     planes = x.reshape(-1) if as_is else scratch(groups * group_planes + WIDEST, np.float32)
-    room = block_room(stream, 0, blocks)
+    room = block_room(stream, np.int64(0), blocks)
     table, scales = whole_table(stream), row_scales(stream)
     places, room_for_values = scratch(room, np.int32), scratch(room, np.float32)
     ends = scratch(facts[BLOCK] + 1, np.int64)
@@ -192,25 +192,15 @@ def _convolve(stream, ways, bias, x, y, start, stop):  # type: ignore[no-untyped
                 lanes >>= 1
             if as_is:  # nothing beyond the image is read: some outputs are computed twice
                 left = min(left, span - lanes)
-            part = (places, values, shift, ends, row_0, height, planes, x_0 + left, group_rows, group_planes)
-            if lanes == WIDEST:
-                _tile(part, scales, bias, sums, _W1)
-            elif 2 * lanes == WIDEST:
-                _tile(part, scales, bias, sums, _W2)
-            elif 4 * lanes == WIDEST:
-                _tile(part, scales, bias, sums, _W4)
-            else:
-                _tile(part, scales, bias, sums, _W8)
+            begin = x_0 + left
+            sum_rows(
+                lanes, places, values, shift, ends, row_0, height, planes, begin, group_rows, group_planes,
+                scales, bias, sums,
+            )  # fmt: skip
             _valid(left, min(left + lanes, span), pitch, out_width, masks)
             begin = to + left // pitch * out_width + min(left % pitch, out_width)
             _crop(sums, lanes, height, masks, y, begin, out_height * out_width)
             left += lanes
-
-
-@jit(fast_math=True)
-def _tile(part, scales, bias, sums, width):  # type: ignore[no-untyped-def]
-    places, values, shift, ends, row_0, height, x, x_0, group_rows, group_x = part
-    row_sums(places, values, shift, ends, row_0, height, x, x_0, group_rows, group_x, scales, bias, sums, width)
 
 
 @jit

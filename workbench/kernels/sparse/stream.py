@@ -31,10 +31,9 @@ from workbench.kernels.sparse.decode import (
 )
 from workbench.kernels.sparse.gaps import WIDTHS, count_entries, entries
 from workbench.kernels.sparse.survivors import Survivors
-from workbench.kernels.sparse.tiles import PAIRED
 from workbench.kernels.threads.shares import split
-from workbench.kernels.vector.lookups import bit_count, item, lanes_of, load_some
-from workbench.kernels.vector.registers import fma, lane_sum, load, prefetch, splat, spread, store
+from workbench.kernels.vector.lookups import bit_count, item, load_some
+from workbench.kernels.vector.registers import fma, lane_sum, load, prefetch, splat, store
 from workbench.kernels.vector.selection import LANES, SELECTS, expanded
 from workbench.kernels.vector.stretches import clear, copy, scratch
 
@@ -277,37 +276,3 @@ def _by_mask(masks, bit, columns, values, at, x, height, y, to):  # type: ignore
 @jit
 def _up_to_end(values, at):  # type: ignore[no-untyped-def]
     return load_some(values, at, min(LANES, values.size - at), LANES)
-
-
-@jit(fast_math=True)
-def row_sums(places, values, shift, ends, row_0, height, x, x_0, group_rows, group_x, scales, bias, sums, width):  # type: ignore[no-untyped-def]
-    """Products of the rows of a block with the lanes of `x` from x_0 + place on, scaled, with the bias.
-
-    sums: [height, lanes]. Every `group_rows` rows, the part of `x` that is read begins `group_x` further on.
-    """
-    lanes = lanes_of(width)
-    group = row_0 // group_rows
-    begin = x_0 + group * group_x
-    until = (group + 1) * group_rows
-    at = item(ends, 0)
-    for row in range(row_0, row_0 + height):
-        if row == until:
-            begin += group_x
-            until += group_rows
-        end = item(ends, row - row_0 + 1)
-        even = splat(np.float32(0), lanes)
-        odd = even
-        for _ in range((end - at) >> 1):
-            even = fma(spread(values, at + shift, lanes), load(x, begin + item(places, at), lanes), even)
-            w, v = spread(values, at + shift + 1, lanes), load(x, begin + item(places, at + 1), lanes)
-            if lanes <= PAIRED:
-                odd = fma(w, v, odd)
-            else:
-                even = fma(w, v, even)
-            at += 2
-        if at < end:
-            even = fma(spread(values, at + shift, lanes), load(x, begin + item(places, at), lanes), even)
-            at += 1
-        factor = splat(item(scales, row if scales.size > 1 else 0), lanes)
-        initial = splat(item(bias, row) if bias.size else np.float32(0), lanes)
-        store(sums, (row - row_0) * lanes, fma(even + odd, factor, initial))

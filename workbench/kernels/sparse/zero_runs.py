@@ -70,7 +70,7 @@ def place_after(weights: Floats, threshold: float, ties: int) -> int:
 def _count(weights, columns, run, groups, low, high, at, below, border, fillers):  # type: ignore[no-untyped-def]
     lengths = scratch(_SHORT // 4, np.int64)
     clear(lengths, 0, lengths.size)
-    nonzeros, zeros = 0, 0  # zeros: since the last weight that is left
+    nonzeros, zeros = np.int64(0), np.int64(0)  # zeros: since the last weight that is left
     for group in range(groups):
         begin, end = bounds(group, weights.size, columns, run)
         middle = min(max(border, begin), end)
@@ -96,7 +96,7 @@ def _segment(weights, begin, end, low, high, nonzeros, zeros, lengths, fillers):
         word |= outside(load(weights, first + 32, 16), lows, highs) << np.uint64(32)
         word |= outside(load(weights, first + 48, 16), lows, highs) << np.uint64(48)
         nonzeros += bit_count(word)
-        zeros = _runs(word, 64, zeros, lengths, fillers)
+        zeros = _runs(word, np.int64(64), zeros, lengths, fillers)
         first += 64
     if first < end:
         word, place = np.uint64(0), 0

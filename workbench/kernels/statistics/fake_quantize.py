@@ -22,6 +22,7 @@ _CHUNK = 2048  # weights that are rounded, then written while they are in the fi
 _CACHED = 2**21  # weights, of which the levels are written past the caches if there are more
 _NEGATIVE = 2**31  # bits of -0.0, the least of the negative numbers
 _SHARE = 2**16  # weights of a tensor that has one scale, taken as one piece of work
+_NO_CODES = np.zeros(0, np.uint8)
 
 
 def ranges(weights: Floats, size: int | None = None, threads: int = 1) -> tuple[Floats, Floats]:
@@ -66,7 +67,7 @@ def fake_quantize(
     if levels.size and levels.ctypes.data % LINE:
         raise ValueError("The levels need an array that begins on a cache line.")
     pieces = -(-weights.size // columns) if shared else groups
-    flat_codes = None if codes is None else codes.reshape(-1)
+    flat_codes = _NO_CODES if codes is None else codes.reshape(-1)
     arguments = (weights.reshape(-1), columns, run, shared, scale, zero_point, np.float32(highest), flat_codes)
     split(_fake_quantize, pieces, threads, *arguments, levels.reshape(-1))
     return levels
@@ -138,7 +139,7 @@ def _round(weights, first, count, scale, zero_point, highest, codes, levels):  #
         code = code if code < highest else highest
         level = scale * (code - zero_point) + np.float32(0)
         levels[i] = level if weight != np.float32(0) else np.float32(0)
-        if codes is not None:
+        if codes.size:
             codes[first + i] = np.uint8(code)
 
 

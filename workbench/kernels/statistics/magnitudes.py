@@ -119,7 +119,7 @@ def _share_out(starts, sizes, count, counts):  # type: ignore[no-untyped-def]
             low = middle + 1
     left = count
     for tensor in range(tensors):
-        ranks[tensor] = _place(starts[tensor], low, 0, sizes[tensor])
+        ranks[tensor] = _place(starts[tensor], low, np.int64(0), sizes[tensor])
         left -= ranks[tensor]
     for tensor in range(tensors):
         here = min(left, most[tensor] - ranks[tensor])

@@ -54,6 +54,20 @@ def address_of(context: Any, builder: Any, kind: Any, array: Any, index: Any) ->
     return builder.gep(data, [index], inbounds=True)
 
 
+def gathered(context: Any, builder: Any, kind: Any, array: Any, indices: Any, *, signed: bool) -> Any:
+    """The elements of an array of type `kind` at a vector of integers."""
+    data = context.make_array(kind)(context, builder, array).data
+    word = ir.IntType(64)
+    if indices.type.element != word:
+        indices = (builder.sext if signed else builder.zext)(indices, ir.VectorType(word, indices.type.count))
+    result = ir.Constant(ir.VectorType(context.get_value_type(kind.dtype), indices.type.count), ir.Undefined)
+    for lane in range(indices.type.count):  # LLVM makes a gather of this where that is better
+        at = ir.Constant(ir.IntType(32), lane)
+        pointer = builder.gep(data, [builder.extract_element(indices, at)], inbounds=True)
+        result = builder.insert_element(result, builder.load(pointer), at)
+    return result
+
+
 def contiguous(array: Any) -> bool:
     """Whether a Numba type is an array in C order."""
     return isinstance(array, types.Array) and array.layout == "C"

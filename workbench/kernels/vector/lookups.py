@@ -81,12 +81,48 @@ def word_at(typingctx, array, index):  # type: ignore[no-untyped-def]
     return types.int64(array, index), codegen
 
 
-def _first_lanes(context: Any, builder: Any, kept: Any, kind: Any, lanes: int) -> Any:
-    """Mask of the first `kept` lanes."""
+def first_lanes(builder: Any, kept: Any, lanes: int) -> Any:
+    """Mask of the first `kept` lanes, a number of 64 bits."""
     word = ir.IntType(32)
-    kept = builder.trunc(context.cast(builder, kept, kind, types.int64), word)
     numbers = ir.Constant(ir.VectorType(word, lanes), list(range(lanes)))
-    return builder.icmp_signed("<", numbers, in_every_lane(builder, kept, lanes))
+    return builder.icmp_signed("<", numbers, in_every_lane(builder, builder.trunc(kept, word), lanes))
+
+
+def loaded_some(builder: Any, pointer: Any, mask: Any, kind: Vector) -> Any:
+    """The lanes at `pointer` that `mask` has, and zero in the others; reads nothing else."""
+    vector = pointer.type.pointee
+    align = ir.Constant(ir.IntType(32), kind.dtype.bitwidth // 8)
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(vector, [pointer.type, align.type, mask.type, vector]),
+        f"llvm.masked.load.{suffix(kind)}.p0",
+    )
+    return builder.call(function, [pointer, align, mask, ir.Constant(vector, None)])
+
+
+def stored_some(builder: Any, vector: Any, pointer: Any, kept: Any, kind: Vector) -> None:
+    """Write the first `kept` lanes, a number of 64 bits, to `pointer`."""
+    align = ir.Constant(ir.IntType(32), kind.dtype.bitwidth // 8)
+
+    def store_masked() -> None:
+        mask = first_lanes(builder, kept, kind.lanes)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [vector.type, pointer.type, align.type, mask.type]),
+            f"llvm.masked.store.{suffix(kind)}.p0",
+        )
+        builder.call(function, [vector, pointer, align, mask])
+
+    if wide():
+        store_masked()
+        return
+    # A masked store of a shorter register takes tens of cycles on some processors.
+    whole = builder.icmp_signed(">=", kept, ir.Constant(kept.type, kind.lanes))
+    with builder.if_else(whole, likely=True) as (then, otherwise):
+        with then:
+            builder.store(vector, pointer).align = align.constant
+        with otherwise:
+            store_masked()
 
 
 @intrinsic(prefer_literal=True)
@@ -99,17 +135,10 @@ def load_some(typingctx, array, index, kept, lanes):  # type: ignore[no-untyped-
     kind = Vector(array.dtype, lanes.literal_value)
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        index, kept = (context.cast(builder, args[i], sig.args[i], types.intp) for i in (1, 2))
         vector = context.get_value_type(kind)
         pointer = builder.bitcast(address_of(context, builder, sig.args[0], args[0], index), vector.as_pointer())
-        mask = _first_lanes(context, builder, args[2], sig.args[2], kind.lanes)
-        align = ir.Constant(ir.IntType(32), kind.dtype.bitwidth // 8)
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(vector, [pointer.type, align.type, mask.type, vector]),
-            f"llvm.masked.load.{suffix(kind)}.p0",
-        )
-        return builder.call(function, [pointer, align, mask, ir.Constant(vector, None)])
+        return loaded_some(builder, pointer, first_lanes(builder, kept, kind.lanes), kind)
 
     return kind(array, index, kept, lanes), codegen
 
@@ -123,30 +152,10 @@ def store_some(typingctx, array, index, vector, kept):  # type: ignore[no-untype
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        index = context.cast(builder, args[1], sig.args[1], types.intp)
-        kept = context.cast(builder, args[3], sig.args[3], types.intp)
+        index, kept = (context.cast(builder, args[i], sig.args[i], types.intp) for i in (1, 3))
         target = args[2].type.as_pointer()
         pointer = builder.bitcast(address_of(context, builder, sig.args[0], args[0], index), target)
-        align = ir.Constant(ir.IntType(32), vector.dtype.bitwidth // 8)
-
-        def store_masked() -> None:
-            mask = _first_lanes(context, builder, kept, types.intp, vector.lanes)
-            function = cgutils.get_or_insert_function(
-                builder.module,
-                ir.FunctionType(ir.VoidType(), [args[2].type, pointer.type, align.type, mask.type]),
-                f"llvm.masked.store.{suffix(vector)}.p0",
-            )
-            builder.call(function, [args[2], pointer, align, mask])
-
-        if wide():
-            store_masked()
-        else:  # a masked store of a shorter register takes tens of cycles on some processors
-            whole = builder.icmp_signed(">=", kept, ir.Constant(kept.type, vector.lanes))
-            with builder.if_else(whole, likely=True) as (then, otherwise):
-                with then:
-                    builder.store(args[2], pointer).align = align.constant
-                with otherwise:
-                    store_masked()
+        stored_some(builder, args[2], pointer, kept, vector)
         return context.get_dummy_value()
 
     return types.void(array, index, vector, kept), codegen
@@ -189,7 +198,7 @@ def permute8(typingctx, table, indices):  # type: ignore[no-untyped-def]
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _looked_up(context, builder, *args)
+        return looked_up(context, builder, *args)
 
     return Vector(types.float32, 16)(table, indices), codegen
 
@@ -201,7 +210,7 @@ def permute16(typingctx, table, indices):  # type: ignore[no-untyped-def]
         return None
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _looked_up(context, builder, *args)
+        return looked_up(context, builder, *args)
 
     return table(table, indices), codegen
 
@@ -216,22 +225,22 @@ def permute32(typingctx, low, indices, high):  # type: ignore[no-untyped-def]
         low, indices, high = args
         if wide():
             return call(context, builder, "llvm.x86.avx512.vpermi2var.ps.512", sig.return_type, args)
-        return _looked_up(context, builder, joined(builder, low, high), indices)
+        return looked_up(context, builder, joined(builder, low, high), indices)
 
     return low(low, indices, high), codegen
 
 
-def _looked_up(context: Any, builder: Any, table: Any, indices: Any) -> Any:
+def looked_up(context: Any, builder: Any, table: Any, indices: Any) -> Any:
     """table[indices & (its lanes − 1)], by halves where the registers are too short."""
     if table.type.count == indices.type.count == 16 and wide():
         kind = Vector(types.float32, 16)
         return call(context, builder, "llvm.x86.avx512.permvar.sf.512", kind, [table, indices])
     if indices.type.count == 16:
-        return joined(builder, *(_looked_up(context, builder, table, half) for half in halves(builder, indices)))
+        return joined(builder, *(looked_up(context, builder, table, half) for half in halves(builder, indices)))
     kind = Vector(types.float32, 8)
     if table.type.count == 8:
         return call(context, builder, "llvm.x86.avx2.permps", kind, [table, indices])
-    low, high = (_looked_up(context, builder, half, indices) for half in halves(builder, table))
+    low, high = (looked_up(context, builder, half, indices) for half in halves(builder, table))
     # The bit that chooses between them becomes the sign, which a blend goes by.
     sign = builder.shl(indices, ir.Constant(indices.type, [33 - table.type.count.bit_length()] * 8))
     return call(context, builder, "llvm.x86.avx.blendv.ps.256", kind, [low, high, builder.bitcast(sign, low.type)])

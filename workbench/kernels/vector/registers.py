@@ -22,7 +22,16 @@ from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin
 
-from workbench.kernels.vector.codegen import Vector, address_of, call, contiguous, in_every_lane, is_float, suffix
+from workbench.kernels.vector.codegen import (
+    Vector,
+    address_of,
+    call,
+    contiguous,
+    gathered,
+    in_every_lane,
+    is_float,
+    suffix,
+)
 
 # Operators: between two vectors of one type, or a vector and a number, which is converted to the vector's element.
 
@@ -176,17 +185,8 @@ def gather(typingctx, array, indices):  # type: ignore[no-untyped-def]
     kind = Vector(array.dtype, indices.lanes)
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        data = context.make_array(sig.args[0])(context, builder, args[0]).data
-        wide = ir.VectorType(ir.IntType(64), kind.lanes)
-        extend = builder.sext if sig.args[1].dtype.signed else builder.zext
-        indices = args[1] if sig.args[1].dtype.bitwidth == 64 else extend(args[1], wide)
-        vector = context.get_value_type(kind)
-        result = ir.Constant(vector, ir.Undefined)
-        for lane in range(kind.lanes):  # LLVM makes a gather of this where that is better
-            at = ir.Constant(ir.IntType(32), lane)
-            pointer = builder.gep(data, [builder.extract_element(indices, at)], inbounds=True)
-            result = builder.insert_element(result, builder.load(pointer), at)
-        return result
+        array, indices = sig.args
+        return gathered(context, builder, array, *args, signed=indices.dtype.signed)
 
     return kind(array, indices), codegen
 
