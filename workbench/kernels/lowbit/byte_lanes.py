@@ -20,7 +20,7 @@ from workbench.kernels.compiler.jit import jit
 from workbench.kernels.threads.shares import split
 from workbench.kernels.vector.aligned import aligned
 from workbench.kernels.vector.registers import convert, lane_or, load, splat, store, view, within
-from workbench.kernels.vector.stretches import clear, scratch
+from workbench.kernels.vector.stretches import clear, copy, scratch
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -183,6 +183,12 @@ def _pack_rows(bits: int) -> list[str]:
 
 
 def _pack_source(bits: int) -> str:
+    if bits == 8:  # every byte is a code and lies where it lay
+        return f"""\
+def _pack_8(codes, packed, start, stop):
+    copy(codes, start * {GROUP}, (stop - start) * {GROUP}, packed, start * {GROUP})
+    return 0
+"""
     return "\n".join(
         [
             f"def _pack_{bits}(codes, packed, start, stop):",
@@ -208,6 +214,11 @@ def _packing(bits: int, codes_at: str, indent: str) -> list[str]:
 
 
 def _unpack_source(bits: int) -> str:
+    if bits == 8:
+        return f"""\
+def _unpack_8(packed, codes, start, stop):
+    copy(packed, start * {GROUP}, (stop - start) * {GROUP}, codes, start * {GROUP})
+"""
     return "\n".join(
         [
             f"def _unpack_{bits}(packed, codes, start, stop):",

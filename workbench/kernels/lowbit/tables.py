@@ -1,6 +1,6 @@
 """Product of codebook weights with one vector by tables of products, where a register holds no table of 16 floats.
 
-The products of a run of 128 inputs with all levels are whole numbers of 23 bits times one factor: each is off by 2^-23
+The products of a run of 256 inputs with all levels are whole numbers of 23 bits times one factor: each is off by 2^-23
 of the largest at most, and they are summed exactly inside the run.
 """
 
@@ -33,8 +33,8 @@ _TOP = np.float32(4194000)
 # Added to a smaller float32 by a fused multiplication, it leaves the nearest whole number plus 2^22 in the lowest bits.
 _ROUNDING = np.float32(1.5 * 2**23)
 _FEWEST_OUTPUTS = 256  # from which on tables pay
-_SPAN = 4  # blocks whose products share a factor
-_CHUNK = 2  # spans whose tables stay in the first-level cache: 64 bytes an input
+_SPAN = 8  # blocks whose products share a factor
+_CHUNK = 1  # spans whose tables stay in the first-level cache: 64 bytes an input
 
 
 def pays(weights: LowBit, batch: int) -> bool:
