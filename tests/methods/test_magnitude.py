@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.zoo import loaded
 from workbench.methods.factorize.svd import SVD
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.uniform import Uniform
+from workbench.network.state import State
+from workbench.train.loop import accuracy
 from workbench.weights.form import Form
 
 RNG = np.random.default_rng(0)
@@ -61,3 +64,20 @@ def test_factors_are_pruned_each() -> None:
     for form in pruned.values():
         for part in form.parts:
             assert part.values.size - part.nonzeros == round(0.5 * part.values.size)
+
+
+def test_weights_that_go_at_random_are_the_floor() -> None:
+    """Catalogue PR-04: 63 % with half of the weights gone by chance and 12 % with four fifths, on another network."""
+    model = loaded("lenet-300-100/mnist")
+    found = {}
+    for name, sparsity in (("magnitude", 0.8), ("half", 0.5), ("four fifths", 0.8)):
+        forms = {layer.name: layer.form for layer in model.layers}
+        if name == "magnitude":
+            forms = Magnitude(sparsity=sparsity).apply(forms)
+        else:
+            random = np.random.default_rng(0)
+            forms = {
+                key: Form.of(form.compose() * (random.random(form.shape) >= sparsity)) for key, form in forms.items()
+            }
+        found[name] = accuracy(State.of(model).with_forms(forms).module(), model.data.split("test"))
+    assert found["magnitude"] > 0.95 > found["half"] > found["four fifths"] + 0.5

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import spearmanr
+from scipy.stats import pearsonr, spearmanr
 from torch import nn
 from torch.nn import functional as F
 
@@ -67,7 +67,10 @@ def test_curvature_is_that_of_one_image_and_class_at_a_time():
 
 
 def test_it_ranks_single_weights_more_like_cutting_each_than_their_magnitude_does():
-    """Catalogue PR-02: 0.79 and 0.93 there, on another network, against 0.50 and 0.57 by magnitude."""
+    """Catalogue PR-02: 0.79 and 0.93 there, on another network, against 0.50 and 0.57 by magnitude.
+
+    With the first-order term the change itself is told: a correlation of 0.98 to 0.99 there.
+    """
     shipped = workbench.load("lenet-300-100/mnist")
     split = shipped.data.split("train")
     images, labels = split.images[:2000], split.labels[:2000]
@@ -80,6 +83,9 @@ def test_it_ranks_single_weights_more_like_cutting_each_than_their_magnitude_doe
     for name in ("fc2", "fc3"):
         layer = model.module.get_submodule(name)
         layer.register_forward_pre_hook(lambda _, x, name=name: entering.update({name: x[0]}))
+    learning = State.of(model).module().requires_grad_()
+    F.cross_entropy(learning(x), y).backward()
+    gradients = {name: learning.get_submodule(name).weight.grad.numpy() for name in ("fc2", "fc3")}
     with torch.inference_mode():
         loss = F.cross_entropy(model.module(x), y)
         second, third = (model.module.get_submodule(name) for name in ("fc2", "fc3"))
@@ -101,11 +107,14 @@ def test_it_ranks_single_weights_more_like_cutting_each_than_their_magnitude_doe
                 changed[:, unit] -= third.weight[unit, column] * entering["fc3"][:, column]
                 cut["fc3"].append(changed)
         for name, at_least in (("fc2", 0.6), ("fc3", 0.72)):
-            rises = np.abs([float(F.cross_entropy(one, y) - loss) for one in cut[name]])
+            changes = np.array([float(F.cross_entropy(one, y) - loss) for one in cut[name]])
+            rises = np.abs(changes)
             weights = model.layer(name).weight.ravel()
-            saliencies = saliency[name].ravel()
+            saliencies, slopes = saliency[name].ravel(), gradients[name].ravel()
             if name == "fc2":
-                weights, saliencies = weights[chosen], saliencies[chosen]
+                weights, saliencies, slopes = weights[chosen], saliencies[chosen], slopes[chosen]
+            second_order = saliencies / 2 - slopes * weights  # s = ½ h w² and, off the minimum, −g w
+            assert pearsonr(second_order, changes).statistic > 0.95
             assert spearmanr(saliencies, rises).statistic > max(at_least, spearmanr(np.abs(weights), rises).statistic)
 
 

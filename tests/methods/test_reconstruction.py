@@ -76,6 +76,22 @@ def test_a_greedy_choice_is_never_below_the_best_of_all_and_below_the_median_of_
         assert errors[0] - 1e-12 <= squares[np.ix_(gone, gone)].sum() < errors[len(errors) // 2]
 
 
+def test_its_choice_costs_the_next_layer_less_than_that_of_the_smallest_filters():
+    """Catalogue PR-14, of LeNet-5's second convolution, half of whose inputs go: the sums' mean squared change."""
+    model = workbench.load("lenet-5/mnist")
+    evidence = Calibration(State.of(model), "original")
+    cluster = evidence.channels().clusters[0]
+    (meeting,) = meetings(cluster)
+    squares = contributions(meeting, State.of(model).forms[meeting.layer], evidence)
+    count = len(cluster) // 2
+    (first, _) = cluster[0].rows[0]
+    smallest = np.argsort(np.abs(model.layer(first).weight).sum((1, 2, 3)))[:count]
+    cost = {
+        name: squares[np.ix_(gone, gone)].sum() for name, gone in (("l1", smallest), ("thinet", greedy(squares, count)))
+    }
+    assert cost["thinet"] < 0.9 * cost["l1"]
+
+
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_what_stays_gives_sums_nearer_to_those_before_than_without_making_up(model, method):
     """The last layer's sums, by its columns as they became and as they were; nothing is done at a share of 0."""
