@@ -235,6 +235,19 @@ def signs(fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -> A
     return 1, lambda code, place: 2 * code - 1
 
 
+def summed(share: str) -> Any:
+    def levels(fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -> Any:
+        shares = np.frombuffer(held[share], "<f4").astype(float)
+        signs = [[1 if code >> place & 1 else -1 for place in range(len(shares))] for code in range(2 ** len(shares))]
+        return len(shares), lambda code, place: np.float32(sum(signs[code] * shares))
+
+    return levels
+
+
+def ternary(fields: dict[str, Any], shape: list[int], held: dict[str, bytes]) -> Any:
+    return 2, lambda code, place: code - 1
+
+
 def vectors(fields: dict[str, Any], shape: list[int], held: dict[str, bytes], stream: Any) -> Array:
     columns, length = math.prod(shape[1:]), fields["length"]
     stretches = -(-columns // length)
@@ -282,11 +295,14 @@ def hashed_inputs(fields: dict[str, Any], shape: list[int], held: dict[str, byte
 
 LEVELS: dict[str, Any] = {
     "affine": affine,
+    "binary-bases": summed("alphas"),
     "codebook": codebook,
     "fixed-point": fixed_point,
     "floating-point": floating_point,
     "powers-of-two": powers_of_two,
+    "shifted-signs": summed("betas"),
     "signs": signs,
+    "ternary": ternary,
 }
 SHARED: dict[str, Any] = {
     "vectors": vectors,

@@ -49,7 +49,7 @@ class GxnorNet(Trained):
         step=0.05,
     )
     learning_rate: float = setting(
-        0.003, "What a gradient of usual size moves a weight by.", low=0.0001, high=0.1, step=0.0001
+        0.01, "What a gradient of usual size moves a weight by.", low=0.0001, high=0.1, step=0.0001
     )
     epochs: int = setting(10, "Passes over the training images.", low=1, high=100, step=1)
 
