@@ -33,6 +33,7 @@ def test_every_kind_is_found_by_its_name():
         "powers-per-filter",
         "residual-vectors",
         "vectors",
+        "widths-per-weight",
     } <= set(LEVELS)
     assert all(LEVELS[kind].kind == kind for kind in LEVELS)
 

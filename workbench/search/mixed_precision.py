@@ -105,14 +105,14 @@ def measured(
 ) -> dict[str, tuple[Width, ...]]:
     """Layer -> what it takes and does at each width, all others as they came, on the first validation images.
 
-    Harm is the rise of the mean loss, 0 where it falls; sizes are more than the file of the network as it came, so less
+    Harm is the rise of the mean loss, 0 where it falls; sizes are what the layer takes more than as it came, so less
     than 0. images: how many, all by default. progress: 0..1. Raises BlankError, DataError without validation images,
     RecipeError for a method that the bits slider does not drive, or for no layer, and Stopped.
     """
     running, names = _Measured(model, method, images), layers_for(model, _method(method))
     if not names:
         raise RecipeError(f"{_method(method).title} is for no layer of {model.name}: there are no bits to fill in.")
-    original, before = running.loss({}), int(compress(model, Recipe()).size.value)
+    original, before = running.loss({}), compress(model, Recipe()).size.by_layer
     choices: dict[str, tuple[Width, ...]] = {}
     for number, name in enumerate(names):
         found = []
@@ -121,7 +121,7 @@ def measured(
                 raise Stopped
             alone = rounded(model, method, {name: bits})
             harm = max(running.loss(alone.forms, (name,)) - original, 0.0)
-            found.append(Width(bits, int(alone.size.value) - before, harm))
+            found.append(Width(bits, int(alone.size.by_layer[name] - before[name]), harm))
             progress((number + (place + 1) / len(widths)) / len(names))
         choices[name] = tuple(found)
     return choices
