@@ -38,7 +38,7 @@ class EntropyPenalised(Trained):
     is the step alone. Codes go through an entropy coder.
     """
 
-    catalogue = ("QU-05",)
+    catalogue = ("QU-05", "QU-14")
     title = "Entropy-penalised training"
     paper = "Oktay, Ballé, Singh, Shrivastava, Scalable model compression by entropy penalized reparameterization, 2020"
 
