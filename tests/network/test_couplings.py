@@ -147,6 +147,26 @@ class Mixed(nn.Module):
         return self.head(a.transpose(1, 2) @ a).mean(1) + (b @ self.vector).mean(1, keepdim=True)
 
 
+class InTorchsModule(nn.Module):
+    shape = (1, 5, 16)
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Linear(16, 16), nn.Linear(16, 3)
+        self.attention = nn.MultiheadAttention(16, 4, batch_first=True)
+
+    def forward(self, x):
+        x = self.embed(x)
+        return self.head((x + self.attention(x, x, x, need_weights=False)[0]).mean(1))
+
+
+def test_torchs_own_attention_keeps_its_heads_and_each_layer_says_why():
+    found = couplings(model_of(InTorchsModule(), InTorchsModule.shape))
+    assert found.clusters == () and "goes through MultiheadAttention" in found.reasons["embed"]
+    for name in ("attention.in_proj_weight", "attention.out_proj"):
+        assert "is multiplied by MultiheadAttention itself" in found.reasons[name]
+
+
 def test_products_that_mix_channels_leave_them_alone():
     found = couplings(model_of(Mixed(), (1, 5, 16)))
     assert found.clusters == () and {"a", "b"} <= set(found.reasons)
@@ -188,8 +208,20 @@ class ScaledByBatch(nn.Sequential):
         return super().forward(x / math.sqrt(len(x)))
 
 
-@pytest.mark.parametrize("module", [OfEachImage, ScaledByBatch])
-def test_what_python_does_as_often_as_there_are_images_is_not_recorded(module):
+class ScaledByLargest(nn.Sequential):
+    """The noise that it is recorded with has the same largest value, rounded up, whatever the number of images."""
+
+    def forward(self, x):
+        return super().forward(x * math.ceil(x.max().item()))
+
+
+class ScaledByCount(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x * (1 + len(x[x > 2])))
+
+
+@pytest.mark.parametrize("module", [OfEachImage, ScaledByBatch, ScaledByLargest, ScaledByCount])
+def test_what_python_makes_of_images_is_not_recorded(module):
     found = couplings(model_of(module(nn.Conv2d(4, 5, 1), nn.Flatten(), nn.Linear(320, 3))))
     assert found.clusters == () and f"{module.__name__}.forward, line" in found.reasons["0"]
 

@@ -14,6 +14,8 @@ from torch import fx, nn
 
 from workbench.names import sentence
 
+_VALUED = {"item", "tolist", "numpy", "nonzero", "argwhere", "where", "masked_select", "unique", "unique_consecutive"}
+
 
 class Recording(fx.Tracer):
     """Traces a module as `torch.fx.symbolic_trace` does, without replacing `nn.Module.__call__` meanwhile.
@@ -76,7 +78,7 @@ class Recording(fx.Tracer):
         return first
 
     def _given(self, node: fx.Node) -> list[Any]:
-        """What `node` gives for each of the inputs."""
+        """What `node` gives for each of the inputs, where no value of theirs decides on it, only their shape."""
         if not self._met:
             raise fx.proxy.TraceError("Python asks for what it gives")
         self._exchange()
@@ -86,6 +88,8 @@ class Recording(fx.Tracer):
                     _run(self.root, self.graph, x, found)
         finally:
             self._exchange()
+        if any(_by_value(one, self._met[0][1]) for one in _before(node)):
+            raise fx.proxy.TraceError("Python asks for what follows from the images' values")
         return [found[node] for _, found in self._met]
 
     def _recorded(self, kind: type[nn.Module], path: str) -> type[nn.Module]:
@@ -136,6 +140,23 @@ def resisting(error: Exception) -> str:
             where = f"{type(module).__name__}.{code.co_name}, line {line}"
             said = f"{type(error).__name__} in {where}{f': {text}' if text else ''}"
     return sentence(said)
+
+
+def _before(node: fx.Node) -> dict[fx.Node, None]:
+    """`node` and all that it follows from."""
+    found, waiting = {node: None}, [node]
+    while waiting:
+        fresh = [arg for arg in waiting.pop().all_input_nodes if arg not in found]
+        found |= dict.fromkeys(fresh)
+        waiting += fresh
+    return found
+
+
+def _by_value(node: fx.Node, found: Mapping[fx.Node, Any]) -> bool:
+    """Whether what an operation gives is a number, or of a size, that depends on values."""
+    name = getattr(node.target, "__name__", str(node.target))
+    indices = node.all_input_nodes[1:] if name == "getitem" else []
+    return name in _VALUED or any(isinstance(found[index], torch.Tensor) for index in indices)
 
 
 class _Value(fx.Proxy):
