@@ -1,4 +1,4 @@
-"""`workbench bench overfitting`: do fewer weights, or fewer bits, keep a wide network from learning images by heart?
+"""`workbench bench overfitting`: do fewer weights, fewer bits, or dropout keep a network from learning images by heart?
 
 LeNet-300-100 has 266 weights for each of 1,000 images. Every training ends at its last epoch: one that is chosen on
 validation images would hide what is learnt by heart. Settings are chosen by their mean on validation images.
@@ -23,14 +23,17 @@ from workbench.method import Trained
 from workbench.methods._retrained import trained_on
 from workbench.methods.prune.retrained_magnitude import RetrainedMagnitude
 from workbench.methods.quantize.aware import QuantisationAware
+from workbench.methods.recover.fine_tuning import FineTuning
 from workbench.network.state import State
 from workbench.train.course import TrainingCourse
+from workbench.train.dropout import kept
 from workbench.train.loop import accuracy
 
 NETWORK = "lenet-300-100"
 SEEDS = (0, 1, 2, 3, 4)
 SPARSITIES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98)
 BITS = (1, 2, 4)
+SLOPES = (0.5, 2.0)  # α of adaptive dropout
 DECAYS = (3.0, 10.0, 30.0)  # AdamW's: with the learning rate, the share of a weight that goes in a step
 WRONG = 0.2
 _RATE, _LITTLE = 1e-3, 1e-4  # learning rate, and the weight decay of an arm that is not about it
@@ -56,6 +59,35 @@ class ToTheEnd(TrainingCourse):
 
     def fit(self, module: torch.nn.Module, **given: Any) -> None:
         super().fit(module, **{**given, "last": True})
+
+
+class Watching(ToTheEnd):
+    """Sees with which probability units are kept, on average over all that are dropped in training."""
+
+    def __init__(self, data: Dataset) -> None:
+        super().__init__(data, lambda progress: None)
+        self._likely: list[tuple[float, int]] = []
+
+    @property
+    def rate(self) -> float:
+        """The mean keep rate."""
+        sums, units = np.array(self._likely).sum(0)
+        return float(sums / units)
+
+    def fit(self, module: torch.nn.Module, **given: Any) -> None:
+        def watching(share: float) -> Callable[[torch.nn.Module, object, torch.Tensor], None]:
+            def hook(layer: torch.nn.Module, inputs: object, output: torch.Tensor) -> None:
+                if layer.training:
+                    likely = kept(output, share, given["standout"])
+                    self._likely.append((float(likely.sum()), likely.numel()))
+
+            return hook
+
+        dropped = given["dropout"].items()
+        handles = [module.get_submodule(name).register_forward_hook(watching(share)) for name, share in dropped]
+        super().fit(module, **given)
+        for handle in handles:
+            handle.remove()
 
 
 @dataclass(frozen=True)
@@ -100,9 +132,9 @@ class Few:
         self.course().fit(module, epochs=epochs, learning_rate=rate, seed=self.seed, weight_decay=decay)
         return state.trained(module)
 
-    def trained(self, method: Trained, state: State) -> State:
+    def trained(self, method: Trained, state: State, course: TrainingCourse | None = None) -> State:
         """What a method gives first, with this one's seed."""
-        return next(replace(method, seed=self.seed).train(state, tuple(state.forms), self.course()))
+        return next(replace(method, seed=self.seed).train(state, tuple(state.forms), course or self.course()))
 
     def judged(self, state: State) -> tuple[float, float, float, float]:
         """On all training images, the validation images, the test images, and those with a wrong label."""
@@ -201,6 +233,39 @@ def rounding(
     return Found(arms, {"decay": _best(arms, [f"decay {decay:g}" for decay in decays])})
 
 
+def standing_out(
+    images: int = 1000,
+    seeds: Sequence[int] = SEEDS[:3],
+    epochs: int = 32,
+    share: float = 0.5,
+    slopes: Sequence[float] = SLOPES,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Found:
+    """Catalogue HA-04: adaptive dropout beside plain dropout that keeps as many units on average, seed by seed.
+
+    "none" is the same training without either. Arms are "standout α" and "plain beside α"; chosen: each of the former
+    -> the latter.
+    """
+    given = [Few.drawn(images, seed) for seed in seeds]
+    arms = {}
+    progress("no dropout")
+    arms["none"] = _scores(given, [few.trained(FineTuning(epochs=epochs), few.untrained()) for few in given])
+    chosen = {}
+    for slope in slopes:
+        name, other = f"standout {slope:g}", f"plain beside {slope:g}"
+        progress(name)
+        courses = [Watching(few.data) for few in given]
+        method = FineTuning(epochs=epochs, dropout=share, standout=slope)
+        pairs = list(zip(given, courses, strict=True))
+        arms[name] = _scores(given, [few.trained(method, few.untrained(), course) for few, course in pairs])
+        progress(other)
+        plain = [FineTuning(epochs=epochs, dropout=1 - course.rate) for course in courses]
+        as_many = zip(given, plain, strict=True)
+        arms[other] = _scores(given, [few.trained(method, few.untrained()) for few, method in as_many])
+        chosen[name] = other
+    return Found(arms, chosen)
+
+
 def _scores(given: Sequence[Few], states: Sequence[State]) -> Scores:
     found = [few.judged(state) for few, state in zip(given, states, strict=True)]
     return Scores(*np.array(found, np.float64).T)
@@ -220,8 +285,8 @@ def _at_random(state: State, like: State, seed: int) -> State:
     return state.with_forms(forms)
 
 
-def page(pruned: Found, wrong: Found, rounded: Found) -> str:
-    """As Markdown: three tables, and what they say of each claim."""
+def page(pruned: Found, wrong: Found, rounded: Found, dropped: Found) -> str:
+    """As Markdown: four tables, and what they say of each claim."""
     sparse, decay = pruned.chosen["sparsity"], pruned.chosen["decay"]
     lines = ["# Learning by heart", "", "LeNet-300-100 on 1,000 images of MNIST, five seeds; means in percent."]
     lines += ["", "## Pruned", "", *_table(pruned)]
@@ -236,6 +301,10 @@ def page(pruned: Found, wrong: Found, rounded: Found) -> str:
     for name in (name for name in rounded.arms if name.endswith("bits")):
         gap, test = rounded.gap(name, "float"), rounded.test(name, "float")
         lines.append(f"- {name}: a gap of {_said(gap)}, {_said(test)}; it regularises: {less_by_heart(gap, test)}.")
+    lines += ["", "## With dropout by how excited a unit is, three seeds", "", *_table(dropped), ""]
+    for name, other in dropped.chosen.items():
+        test = dropped.test(name, other)
+        lines.append(f"- {name}: {_said(test)} than plain dropout that keeps as many; it is better: {more(test)}.")
     return "\n".join(lines) + "\n"
 
 

@@ -341,6 +341,7 @@ class Course(Protocol):
         teaching: Teaching | None = None,
         weight_decay: float = 1e-4,
         dropout: Mapping[str, float] = ...,
+        standout: float = 0.0,
         depth: float = 1.0,
         before_step: Callable[[], None] = ...,
         after_step: Callable[[TrainingStep], None] = ...,
@@ -354,9 +355,10 @@ class Course(Protocol):
         which part of the whole course this is, for its progress. loss_of: of (module, inputs, labels), the task's by
         default. teaching: who teaches beside the labels; by default the original network, as far as the method's alpha
         says, and nobody where the loss is another. weight_decay: how much of a weight goes for a learning rate of 1, in
-        each step. dropout: layer -> share of what it gives that is zeroed in training. depth: how likely the last
-        residual block is to be kept in a batch. before_step: called when the gradients are there and before the
-        optimiser uses them. after_step: called when the optimiser has changed the weights: where masks are kept.
+        each step. dropout: layer -> share of what it gives that is zeroed in training. standout: how much less likely
+        that is the more a unit is excited (Ba and Frey 2013). depth: how likely the last residual block is to be kept
+        in a batch. before_step: called when the gradients are there and before the optimiser uses them. after_step:
+        called when the optimiser has changed the weights: where masks are kept.
         optimiser: AdamW, or stochastic gradient descent with Nesterov's momentum, which a penalty on the weights is in
         step with. Ends early, with the best so far, where the course is cancelled.
         """

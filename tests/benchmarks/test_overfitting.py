@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.overfitting import WRONG, Few, Found, Scores, page, pruning, rounding
+from benchmarks.overfitting import WRONG, Few, Found, Scores, page, pruning, rounding, standing_out
 from benchmarks.verdicts import less_by_heart, more
 from workbench.accuracy.intervals import Interval
 from workbench.data import datasets
@@ -58,6 +58,22 @@ def test_few_bits_begin_where_float_does():
     assert (same.low, same.value, same.high) == (0, 0, 0)
 
 
+def test_plain_dropout_keeps_as_many_units_as_adaptive_dropout_does_on_average(monkeypatch):
+    shares = []
+    fit = TrainingCourse.fit
+
+    def watched(self, module, **given):
+        shares.append((given["standout"], {**given["dropout"]}))
+        fit(self, module, **given)
+
+    monkeypatch.setattr(TrainingCourse, "fit", watched)
+    found = standing_out(images=60, seeds=(0,), epochs=1, slopes=(0.0, 2.0))
+    assert found.chosen == {"standout 0": "plain beside 0", "standout 2": "plain beside 2"}
+    (_, none), (still, half), (_, same), (steep, some), (_, other) = shares
+    assert none == {} and half == some == {"fc1": 0.5, "fc2": 0.5} and (still, steep) == (0.0, 2.0)
+    assert same == pytest.approx(half) and 0.4 < other["fc1"] < 0.6 and other["fc1"] == other["fc2"] != 0.5
+
+
 def test_the_page_says_verdicts_from_the_arms():
     """Five seeds of an arm that is better by a point each time, and of one that learned less."""
 
@@ -68,7 +84,9 @@ def test_the_page_says_verdicts_from_the_arms():
     arms = {"0%": arm(1.0, 0.87), "90%": arm(0.98, 0.88), "decay 3": arm(1.0, 0.87), "random": arm(0.9, 0.8)}
     pruned = Found(arms, {"sparsity": "90%", "decay": "decay 3"})
     rounded = Found({"float": arm(1.0, 0.87), "1 bits": arm(0.9, 0.86), "2 bits": arm(0.98, 0.88)}, {})
-    text = page(pruned, Found({"0%": arm(1.0, 0.7, 0.25)}, {}), rounded)
+    dropped = Found({"standout 1": arm(0.9, 0.87), "plain beside 1": arm(0.9, 0.88)}, {"standout 1": "plain beside 1"})
+    text = page(pruned, Found({"0%": arm(1.0, 0.7, 0.25)}, {}), rounded, dropped)
+    assert "standout 1: -1.00 points (-1.00 to -1.00) than plain dropout that keeps as many; it is better: does" in text
     assert "+1.00 points (+1.00 to +1.00) than dense" in text and "That pruning reduces overfitting: holds." in text
     assert "| 0% | 100.5 | 70.5 | 70.5 | 30.0 | 25.0 |" in text
     assert "1 bits: a gap of -9.00 points (-9.00 to -9.00), -1.00 points" in text
@@ -118,3 +136,18 @@ def test_few_bits_as_regularisers(record_property):
         verdict = less_by_heart(gap, test)
         assert verdict == "undecided" or not name.endswith("bits")
         record_property(f"TT-03, {name}", f"{verdict}: gap {points(gap)}, test {points(test)} points")
+
+
+@pytest.mark.slow
+def test_adaptive_dropout_beside_plain_dropout_that_keeps_as_many(record_property):
+    """Catalogue HA-04, three seeds: dense, plain and adaptive dropout, each network of the same bytes."""
+    found = standing_out()
+    record_property("HA-04, no dropout", f"{found.arms['none'].test.mean():.2%}")
+    for name, other in found.chosen.items():
+        test = found.test(name, other)
+        record_property(
+            f"HA-04, {name}",
+            f"{found.arms[name].test.mean():.2%}, plain {found.arms[other].test.mean():.2%}: {points(test)} points, "
+            f"better {more(test)}",
+        )
+        assert found.arms[name].test.mean() > found.arms["none"].test.mean() - 0.01

@@ -67,8 +67,8 @@ def test_a_layer_that_the_step_is_not_for_keeps_its_weights(model):
 def test_what_holds_it_back_reaches_the_loop(model):
     course, names = Noting(model.data, lambda found: None), tuple(layer.name for layer in model.layers)
     given = {"learning_rate": 0.002, "weight_decay": 0.3, "epochs": 2, "seed": 5}
-    (state,) = FineTuning(dropout=0.4, **given).train(State.of(model), names, course)
-    assert course.given["dropout"] == {"0": 0.4, "2": 0.4}  # not the scores
+    (state,) = FineTuning(dropout=0.4, standout=0.7, **given).train(State.of(model), names, course)
+    assert course.given["dropout"] == {"0": 0.4, "2": 0.4} and course.given["standout"] == 0.7  # not the scores
     assert {name: course.given[name] for name in given} == given and course.given["depth"] == 1.0
     (plain,) = FineTuning(**given).train(State.of(model), names, course)
     assert course.given["dropout"] == {}

@@ -1,4 +1,4 @@
-"""Catalogue TT-02: what is left after dropout is scaled so that the mean stays."""
+"""Catalogue TT-02, HA-04: what is left after dropout is scaled so that the mean stays."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from workbench.train.dropout import dropped, dropping
+from workbench.train.dropout import dropped, dropping, kept
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.75])
@@ -44,3 +44,26 @@ def test_layers_drop_while_training_and_until_the_handles_go():
     for handle in handles:
         handle.remove()
     torch.testing.assert_close(module.train()[0](x), plain.expand(2, 50))
+
+
+def test_excited_units_are_kept_more_often_and_by_chance_alone_at_a_slope_of_0():
+    z = torch.linspace(-4, 4, 81)
+    likely = kept(z, 0.3, 1.5)
+    assert (likely.diff() > 0).all() and float(likely[40]) == pytest.approx(0.7)
+    torch.testing.assert_close(likely, torch.sigmoid(1.5 * z + torch.tensor(0.7 / 0.3).log()))
+    torch.testing.assert_close(kept(z, 0.3, 1e-9), kept(z, 0.3, 0.0))
+    plain, none = (dropped(z, 0.3, torch.Generator().manual_seed(1), slope) for slope in (0.0, 1e-9))
+    torch.testing.assert_close(none, plain)
+
+
+def test_the_mean_over_adaptive_masks_is_what_was_there():
+    """E = π · z/π in each unit, with the variance z² (1 − π) / π of a draw; its gradient is 1 on average, too."""
+    z = torch.tensor([-1.0, 0.5, 2.0]).repeat(200_000, 1).requires_grad_(True)
+    found = dropped(z, 0.5, torch.Generator().manual_seed(0), 1.0)
+    likely = torch.sigmoid(z[0].detach())
+    for unit in range(3):
+        error = 4 * float((z[0, unit].detach() ** 2 * (1 - likely[unit]) / likely[unit] / len(z)).sqrt())
+        assert abs(float(found[:, unit].detach().mean()) - float(z[0, unit].detach())) <= error
+        assert float((found[:, unit] != 0).float().mean()) == pytest.approx(float(likely[unit]), abs=0.005)
+    found.sum().backward()
+    torch.testing.assert_close(z.grad.mean(0), torch.ones(3), atol=0.02, rtol=0)

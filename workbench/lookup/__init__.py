@@ -53,10 +53,11 @@ class Work:
 
 
 class Lookup(ABC):
-    """Subclasses stand one a file in `workbench/lookup` and are made of (inputs, bits, tables, seed).
+    """Subclasses stand one a file in `workbench/lookup` and are made of (inputs, bits, tables, seed, sparse).
 
     inputs: length of a vector. bits: of a hash: the more, the fewer items a bucket has. tables: each with hashes of its
-    own; an item is found if one of them has it. measure: what candidates are near in.
+    own; an item is found if one of them has it. sparse: whether its projections are (`_projections`). measure: what
+    candidates are near in.
     """
 
     kind: ClassVar[str]
@@ -66,7 +67,7 @@ class Lookup(ABC):
         super().__init_subclass__()
         cls.kind = cls.__module__.rpartition(".")[2].replace("_", "-")
 
-    def __init__(self, inputs: int, bits: int, tables: int, seed: int) -> None:
+    def __init__(self, inputs: int, bits: int, tables: int, seed: int, sparse: bool = False) -> None:
         self.inputs, self.bits, self.tables, self.seed = inputs, bits, tables, seed
         self.work = Work()
 

@@ -39,8 +39,3 @@ class Sorted:
         offsets = np.concatenate([[0], np.cumsum(counts.sum(1))])
         halvings = 2 * queries * tables * math.ceil(math.log2(items + 1))
         return Found(offsets, self._numbers.reshape(-1)[places], halvings + int(counts.sum()))
-
-
-def projections(inputs: int, count: int, seed: int) -> Codes:
-    """Directions whose entries are standard normal, float32 [inputs, count]."""
-    return np.random.default_rng(seed).standard_normal((inputs, count), dtype=np.float32)

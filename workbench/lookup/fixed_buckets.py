@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from workbench.lookup import Codes, Found, Lookup, Numbers, Vectors
-from workbench.lookup._sorted import Sorted, projections
+from workbench.lookup._projections import Projections
+from workbench.lookup._sorted import Sorted
 
 
 class FixedBuckets(Lookup):
@@ -18,11 +19,13 @@ class FixedBuckets(Lookup):
 
     measure: ClassVar[Literal["angle", "distance"]] = "distance"
 
-    def __init__(self, inputs: int, bits: int, tables: int, seed: int, width: float = 2.5) -> None:
+    def __init__(
+        self, inputs: int, bits: int, tables: int, seed: int, sparse: bool = False, width: float = 2.5
+    ) -> None:
         """width: 2.5 is what Shrivastava and Li recommend for vectors that are scaled as theirs are."""
         super().__init__(inputs, bits, tables, seed)
         self.width = width
-        self._directions = projections(inputs, tables * bits, seed)
+        self._directions = Projections(inputs, tables * bits, seed, sparse)
         random = np.random.default_rng([seed, 1])
         self._shifts = random.uniform(0, width, tables * bits)
         self._mixed = random.integers(1, 2**63, bits, dtype=np.int64) | 1
@@ -30,10 +33,10 @@ class FixedBuckets(Lookup):
 
     @property
     def multiplications(self) -> int:
-        return self.inputs * self.tables * self.bits
+        return self._directions.multiplications
 
     def hashed(self, vectors: Vectors) -> Codes:
-        cells = np.floor((vectors @ self._directions + self._shifts) / self.width).astype(np.int64)
+        cells = np.floor((self._directions.of(vectors) + self._shifts) / self.width).astype(np.int64)
         with np.errstate(over="ignore"):  # K numbers as one of 64 bits
             return (cells.reshape(len(vectors), self.tables, self.bits) * self._mixed).sum(2)
 

@@ -38,10 +38,13 @@ class InnerProducts(Lookup):
 
     measure: ClassVar[Literal["angle", "distance"]] = "distance"
 
-    def __init__(self, inputs: int, bits: int, tables: int, seed: int, kind: str = "fixed-buckets") -> None:
+    def __init__(
+        self, inputs: int, bits: int, tables: int, seed: int, sparse: bool = False, of: str = "fixed-buckets"
+    ) -> None:
+        """of: the kind behind the transformations."""
         super().__init__(inputs, bits, tables, seed)
         self._largest = 0.0
-        self._inner = LOOKUPS[kind](inputs + TERMS, bits, tables, seed)
+        self._inner = LOOKUPS[of](inputs + TERMS, bits, tables, seed, sparse)
 
     @property
     def multiplications(self) -> int:

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from workbench.lookup import Codes, Found, Lookup, Numbers, Vectors
-from workbench.lookup._sorted import Sorted, projections
+from workbench.lookup._projections import Projections
+from workbench.lookup._sorted import Sorted
 
 CATALOGUE = {"HA-08": "windows around queries"}
 
@@ -23,22 +24,24 @@ class QueryWindows(Lookup):
 
     measure: ClassVar[Literal["angle", "distance"]] = "distance"
 
-    def __init__(self, inputs: int, bits: int, tables: int, seed: int, width: float | None = None) -> None:
+    def __init__(
+        self, inputs: int, bits: int, tables: int, seed: int, sparse: bool = False, width: float | None = None
+    ) -> None:
         super().__init__(inputs, bits, tables, seed)
         self.width = width
-        self._directions = projections(inputs, tables, seed)
+        self._directions = Projections(inputs, tables, seed, sparse)
         self._lines = Sorted(tables)
 
     @property
     def multiplications(self) -> int:
-        return self.inputs * self.tables
+        return self._directions.multiplications
 
     def fit(self, vectors: Vectors) -> None:
         spread = float(np.sqrt(np.var(vectors, axis=0, dtype=np.float64).sum()))  # of a projection, on average
         self.width = self.width or 2 * spread * float(ndtri((1 + 2.0**-self.bits) / 2))
 
     def hashed(self, vectors: Vectors) -> Codes:
-        return vectors @ self._directions
+        return self._directions.of(vectors)
 
     def add(self, numbers: Numbers, codes: Codes) -> None:
         self._lines.add(numbers, codes)

@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from workbench.lookup import Codes, Found, Lookup, Numbers, Vectors
-from workbench.lookup._sorted import Sorted, projections
+from workbench.lookup._projections import Projections
+from workbench.lookup._sorted import Sorted
 
 CATALOGUE = {"HA-05": "hash tables for angles"}
 
@@ -21,17 +22,17 @@ class SignedProjections(Lookup):
 
     measure: ClassVar[Literal["angle", "distance"]] = "angle"
 
-    def __init__(self, inputs: int, bits: int, tables: int, seed: int) -> None:
+    def __init__(self, inputs: int, bits: int, tables: int, seed: int, sparse: bool = False) -> None:
         super().__init__(inputs, bits, tables, seed)
-        self._planes = projections(inputs, tables * bits, seed)
+        self._planes = Projections(inputs, tables * bits, seed, sparse)
         self._buckets = Sorted(tables)
 
     @property
     def multiplications(self) -> int:
-        return self.inputs * self.tables * self.bits
+        return self._planes.multiplications
 
     def hashed(self, vectors: Vectors) -> Codes:
-        sides = (vectors @ self._planes >= 0).reshape(len(vectors), self.tables, self.bits)
+        sides = (self._planes.of(vectors) >= 0).reshape(len(vectors), self.tables, self.bits)
         return sides @ (np.int64(1) << np.arange(self.bits, dtype=np.int64))
 
     def add(self, numbers: Numbers, codes: Codes) -> None:

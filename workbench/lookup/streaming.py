@@ -28,11 +28,18 @@ class Streaming(Lookup):
     measure: ClassVar[Literal["angle", "distance"]] = "angle"  # unless it is one of another
 
     def __init__(
-        self, inputs: int, bits: int, tables: int, seed: int, workers: int = 2, of: Lookup | None = None
+        self,
+        inputs: int,
+        bits: int,
+        tables: int,
+        seed: int,
+        sparse: bool = False,
+        workers: int = 2,
+        of: Lookup | None = None,
     ) -> None:
         """of: the lookup that it feeds; one by signed projections by default."""
         super().__init__(inputs, bits, tables, seed)
-        self._of = of or LOOKUPS["signed-projections"](inputs, bits, tables, seed)
+        self._of = of or LOOKUPS["signed-projections"](inputs, bits, tables, seed, sparse)
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, "lookup")
 

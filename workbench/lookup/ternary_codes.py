@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from workbench.lookup import Codes, Found, Lookup, Numbers, Vectors
-from workbench.lookup._sorted import projections
+from workbench.lookup._projections import Projections
 
 CATALOGUE = {"HA-06": "ternary words, their memory emulated"}
 
@@ -26,26 +26,28 @@ class TernaryCodes(Lookup):
 
     measure: ClassVar[Literal["angle", "distance"]] = "angle"
 
-    def __init__(self, inputs: int, bits: int, tables: int, seed: int, doubt: float = 0.2) -> None:
+    def __init__(
+        self, inputs: int, bits: int, tables: int, seed: int, sparse: bool = False, doubt: float = 0.2
+    ) -> None:
         """doubt: the share of bits that are "don't care", of vectors in any direction."""
         super().__init__(inputs, bits, tables, seed)
-        self._planes = projections(inputs, tables * bits, seed)
+        self._planes = Projections(inputs, tables * bits, seed, sparse)
         self._near = float(ndtri((1 + doubt) / 2))
         self._numbers: Numbers = np.empty(0, np.int64)
         self._lines: NDArray[np.uint8] = np.empty((2, tables, bits, 0), np.uint8)
 
     @property
     def multiplications(self) -> int:
-        return self.inputs * self.tables * self.bits
+        return self._planes.multiplications
 
     def hashed(self, vectors: Vectors) -> Codes:
         """int8 [n, tables, bits]: 0, 1, or 2 for "don't care"."""
-        places = (vectors @ self._planes).reshape(len(vectors), self.tables, self.bits)
+        places = self._planes.of(vectors).reshape(len(vectors), self.tables, self.bits)
         unsure = np.abs(places) < self._near * np.linalg.norm(vectors, axis=1)[:, None, None]
         return np.where(unsure, np.int8(2), (places >= 0).astype(np.int8))
 
     def asked(self, queries: Vectors) -> Codes:
-        places = (queries @ self._planes).reshape(len(queries), self.tables, self.bits)
+        places = self._planes.of(queries).reshape(len(queries), self.tables, self.bits)
         return (places >= 0).astype(np.int8)
 
     def add(self, numbers: Numbers, codes: Codes) -> None:

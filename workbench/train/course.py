@@ -71,6 +71,7 @@ class TrainingCourse:
         teaching: Teaching | None = None,
         weight_decay: float = _DECAY,
         dropout: Mapping[str, float] = MappingProxyType({}),
+        standout: float = 0.0,
         depth: float = 1.0,
         before_step: Callable[[], None] = lambda: None,
         after_step: Callable[[TrainingStep], None] = lambda step: None,
@@ -79,7 +80,7 @@ class TrainingCourse:
     ) -> None:
         settings = Settings(
             epochs=epochs, batch=_BATCH, optimiser=optimiser, learning_rate=learning_rate, warmup=_WARMUP,
-            weight_decay=weight_decay, dropout=dropout, depth=depth,
+            weight_decay=weight_decay, dropout=dropout, standout=standout, depth=depth,
         )  # fmt: skip
         trainable = [tensor for tensor in module.parameters() if not tensor.requires_grad]
         for tensor in trainable:

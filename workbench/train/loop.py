@@ -31,7 +31,8 @@ class Settings:
     `average`: decay per step of the exponential moving average of the weights, which is what is validated and kept;
     0 keeps the weights themselves. `shift`: images are moved by up to so many pixels each way; `flip`: half of them are
     mirrored. `dropout`: the share of a named layer's outputs that is zeroed while training; the network itself holds no
-    dropout layer. `depth`: how likely the last residual block is to be kept in a batch, the ones before it more so
+    dropout layer. `standout`: how much more likely an excited unit is kept than others (`workbench.train.dropout`).
+    `depth`: how likely the last residual block is to be kept in a batch, the ones before it more so
     (`workbench.train.depth`); 1 leaves none out. `bfloat16`: forward and backward pass in mixed precision, the weights
     stay float32.
     """
@@ -47,6 +48,7 @@ class Settings:
     shift: int = 0
     flip: bool = False
     dropout: Mapping[str, float] = field(default_factory=dict)
+    standout: float = 0.0
     depth: float = 1.0
     bfloat16: bool = False
 
@@ -110,7 +112,7 @@ def fit(
     best_state, best_accuracy = copy.deepcopy(module.state_dict()), -math.inf
     averaged = copy.deepcopy(module) if settings.average else module
     run_all = skipping(module, settings.depth, generator) if settings.depth < 1 else lambda: None
-    hooks = dropping(module, settings.dropout, generator)
+    hooks = dropping(module, settings.dropout, generator, settings.standout)
     slow = [layer for layer in module.modules() if settings.bfloat16 and _is_strided_depthwise(layer)]
     for layer in slow:
         _compute_in_float32(layer)

@@ -31,8 +31,8 @@ class NeuronLookup(Trained):
     Neurons lie in L tables by hashes of K bits of their weights and bias, and again after so many steps, as they move.
     Kinds that find near vectors by distance stand behind the transformations of asymmetric hashing (ALSH). Nothing but
     weights and biases of neurons that were computed changes in a step. Notes say what it took, hashing and rehashing
-    included, beside the dense network's training, and what is answered rightly where neurons are looked up. The network
-    that it gives is run as a whole wherever else it is measured.
+    included, beside the dense network's training, and what is answered rightly where neurons are looked up. Wherever
+    else it is measured the network is run as a whole, as which it was not trained: fine-tuning after it makes up.
     """
 
     catalogue = ("HA-03", "HA-05", "HA-06", "HA-07", "HA-08", "HA-09")
@@ -45,8 +45,8 @@ class NeuronLookup(Trained):
         "are left open.",
         choices=("signed-projections", "fixed-buckets", "query-windows", "ternary-codes"),
     )
-    bits: int = setting(6, "K, bits of a hash: the more, the fewer neurons share one.", low=1, high=16, step=1)
-    tables: int = setting(5, "L, tables that are asked for each input.", low=1, high=100, step=1)
+    bits: int = setting(4, "K, bits of a hash: the more, the fewer neurons share one.", low=1, high=16, step=1)
+    tables: int = setting(50, "L, tables that are asked for each input.", low=1, high=100, step=1)
     share: float = setting(
         0.05, "Of a layer's neurons, how many an input computes at most.", unit="share", low=0.01, high=1.0, step=0.01
     )
@@ -54,7 +54,7 @@ class NeuronLookup(Trained):
     workers: int = setting(1, "Threads that hash and look up.", low=1, high=8, step=1)
     epochs: int = setting(5, "Passes over the training images.", low=1, high=100, step=1)
     learning_rate: float = setting(
-        0.001, "What a step of training moves a weight by, at most.", low=0.0001, high=0.1, step=0.0001
+        0.003, "What a step of training moves a weight by, at most.", low=0.0001, high=0.1, step=0.0001
     )
 
     def refusal(self, form: Form, layout: Layout) -> str | None:
@@ -128,8 +128,9 @@ class NeuronLookup(Trained):
         """For vectors of that length, of layer `number`."""
         given = inputs, self.bits, self.tables, self.seed + number
         kind = LOOKUPS[self.lookup]
-        found = kind(*given) if kind.measure == "angle" else InnerProducts(*given, self.lookup)
-        return Streaming(*given, self.workers, found) if self.workers > 1 else found
+        by_angle = kind.measure == "angle"
+        found = kind(*given, sparse=True) if by_angle else InnerProducts(*given, sparse=True, of=self.lookup)
+        return Streaming(*given, workers=self.workers, of=found) if self.workers > 1 else found
 
     def _said(self, state: State, spent: dict[str, Spent], seconds: float) -> str:
         model, dense, ours = state.model, 0, 0

@@ -20,11 +20,12 @@ class FineTuning(Trained):
     """Zeros stay zero and factors stay factors; weights that are left, biases and batch norms are trained on.
 
     Three ways to hold back a network that would learn its images by heart: weight decay (AdamW's); dropout of what the
-    linear layers give, all but the last; and stochastic depth, where p_L is how likely the last residual block is to be
-    kept in a batch. Layers that the step is not for keep their weights.
+    linear layers give, all but the last, by chance alone or less of excited units (standout: a unit that is given z is
+    kept with the probability σ(αz + β), β from the share); and stochastic depth, where p_L is how likely the last
+    residual block is to be kept in a batch. Layers that the step is not for keep their weights.
     """
 
-    catalogue = ("TT-01", "TT-02", "TT-04")
+    catalogue = ("HA-04", "TT-01", "TT-02", "TT-04")
     title = "Fine-tuning"
     paper = "Han, Pool, Tran, Dally, Learning both Weights and Connections, NeurIPS 2015, sections 3.2 and 3.3"
 
@@ -42,6 +43,13 @@ class FineTuning(Trained):
         low=0.0,
         high=0.9,
         step=0.05,
+    )
+    standout: float = setting(
+        0.0,
+        "α of adaptive dropout: how much less likely a unit is dropped, the more it is excited; 0 by chance alone.",
+        low=0.0,
+        high=10.0,
+        step=0.1,
     )
     depth: float = setting(
         1.0,
@@ -76,6 +84,7 @@ class FineTuning(Trained):
             seed=self.seed,
             weight_decay=self.weight_decay,
             dropout=dict.fromkeys(self._dropping(state), self.dropout) if self.dropout else {},
+            standout=self.standout,
             depth=self.depth,
             after_step=hold,
         )
