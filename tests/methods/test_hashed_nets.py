@@ -96,15 +96,16 @@ def digits(hidden: int) -> State:
 @pytest.mark.slow
 @pytest.mark.parametrize(("ratio", "least"), [(8, 0.0), (64, 0.05)])
 def test_shared_values_beat_as_many_weights_of_a_narrower_network(ratio, least, record_property):
-    """784-300-10; measured before with 20,000 images: 93.6 beside 93.1 at 1/8, 91.8 beside 81.2 at 1/64. The narrow
-    network has the best of three learning rates, by validation images."""
+    """784-300-10; measured before with 20,000 images: 93.6 beside 93.1 at 1/8, 91.8 beside 81.2 at 1/64. Either
+    has the best of three learning rates, by validation images."""
     wide, epochs = digits(300), 7
     course = TrainingCourse(wide.model.data, lambda found: None)
-    method = HashedNets(share=1 / ratio, epochs=epochs)
-    (hashed,) = method.train(wide, tuple(wide.forms), course)
+    rates = (1e-3, 3e-3, 1e-2)
+    methods = [HashedNets(share=1 / ratio, epochs=epochs, learning_rate=rate) for rate in rates]
+    hashed = max((next(method.train(wide, tuple(wide.forms), course)) for method in methods), key=course.score)
     stored = sum(part.levels.shared.size for form in hashed.forms.values() for part in form.parts)
     hidden = round(stored / 794)
-    narrow = max((trained_at(rate, digits(hidden), course, epochs) for rate in (1e-3, 3e-3, 1e-2)), key=course.score)
+    narrow = max((trained_at(rate, digits(hidden), course, epochs) for rate in rates), key=course.score)
     test = wide.model.data.split("test")
     reached, other = (accuracy(state.module(), test) for state in (hashed, narrow))
     part = hashed.forms["1"].parts[0]
