@@ -47,7 +47,7 @@ class HashedNets(Trained):
     )
     epochs: int = setting(8, "Passes over the training images.", low=1, high=100, step=1)
     learning_rate: float = setting(
-        0.001, "What a step of training moves a shared value by, at most.", low=0.0001, high=0.1, step=0.0001
+        0.003, "What a step of training moves a shared value by, at most.", low=0.0001, high=0.1, step=0.0001
     )
 
     def refusal(self, form: Form, layout: Layout) -> str | None:
