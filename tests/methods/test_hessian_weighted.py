@@ -76,12 +76,13 @@ def test_one_table_serves_the_whole_network(model):
         assert value == pytest.approx(np.average(weights[found == value], weights=h[found == value]), abs=2e-4)
 
 
+@pytest.mark.parametrize("alike", [False, True])
 @pytest.mark.parametrize("price", [0.0, 0.01, 0.1, 1.0])
-def test_each_code_is_the_cheapest_and_the_cost_never_rises(price):
+def test_each_code_is_the_cheapest_and_the_cost_never_rises(price, alike):
     start = centroids_of(order(WEIGHTS), 16).astype(np.float64)
-    least = Least.of(WEIGHTS.astype(np.float64), H, start, price)
+    least = Least.of(WEIGHTS.astype(np.float64), np.ones(900) if alike else H, start, price)
     assert all(later <= before + 1e-12 for before, later in itertools.pairwise(least.costs))
-    shares, h = np.bincount(least.codes, minlength=len(least.values)) / 900, H / H.mean()
+    shares, h = np.bincount(least.codes, minlength=len(least.values)) / 900, np.ones(900) if alike else H / H.mean()
     cost = h[:, None] * (WEIGHTS[:, None] - least.values) ** 2 - price * np.log2(shares)
     chosen = cost[np.arange(900), least.codes]
     np.testing.assert_allclose(chosen.mean(), least.costs[-1], rtol=1e-9)

@@ -14,6 +14,7 @@ from workbench.weights.levels.powers_of_two import PowersOfTwo
 from workbench.weights.levels.powers_per_filter import PowersPerFilter
 
 Terms = NDArray[np.uint8]  # [filters], of one part
+_PIECES = 128
 Map = Mapping[tuple[str, int], Terms]  # (layer, place of the factor) -> terms of its filters
 
 
@@ -33,6 +34,22 @@ def rounded(form: Form, terms: Sequence[Terms]) -> Form:
     return form.with_parts([part.rounded(PowersPerFilter.over(part.values, one)) for part, one in pairs])
 
 
+def rounding(forms: Mapping[str, Form]) -> Callable[[Map], dict[str, Form]]:
+    """What gives `forms` with the terms of a map; a layer whose terms stay is not rounded again."""
+    known: dict[str, tuple[list[bytes], Form]] = {}
+
+    def made(terms: Map) -> dict[str, Form]:
+        for name, form in forms.items():
+            asked = [terms[name, place] for place in range(len(form.parts))]
+            key = [one.tobytes() for one in asked]
+            if name not in known or known[name][0] != key:
+                new = rounded(form, asked)
+                known[name] = key, new.with_parts([part.made for part in new.parts])
+        return {name: form for name, (_, form) in known.items()}
+
+    return made
+
+
 def said(form: Form) -> str | None:
     """How many terms the filters of a form have."""
     found = [part.levels.terms for part in form.parts if isinstance(part.levels, PowersPerFilter)]
@@ -47,11 +64,13 @@ def fewest(parts: Mapping[tuple[str, int], Floats], most: int, within: Callable[
     """Filters from `most` terms on lowered one by one to one, the least harmful first, as long as `within` holds.
 
     Harm is the squared error that a weight of the filter gains. What `within` refuses of several filters together is
-    asked of either half of them, down to single ones, which stay then as they are. One lowering is followed by the
-    next only where it was taken. Raises Stopped between two questions.
+    asked of either half of them, down to single ones, or to pieces of one in 128 of all where there are more, which
+    stay then as they are. One lowering is followed by the next only where it was taken. Raises Stopped between two
+    questions.
     """
     terms = {place: np.full(values.shape[0], most, np.uint8) for place, values in parts.items()}
     squares = {place: residuals(values, most) ** 2 / max(values[0].size, 1) for place, values in parts.items()}
+    shortest = -(-sum(map(len, terms.values())) // _PIECES)
     for k in range(most - 1, 0, -1):
         gains = [
             (float(found[k, row] - found[k + 1, row]), place, row)
@@ -59,14 +78,18 @@ def fewest(parts: Mapping[tuple[str, int], Floats], most: int, within: Callable[
             for row in range(found.shape[1])
             if terms[place][row] == k + 1
         ]
-        for group in _taken([(place, row) for _, place, row in sorted(gains)], terms, k, within):
+        for group in _taken([(place, row) for _, place, row in sorted(gains)], terms, k, shortest, within):
             for place, row in group:
                 terms[place][row] = k
     return terms
 
 
 def _taken(
-    filters: Sequence[tuple[tuple[str, int], int]], terms: Map, k: int, within: Callable[[Map], bool]
+    filters: Sequence[tuple[tuple[str, int], int]],
+    terms: Map,
+    k: int,
+    shortest: int,
+    within: Callable[[Map], bool],
 ) -> Iterator[Sequence[tuple[tuple[str, int], int]]]:
     """Runs of filters that may be lowered to k, each asked with those before it lowered."""
     if not filters:
@@ -77,7 +100,7 @@ def _taken(
         asked[place][row] = k
     if within(asked):
         yield filters
-    elif len(filters) > 1:
+    elif len(filters) > shortest:
         half = len(filters) // 2
-        yield from _taken(filters[:half], terms, k, within)
-        yield from _taken(filters[half:], terms, k, within)
+        yield from _taken(filters[:half], terms, k, shortest, within)
+        yield from _taken(filters[half:], terms, k, shortest, within)

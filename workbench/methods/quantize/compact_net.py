@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from workbench.method import METHODS, Calibrated, Course, Layerwise, Trained, TrainingStep, setting
 from workbench.methods._parametrised import parametrised
 from workbench.methods._straight_through import used_as
-from workbench.methods.quantize._shifts import Map, Terms, fewest, rounded, said
+from workbench.methods.quantize._shifts import Terms, fewest, rounding, said
 from workbench.weights.levels.powers_per_filter import PowersPerFilter
 
 if TYPE_CHECKING:
@@ -70,18 +70,10 @@ class CompactNet(Trained):
         state = state.trained(module).with_forms(others)
         course.enter("lower")
 
-        def made(asked: Map) -> State:
-            return state.with_forms(
-                {
-                    name: rounded(state.forms[name], [asked[name, place] for place in range(len(form.parts))])
-                    for name, form in state.forms.items()
-                    if name in layers
-                }
-            )
-
         parts = {(name, place): part.values for name in layers for place, part in enumerate(state.forms[name].parts)}
-        terms = fewest(parts, self.terms, lambda asked: course.score(made(asked)) >= limit - 1e-9)
-        lowered = made(terms)
+        made = rounding({name: state.forms[name] for name in layers})
+        terms = fewest(parts, self.terms, lambda asked: course.score(state.with_forms(made(asked))) >= limit - 1e-9)
+        lowered = state.with_forms(made(terms))
         yield lowered
         course.enter("train on")
         module = state.module()
@@ -92,7 +84,8 @@ class CompactNet(Trained):
         self._fit(module, hold, course, (0.5, 1.0))
         end()
         state = state.trained(module).with_forms(others)
-        yield max((made(terms), lowered), key=course.score)
+        learned = state.with_forms(rounding({name: state.forms[name] for name in layers})(terms))
+        yield max((learned, lowered), key=course.score)
 
     def _fit(self, module: nn.Module, hold: Hold, course: Course, share: tuple[float, float]) -> None:
         course.fit(module, epochs=self.epochs, learning_rate=5e-4, seed=self.seed, share=share, after_step=hold)

@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.evidence import Evidence
 from workbench.method import Calibrated, setting
-from workbench.methods.quantize._shifts import Map, fewest, rounded, said
+from workbench.methods.quantize._shifts import Map, fewest, rounded, rounding, said
 from workbench.weights.form import Form
 
 
@@ -47,12 +47,10 @@ class FewestShifts(Calibrated):
             return {}
         limit = evidence.wrong({}, (), self.sample) + self.wrong
 
+        made = rounding(forms)
+
         def within(asked: Map) -> bool:
-            made = {
-                name: rounded(form, [asked[name, place] for place in range(len(form.parts))])
-                for name, form in forms.items()
-            }
-            return evidence.wrong(made, (), self.sample) <= limit + 1e-9
+            return evidence.wrong(made(asked), (), self.sample) <= limit + 1e-9
 
         parts = {(name, place): part.values for name, form in forms.items() for place, part in enumerate(form.parts)}
         return fewest(parts, self.terms, within)
