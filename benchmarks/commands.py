@@ -56,6 +56,22 @@ def kernel_page(files: tuple[Path, ...], in_short: bool, markdown: Path | None) 
 
 
 @bench.command()
+@click.option("--models", default="", help="Networks, separated by commas; three of the zoo by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--markdown", type=File(), help="Write a Markdown page, too.")
+def coding(models: str, as_json: bool, markdown: Path | None) -> None:
+    """Bytes that coders make of pruned networks, and how fast they are read."""
+    for name in (names := _separated(models)):
+        zoo.entry(name)
+    from benchmarks.coding import page, run
+
+    result = run(names, progress=lambda text: click.echo(text, err=True))
+    if markdown is not None:
+        markdown.write_text(page(result), encoding="utf-8")
+    click.echo(json.dumps(result, indent=2) if as_json else page(result), nl=as_json)
+
+
+@bench.command()
 @click.option("--models", default="", help="Networks, separated by commas; all by default.")
 @click.option("--surfaces", default="", help="Any of voila, lab, engine, scratch, resnet-50; all by default.")
 @click.option("--moves", type=click.IntRange(1), help="Moves of each slider.")

@@ -128,11 +128,11 @@ class Deflate(Coder):
     def least(self, counts):
         return 0
 
-    def encode(self, symbols, alphabet):
+    def encode(self, symbols, alphabet, columns=0):
         packed = zlib.compress(symbols.astype(symbol_type(alphabet)).tobytes(), 9)
         return (Stored("codes", "codes", np.frombuffer(packed, np.uint8)),)
 
-    def decode(self, arrays, count, alphabet):
+    def decode(self, arrays, count, alphabet, columns=0):
         symbols = np.frombuffer(zlib.decompress(taken(arrays, "codes").tobytes()), symbol_type(alphabet))
         if symbols.size != count:
             raise FormatError(f"its stream holds {symbols.size} symbols")

@@ -64,7 +64,13 @@ OTHER_KINDS: tuple[Levels, ...] = (
     ),
 )
 PATTERNS = ("n-m", "block", "channels")  # of zeros
-CODED = ("codebook+huffman", "relative-index+huffman", "relative-index+range-coder", "bitmap+range-coder")
+CODED = (
+    "codebook+context-coder",
+    "codebook+huffman",
+    "relative-index+huffman",
+    "relative-index+range-coder",
+    "bitmap+range-coder",
+)
 
 
 class Net(nn.Module):

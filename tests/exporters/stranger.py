@@ -139,6 +139,9 @@ def tensor(encoding: str, fields: dict[str, Any], shape: list[int], held: dict[s
     def stream(name: str, width: int, many: int) -> list[int]:
         if name in held:
             return numbers(held[name], width, many)
+        if coder == "context-coder":
+            columns = many // shape[0] if shape[0] and many % shape[0] == 0 else many
+            return mixed(held[f"{name}.codes"], many, columns, width)
         if width == 1:  # eight at once, as bytes
             symbols = stream_of(coder, held, name, -(-many // 8), 256)
             return numbers(bytes(symbols), 1, many)
@@ -352,3 +355,113 @@ def ranges(table: bytes, codes: bytes, count: int, alphabet: int) -> list[int]:
         if span < 2**32:
             low, span, point = low << 32 & 2**64 - 1, span << 32, (point << 32 | next(words, 0)) % 2**64
     return found
+
+
+SIGMOID = [
+    22, 36, 60, 98, 162, 267, 439, 720, 1179, 1921, 3108, 4971, 7812, 11955, 17625, 24743, 32768, 40793, 47911, 53581,
+    57724, 60565, 62428, 63615, 64357, 64816, 65097, 65269, 65374, 65438, 65476, 65500, 65514,
+]  # fmt: skip
+SQUASH = [(SIGMOID[x // 128] * (128 - x % 128) + SIGMOID[x // 128 + 1] * (x % 128)) // 128 for x in range(4096)]
+STRETCH = [min(max(next((x for x in range(4096) if SQUASH[x] // 16 >= p), 4095), 1), 4095) - 2048 for p in range(4096)]
+
+
+class Question:
+    """Models whose probabilities are mixed; each context has one of its own, and how often it was asked."""
+
+    def __init__(self, models: int) -> None:
+        self.tables: list[dict[Any, tuple[int, int]]] = [{} for _ in range(models)]
+
+    def answer(self, contexts: list[Any], weights: list[int], arithmetic: Arithmetic) -> int:
+        found = [table.get(context, (32768, 0)) for table, context in zip(self.tables, contexts, strict=True)]
+        logits = [STRETCH[p // 16] for p, _ in found] + [256]
+        total = sum(logit * weight for logit, weight in zip(logits, weights, strict=True))
+        probability = SQUASH[min(max(total >> 16, -2047), 2047) + 2048]
+        bit = arithmetic.bit(probability)
+        error = 65536 * bit - probability
+        for place, logit in enumerate(logits):
+            weights[place] += (logit * error + 32768) >> 16
+        for table, context, (p, n) in zip(self.tables, contexts, found, strict=True):
+            table[context] = p + (65535 * bit - p) * 2 // (2 * n + 3), min(n + 1, 255)
+        return bit
+
+
+class Arithmetic:
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at, self.low, self.high, self.code = data, 0, 0, 2**32 - 1, 0
+        for _ in range(4):
+            self.code = self.code << 8 | self.byte()
+
+    def byte(self) -> int:
+        self.at += 1
+        return self.data[self.at - 1] if self.at <= len(self.data) else 0
+
+    def bit(self, probability: int) -> int:
+        middle = self.low + (self.high - self.low) * probability // 65536
+        found = int(self.code <= middle)
+        if found:
+            self.high = middle
+        else:
+            self.low = middle + 1
+        while self.low >> 24 == self.high >> 24:
+            self.low, self.high = self.low << 8 & 2**32 - 1, self.high << 8 & 2**32 - 1 | 255
+            self.code = self.code << 8 & 2**32 - 1 | self.byte()
+        return found
+
+
+def rarity(part: int, whole: int) -> int:
+    """Quarters of a halving, straight between the halvings."""
+    ratio = (2 * part + 1) * 2**14 // (2 * whole + 2)
+    if ratio >= 2**14:
+        return 0
+    top = ratio.bit_length() - 1 if ratio else 0
+    return min(max(55 - 4 * top - (ratio >> top - 2 & 3 if top >= 2 else 0), 0), 47)
+
+
+def mixed(stream: bytes, count: int, columns: int, width: int) -> list[int]:
+    if not count:
+        return []
+    head = 1 if width <= 8 else 2
+    usual, arithmetic = int.from_bytes(stream[:head], "little"), Arithmetic(stream[head:])
+    question, levels = Question(8), [Question(5 if width <= 8 else 1) for _ in range(width)]
+    sets = [[10_000] * 8 + [0] for _ in range(16)]
+    of_levels = [[10_000] * (5 if width <= 8 else 1) + [0] for _ in range(width)]
+    full: list[list[int]] = []  # of each row, whether a symbol is unusual
+    filled = [0] * (columns + 2)  # of each column, how many are so far; none on either side
+    above: dict[int, int] = {}  # column: its last unusual symbol
+    symbols: list[int] = []
+    total = in_row = 0
+    last = None
+    for place in range(count):
+        row, column = divmod(place, columns)
+        if column == 0:
+            full.append([])
+            in_row, last = 0, None
+
+        def was(up: int, left: int, row: int = row, column: int = column) -> int:
+            inside = row - up >= 0 and 0 <= column - left < columns
+            return full[row - up][column - left] if inside else 0
+
+        of_column, of_row = rarity(filled[column], row), rarity(in_row, column)
+        beside = filled[column - 1] + 2 * filled[column] + filled[column + 1]
+        smooth, tall = rarity(beside, 4 * row), (row + 1).bit_length() - 1
+        near = (was(0, 1), was(0, 2), was(1, 0), was(1, 1), was(1, -1), was(2, 0))
+        many = sum(was(0, left) for left in range(1, 9)) + sum(was(up, 0) for up in range(1, 9))
+        contexts = [
+            near, (of_column, tall), (of_row, (column + 1).bit_length()), (of_column // 2, of_row // 2, *near[:3:2]),
+            (many, near), (smooth, tall), (smooth // 2, of_row // 2, near[0]), rarity(total, place),
+        ]  # fmt: skip
+        unusual = question.answer(contexts, sets[min(tall, 15)], arithmetic)
+        symbol = usual
+        if unusual:
+            coarse, node = max(width - 4, 0), 1
+            hints = [0 if one is None else (one >> coarse) + 1 for one in (last, above.get(column))]
+            known = [0, *hints, of_column // 2, of_row // 2] if width <= 8 else [0]
+            for level in reversed(range(width)):
+                own = [(one, node) for one in known]
+                node = node << 1 | levels[level].answer(own, of_levels[level], arithmetic)
+            symbol = node - 2**width
+            last = above[column] = symbol
+        full[row].append(unusual)
+        filled[column], in_row, total = filled[column] + unusual, in_row + unusual, total + unusual
+        symbols.append(symbol)
+    return symbols

@@ -119,13 +119,13 @@ def test_a_bomb_is_refused_before_it_is_inflated(what: str) -> None:
         "lists": b"\xc5" + pack(2 * many) + b"\xc9" * many + b"\xc8" * many,
         "depth": b"\xc9" * 2 * many + b"\x00",
     }[what]
-    start = time.perf_counter()
+    start = time.process_time()
     with (
         watched(what),
         pytest.raises(FormatError, match="holds more than 4,194,304 values, or 32 inside of each other"),
     ):
         unpack(raw)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_the_dictionary_is_frozen() -> None:

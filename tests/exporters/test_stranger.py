@@ -31,14 +31,15 @@ def test_every_encoding(tmp_path: Path) -> None:
     _check(every_encoding(), tmp_path / "net.cwb")
 
 
-@pytest.mark.parametrize("coder", ["huffman", "range-coder", "smallest"])
+@pytest.mark.parametrize("coder", ["huffman", "range-coder"])
 def test_a_network_of_the_zoo_after_deep_compressions_three_stages(coder: str, tmp_path: Path) -> None:
     methods = (
         METHODS["prune.magnitude"](sparsity=0.97),
         METHODS["quantize.kmeans"](bits=3),
         METHODS["coding.entropy"](coder=coder),
     )
-    recipe = Recipe(tuple(Step(method) for method in methods))
+    in_context = dict.fromkeys(("fc2", "fc3"), "codebook+context-coder")
+    recipe = Recipe(tuple(Step(method) for method in methods), in_context if coder == "range-coder" else {})
     _check(compress(loaded("lenet-300-100/mnist"), recipe), tmp_path / "net.cwb")
 
 
@@ -55,3 +56,17 @@ def test_range_coded_streams_of_any_kind() -> None:
             table, codes = arrays["coding-table"].tobytes(), arrays["codes"].tobytes()
             assert stranger.ranges(table, codes, symbols.size, alphabet) == symbols.tolist(), (seed, alphabet)
     assert np.array_equal(symbols, coder.decode(arrays, symbols.size, alphabet)) or not symbols.size
+
+
+def test_context_coded_streams_of_any_kind() -> None:
+    """Streams of no symbol, of one, and all equal among them; of 1 to 16 bits, in rows of any length."""
+    from tests.weights.test_coders import random_symbols
+    from workbench.weights.coders import CODERS
+
+    coder = CODERS["context-coder"]()
+    for seed in range(120):
+        symbols, alphabet = random_symbols(seed)
+        columns = max(symbols.size // 7, 1)
+        codes = coder.encode(symbols, alphabet, columns)[0].data.tobytes()
+        width = max((alphabet - 1).bit_length(), 1)
+        assert stranger.mixed(codes, symbols.size, columns, width) == symbols.tolist(), (seed, alphabet)

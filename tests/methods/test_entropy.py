@@ -80,6 +80,7 @@ def test_in_any_order_and_with_chains(model: Model, tmp_path: Path) -> None:
     path = chain.save(tmp_path / "net.cwb")
     assert path.stat().st_size == chain.size.value < compress(model, Recipe(chain.recipe.steps[1:])).size.value
     assert {one["encoding"] for one in chain.plans["fc1"][1].fields["factors"]} <= {
+        "codebook+context-coder",
         "codebook+huffman",
         "codebook+range-coder",
     }

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from tests import naive
 from workbench.errors import FormatError
 from workbench.kernels.coding.prefix_code import LONGEST, code_lengths
 from workbench.weights.coders import CODERS, Coder
 
+GOLDEN = "330e893dc604ae3a19465075ff3f69a4dffd6c556a5454b4a960397d61968b07"
 FIBONACCI = [1, 1]
 while len(FIBONACCI) < 32:
     FIBONACCI.append(FIBONACCI[-1] + FIBONACCI[-2])
@@ -57,7 +61,7 @@ def coder(request: pytest.FixtureRequest) -> Coder:
 
 
 def test_the_coders_of_the_shelf() -> None:
-    assert {"huffman", "range-coder"} <= set(CODERS)
+    assert {"context-coder", "huffman", "range-coder"} <= set(CODERS)
     assert all(CODERS[name].kind == name for name in CODERS)
 
 
@@ -217,3 +221,41 @@ def test_a_forged_count_takes_no_room() -> None:
         coder = CODERS[name]()
         with pytest.raises(FormatError):
             coder.decode(encoded(coder, symbols, 16), 2**31, 16)
+
+
+def in_a_matrix(rows: int, columns: int, seed: int) -> NDArray[np.uint8]:
+    """As pruning leaves weights: some rows and columns are full, others empty; the code 3 stands for zero."""
+    rng = np.random.default_rng(seed)
+    share = (rng.integers(0, 100, rows) ** 2)[:, None] * rng.integers(0, 100, columns) ** 2  # of 10^8
+    return np.where(rng.integers(0, 10**8, (rows, columns)) < share, rng.integers(0, 8, share.shape), 3).astype(
+        np.uint8
+    )
+
+
+def test_context_coding_goes_below_the_entropy_of_symbols_that_are_drawn_one_by_one() -> None:
+    """By what it knows of rows and columns, which a static model does not; else it does not."""
+    coder, matrix = CODERS["context-coder"](), in_a_matrix(200, 150, 0)
+    bound = entropy_bits(counts_of(matrix.reshape(-1), 8)) * matrix.size / 8
+    found = coder.encode(matrix.reshape(-1), 8, 150)[0].data
+    assert found.size < 0.9 * bound
+    shuffled = np.random.default_rng(1).permutation(matrix.reshape(-1))
+    assert bound < coder.encode(shuffled, 8, 150)[0].data.size < 1.03 * bound
+    assert np.array_equal(coder.decode({"codes": found}, matrix.size, 8, 150), matrix.reshape(-1))
+
+
+def test_context_coding_gives_these_bytes_on_every_machine() -> None:
+    coder = CODERS["context-coder"]()
+    found = [coder.encode(in_a_matrix(60, 50, seed).reshape(-1), 8, 50)[0].data.tobytes() for seed in range(5)]
+    assert hashlib.sha256(b"".join(found)).hexdigest() == GOLDEN
+
+
+def test_csr_is_smaller_than_dense_only_above_one_half_of_zeros() -> None:
+    """CO-03: values of 4 bytes with columns of 4 bytes, and where each row begins, against 4 bytes a weight."""
+    rows, columns = 300, 784
+    even = 0.5 + (rows + 1) / (2 * rows * columns)
+    for share, smaller in ((even - 0.001, False), (even + 0.001, True)):
+        weights = np.ones(rows * columns, np.float32)
+        weights[: round(share * weights.size)] = 0
+        csr = csr_array(np.random.default_rng(0).permutation(weights).reshape(rows, columns))
+        assert csr.data.itemsize == csr.indices.itemsize == csr.indptr.itemsize == 4
+        assert (csr.data.nbytes + csr.indices.nbytes + csr.indptr.nbytes < weights.nbytes) == smaller

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +76,16 @@ def _read(file: BufferedReader, module: nn.Module | None, data: Dataset | None) 
     compressed = filled(header, blank, layers, rest, example, held, data)
     if raw:
         check_written_alike(raw, compressed)
+        _check_arrays(compressed, layers)
     return compressed
+
+
+def _check_arrays(compressed: EncodedModel, layers: Mapping[str, Mapping[str, Bytes]]) -> None:
+    """Raises FormatError, naming it, for an array that would be written otherwise."""
+    for name, encoding in compressed.encodings.items():
+        for array in (*encoding.arrays(), *compressed.entering.get(name, ())):
+            if not np.array_equal(array.data, layers[name][array.name]):
+                raise FormatError(f"layer {name!r}: array {array.name!r} is not written in the form in which such are")
 
 
 def _verified(file: BufferedReader) -> tuple[bytes, Header]:

@@ -31,8 +31,12 @@ ENCODINGS = _Encodings()
 
 def known() -> str:
     """The names of the encodings, as a message lists them."""
-    coders = " or ".join(f"+{name}" for name in CODERS)
-    return f"{', '.join(_uncoded())}; all but dense and {FACTORED} also with {coders}"
+    coders = " or ".join(f"+{name}" for name in CODERS if not CODERS[name].matrix)
+    matrices = " or ".join(f"+{name}" for name in CODERS if CODERS[name].matrix)
+    return (
+        f"{', '.join(_uncoded())}; all but dense and {FACTORED} also with {coders}; those that list every code "
+        f"with {matrices}"
+    )
 
 
 def _uncoded() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from workbench.weights.levels import Levels
 from workbench.weights.part import Part
 from workbench.weights.reading import Reading
 from workbench.weights.stored import Stored
-from workbench.weights.tensor import DENSE, SCHEMES, TensorEncoding, TensorScheme, candidates, cheapest_of
+from workbench.weights.tensor import DENSE, EVERY, SCHEMES, TensorEncoding, TensorScheme, candidates, cheapest_of
 
 _WITH = "+"
 _BYTE = 8
@@ -56,7 +57,8 @@ class EntropyEncoding(Encoding):
     @cached_property
     def _arrays(self) -> tuple[Stored, ...]:
         """Coded once: a file's header and its body both ask for them."""
-        return tuple(coded for stored in self.plain.arrays() for coded in _coded(self.scheme.coder, stored))
+        rows, coder = self.plain.shape[0], self.scheme.coder
+        return tuple(coded for stored in self.plain.arrays() for coded in _coded(coder, stored, rows))
 
     def fields(self) -> dict[str, Any]:
         return self.plain.fields()
@@ -92,10 +94,11 @@ class EntropyScheme(Scheme):
 
     def _best(self, form: Form) -> tuple[TensorEncoding, Planned] | None:
         """What is to be coded, and the arrays that it becomes; the first of those that take the same bytes."""
-        if form.factored:
+        if form.factored or not able(self.plain, self.coder):
             return None
+        rows = form.parts[0].shape[0]
         ways = (
-            (encoding, tuple(size for stored in encoding.arrays() for size in _sizes(self.coder, stored)))
+            (encoding, tuple(size for stored in encoding.arrays() for size in _sizes(self.coder, stored, rows)))
             for encoding in self.plain.every(form.parts[0].made)
         )
         return min(ways, key=lambda way: sum([nbytes for _, _, nbytes in way[1]]), default=None)
@@ -106,41 +109,51 @@ class _Decoding(Reading):
 
     def __init__(self, fields: Any, arrays: Mapping[str, NDArray[np.uint8]], coder: Coder) -> None:
         super().__init__(fields, arrays)
-        self._coder = coder
+        self._coder, self._rows = coder, 0
+
+    def shape(self) -> tuple[int, ...]:
+        shape = super().shape()
+        self._rows = shape[0]
+        return shape
 
     def _stream(self, name: str, width: int, count: int) -> NDArray[np.uint8]:
         names = [own for own in self._coder.names if f"{name}.{own}" in self._arrays]
         if not names:
             return super()._stream(name, width, count)
         coded = {own: self._arrays.pop(f"{name}.{own}") for own in names}
-        wide, many = _grain(width, count)
+        wide, many = _grain(self._coder, width, count)
         try:
-            symbols = self._coder.decode(coded, many, 2**wide)
+            symbols = self._coder.decode(coded, many, 2**wide, _columns(many, self._rows))
         except FormatError as error:
             raise FormatError(f"stream {name!r}: {error}") from error
         return symbols if wide == _BYTE else pack(symbols, wide)
 
 
-def _coded(coder: Coder, stored: Stored) -> tuple[Stored, ...]:
-    """What a file holds of `stored`: through the coder where that takes fewer bytes."""
-    if _sizes(coder, stored)[0][0] == stored.name:
+def able(plain: TensorScheme, coder: Coder) -> bool:
+    """Whether the coder takes what the scheme stores: one of matrices takes every weight's code, and no places."""
+    return plain.name != DENSE and (plain.places == EVERY or not coder.matrix)
+
+
+def _coded(coder: Coder, stored: Stored, rows: int) -> tuple[Stored, ...]:
+    """What a file holds of `stored`, which is of so many rows: through the coder where that takes fewer bytes."""
+    if _sizes(coder, stored, rows)[0][0] == stored.name:
         return (stored,)
-    coded = coder.encode(*_symbols(stored))
+    coded = coder.encode(*_symbols(coder, stored, rows))
     return tuple(Stored(f"{stored.name}.{own.name}", _part(stored, own.part), own.data) for own in coded)
 
 
-def _sizes(coder: Coder, stored: Stored) -> Planned:
+def _sizes(coder: Coder, stored: Stored, rows: int) -> Planned:
     """Name, part and bytes of what `_coded` gives."""
     plain = ((stored.name, stored.part, stored.data.size),)
     if not stored.width:
         return plain
-    symbols, alphabet = _symbols(stored)
+    symbols, alphabet, columns = _symbols(coder, stored, rows)
     counts = counted(symbols, alphabet)
     if coder.least(counts) >= stored.data.size:
         return plain
     sizes = coder.sizes(counts)
     if sizes is None:
-        sizes = tuple((own.name, own.part, own.data.size) for own in coder.encode(symbols, alphabet))
+        sizes = tuple((own.name, own.part, own.data.size) for own in coder.encode(symbols, alphabet, columns))
     if sum([size for _, _, size in sizes]) >= stored.data.size:
         return plain
     return tuple((f"{stored.name}.{name}", _part(stored, part), size) for name, part, size in sizes)
@@ -151,15 +164,21 @@ def _part(stored: Stored, part: str) -> str:
     return stored.part if part == "codes" else part
 
 
-def _symbols(stored: Stored) -> tuple[Symbols, int]:
-    """The symbols of a stream, and how many there are to choose from."""
-    wide, many = _grain(stored.width, stored.symbols)
-    return (stored.data if wide == _BYTE else unpack(stored.data, wide, many)), 2**wide
+def _symbols(coder: Coder, stored: Stored, rows: int) -> tuple[Symbols, int, int]:
+    """The symbols of a stream, how many there are to choose from, and the length of a row."""
+    wide, many = _grain(coder, stored.width, stored.symbols)
+    symbols = stored.data if wide == _BYTE else unpack(stored.data, wide, many)
+    return symbols, 2**wide, _columns(many, rows)
 
 
-def _grain(width: int, count: int) -> tuple[int, int]:
-    """Width and number of the symbols that a coder is given: single bits go eight at once, as bytes."""
-    return (_BYTE, packed_size(count, 1)) if width == 1 else (width, count)
+def _columns(many: int, rows: int) -> int:
+    return many // rows if rows and many % rows == 0 else 0
+
+
+def _grain(coder: Coder, width: int, count: int) -> tuple[int, int]:
+    """Width and number of the symbols that a coder is given: single bits go eight at once, as bytes, but to one that
+    knows of rows."""
+    return (_BYTE, packed_size(count, 1)) if width == 1 and not coder.matrix else (width, count)
 
 
 class _Tensors(Mapping[str, Scheme]):
@@ -169,16 +188,20 @@ class _Tensors(Mapping[str, Scheme]):
         plain, through, coder = name.partition(_WITH)
         if not through:
             return SCHEMES[name]
-        if plain == DENSE or coder not in CODERS:
+        if coder not in CODERS or not able(SCHEMES[plain], CODERS[coder]()):
             raise KeyError(name)
         return EntropyScheme(SCHEMES[plain], CODERS[coder]())
 
     def __iter__(self) -> Iterator[str]:
-        coded = (f"{plain}{_WITH}{coder}" for plain in SCHEMES if plain != DENSE for coder in CODERS)
-        return iter(sorted((*SCHEMES, *coded)))
+        return iter(sorted((*SCHEMES, *self._through)))
 
     def __len__(self) -> int:
-        return len(SCHEMES) + (len(SCHEMES) - 1) * len(CODERS)
+        return len(SCHEMES) + len(self._through)
+
+    @property
+    def _through(self) -> list[str]:
+        pairs = product(SCHEMES.values(), CODERS)
+        return [f"{plain.name}{_WITH}{coder}" for plain, coder in pairs if able(plain, CODERS[coder]())]
 
 
 TENSORS = _Tensors()

@@ -31,7 +31,7 @@ from workbench.weights.values import (
     smallest_values,
 )
 
-_EVERY = "every"
+EVERY = "every"
 DENSE = "dense"  # what every weight as float32 is called
 # Of two that take the same bytes the simpler one is taken; those that are not listed come last.
 _SIMPLEST_FIRST = (DENSE, "affine", "codebook", "bitmap", "relative-index", "n-m", "block")
@@ -192,15 +192,15 @@ class _Schemes(Mapping[str, TensorScheme]):
 
     def __getitem__(self, name: str) -> TensorScheme:
         if name == DENSE:
-            return TensorScheme(name, _EVERY, FLOAT32)
+            return TensorScheme(name, EVERY, FLOAT32)
         if name in LEVELS:
-            return TensorScheme(name, _EVERY, name)
-        if name in PLACES and name != _EVERY:
+            return TensorScheme(name, EVERY, name)
+        if name in PLACES and name != EVERY:
             return TensorScheme(name, name, None)
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted((DENSE, *LEVELS, *(name for name in PLACES if name != _EVERY))))
+        return iter(sorted((DENSE, *LEVELS, *(name for name in PLACES if name != EVERY))))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -229,7 +229,7 @@ def candidates(part: Part) -> tuple[TensorScheme, ...]:
 @cache
 def _candidates(kind: str | None, sparse: bool) -> tuple[TensorScheme, ...]:
     """Of levels of that kind. Where no weight is zero, saying where the others stand only takes more."""
-    names = [DENSE, *([kind] if kind else []), *(name for name in PLACES if sparse and name != _EVERY)]
+    names = [DENSE, *([kind] if kind else []), *(name for name in PLACES if sparse and name != EVERY)]
     return tuple(SCHEMES[name] for name in sorted(names, key=simplicity))
 
 

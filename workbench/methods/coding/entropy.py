@@ -22,13 +22,17 @@ class EntropyCoding(Layerwise):
 
     catalogue = ("CO-01",)
     title = "Entropy coding"
-    paper = "Huffman 1952; Martin 1979 (range coding); Han, Mao, Dally 2016, Deep Compression, section 4"
+    paper = (
+        "Huffman 1952; Martin 1979 (range coding); Mahoney 2005 (context mixing); "
+        "Han, Mao, Dally 2016, Deep Compression, section 4"
+    )
     faithful = True
 
     coder: str = setting(
         _EITHER,
         "A Huffman code gives each symbol a whole number of bits; a range coder comes within a few bytes of the "
-        "entropy, and is slower to read. The smallest tries both for each layer.",
+        "entropy; a context coder goes below it, by what it has seen of neighbours, row and column, and is the slowest "
+        "to read. The smallest tries all of them for each layer.",
         choices=(_EITHER, *CODERS),
     )
 

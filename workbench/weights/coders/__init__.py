@@ -29,6 +29,7 @@ class Coder(ABC):
 
     kind: ClassVar[str]
     names: ClassVar[tuple[str, ...]] = ("coding-table", "codes")  # of the arrays, in their order
+    matrix: ClassVar[bool] = False  # whether it takes the codes of a whole matrix and nothing else
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -46,14 +47,17 @@ class Coder(ABC):
         """Bytes that it takes at least, found at once: whether encoding is worth the while."""
 
     @abstractmethod
-    def encode(self, symbols: Symbols, alphabet: int) -> tuple[Stored, ...]:
-        """`symbols` [count], below `alphabet`, as bytes. Raises ValueError for a symbol outside of it."""
+    def encode(self, symbols: Symbols, alphabet: int, columns: int = 0) -> tuple[Stored, ...]:
+        """`symbols` [count], below `alphabet`, as bytes. Raises ValueError for a symbol outside of it.
+
+        columns: length of a row where they are a matrix's; 0 where they are none.
+        """
 
     @abstractmethod
-    def decode(self, arrays: Mapping[str, Bytes], count: int, alphabet: int) -> Symbols:
+    def decode(self, arrays: Mapping[str, Bytes], count: int, alphabet: int, columns: int = 0) -> Symbols:
         """The `count` symbols again. Raises FormatError for arrays that `encode` could not have written.
 
-        Bytes that another run of symbols would have taken decode to that one: it is a file's checksums that tell.
+        Bytes that another run of symbols would have taken decode to that one: it is a file's digest that tells.
         """
 
 

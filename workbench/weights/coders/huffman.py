@@ -31,13 +31,13 @@ class Huffman(Coder):
     def least(self, counts: Counts) -> int:
         return sum([nbytes for _, _, nbytes in self.sizes(counts)])
 
-    def encode(self, symbols: Symbols, alphabet: int) -> tuple[Stored, ...]:
+    def encode(self, symbols: Symbols, alphabet: int, columns: int = 0) -> tuple[Stored, ...]:
         counts = counted(symbols, alphabet)
         table, lengths = _table(counts)
         codes = PrefixCode(lengths).write(symbols, int(counts @ lengths))
         return (Stored("coding-table", "codebooks", table), Stored("codes", "codes", codes))
 
-    def decode(self, arrays: Mapping[str, Bytes], count: int, alphabet: int) -> Symbols:
+    def decode(self, arrays: Mapping[str, Bytes], count: int, alphabet: int, columns: int = 0) -> Symbols:
         table, codes = taken(arrays, "coding-table"), taken(arrays, "codes")
         symbols = np.empty(0, symbol_type(alphabet))
         if count == 0 and table.size == 0 and codes.size == 0:

@@ -44,7 +44,7 @@ class RangeCoder(Coder):
         nbits = float(often @ (np.log2(often.sum()) - np.log2(often)))
         return table.size + max(0, int(nbits / 8) - 8)
 
-    def encode(self, symbols: Symbols, alphabet: int) -> tuple[Stored, ...]:
+    def encode(self, symbols: Symbols, alphabet: int, columns: int = 0) -> tuple[Stored, ...]:
         counts = counted(symbols, alphabet)
         occurring = np.flatnonzero(counts)
         table = stream = np.zeros(0, np.uint8)
@@ -54,7 +54,7 @@ class RangeCoder(Coder):
             stream = _encoded(symbols.reshape(-1), occurring, rarities, alphabet)
         return (Stored("coding-table", "codebooks", table), Stored("codes", "codes", stream))
 
-    def decode(self, arrays: Mapping[str, Bytes], count: int, alphabet: int) -> Symbols:
+    def decode(self, arrays: Mapping[str, Bytes], count: int, alphabet: int, columns: int = 0) -> Symbols:
         table, stream = taken(arrays, "coding-table"), taken(arrays, "codes")
         kind = symbol_type(alphabet)
         if count == 0 and table.size == 0 and stream.size == 0:
