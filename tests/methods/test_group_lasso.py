@@ -3,6 +3,7 @@
 import copy
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import workbench
 from tests.odd_networks import Attending, model_of
 from workbench.calibration.evidence import Calibration
 from workbench.compression.compressed import compress
+from workbench.data import datasets
 from workbench.data.datasets import Dataset
 from workbench.engine.training import train
 from workbench.methods.prune._emptied import clusters
@@ -26,6 +28,8 @@ from workbench.network.model import Model
 from workbench.network.state import State
 from workbench.recipe import Recipe, Step
 from workbench.store import Store
+from workbench.train.course import TrainingCourse
+from workbench.train.loop import accuracy
 
 RNG = np.random.default_rng(0)
 
@@ -279,3 +283,69 @@ def test_less_is_more_on_digits(tmp_path, record_property):
     assert counts[len(counts) // 2] > left
     assert accuracy > original - 0.005
     assert reached["labels alone"][0] < 300 and reached["labels alone"][1] > original - 0.015
+
+
+@pytest.mark.slow
+def test_a_thousand_neurons_become_a_quarter(tmp_path, record_property):
+    """Catalogue PR-10: from 1,000 neurons to well under 300 at 0.3 points at most, with the original's answers to learn
+    from."""
+    data = workbench.load("lenet-300-100/mnist").data
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(784, 1000), nn.ReLU(), nn.Linear(1000, 10))
+    TrainingCourse(data, lambda progress: None).fit(module, epochs=20, learning_rate=2e-3, seed=0)
+    model = Model.from_module(module.eval(), torch.zeros(1, 1, 28, 28), data, "a thousand neurons")
+    before = accuracy(model.module, data.split("test"))
+    method = NeuronCount(strength=0.0005, epochs=20, tuning=10, alpha=0.9)
+    trained = train(model, Recipe((Step(method),)), Store(tmp_path))
+    left, after = int(trained.forms["1"].parts[0].alive[0].sum()), accuracy(trained.to_torch(), data.split("test"))
+    record_property("PR-10, 1,000 neurons", f"{before:.2%}")
+    record_property(f"{left} neurons", f"{after:.2%}")
+    assert left < 300 and after > before - 0.003
+
+
+class Lasso(InputSelection):
+    """λ ‖w‖₁ alone."""
+
+    def shrink(self, module, groups, rate):
+        sparse(groups, module, rate * self.strength)
+
+
+def digits_beside_noise(seed: int) -> Model:
+    """3,000 standardised digits of 784 pixels, 50 inputs of noise beside them, and a network that has seen none."""
+    random, mnist = np.random.default_rng(seed), datasets.load("mnist")
+    pixels = mnist.split("train").images.reshape(len(mnist.split("train")), -1).astype(np.float32)
+    mean, deviation = pixels.mean(0), pixels.std(0)
+    splits = {}
+    for name, count in (("train", 3000), ("validation", 1000), ("calibration", 1000), ("test", 3000)):
+        split = mnist.split(name)
+        some = split.some(random.permutation(len(split))[:count])
+        digits = (some.images.reshape(len(some), -1) - mean) / np.where(deviation > 0, deviation, 1)
+        noise = random.standard_normal((len(some), 50))
+        splits[name] = np.concatenate([digits, noise], 1).astype(np.float32), some.labels
+    torch.manual_seed(seed)
+    module = nn.Sequential(nn.Linear(834, 100), nn.ReLU(), nn.Linear(100, 10))
+    return Model.from_module(module, torch.zeros(1, 834), Dataset.from_arrays("digits beside noise", **splits))
+
+
+@pytest.mark.slow
+def test_all_inputs_of_noise_go_and_a_plain_lasso_leaves_them_at_equal_accuracy(record_property):
+    """Catalogue PR-12, three seeds. A lasso as strong as accuracy allows: that of the groups, or better."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for seed in range(3):
+        model = digits_beside_noise(seed)
+        course = TrainingCourse(model.data, lambda progress: None, evidence=lambda state: Calibration(state, "noise"))
+        for name, method in (
+            ("plain", InputSelection(strength=0.0)),
+            ("groups", InputSelection(strength=0.005)),
+            *((f"lasso {strength}", Lasso(strength=strength)) for strength in (0.002, 0.004)),
+        ):
+            *_, last = replace(method, epochs=20, tuning=10).train(State.of(model), ("0", "2"), course)
+            gone = 50 - int(last.forms["0"].compose()[:, 784:].any(0).sum())
+            found.setdefault(name, []).append((gone, accuracy(last.module(), model.data.split("test"))))
+    for name, seeds in found.items():
+        record_property(f"PR-12, {name}", " ".join(f"{gone} of 50 gone, {score:.2%};" for gone, score in seeds))
+    for seed in range(3):
+        gone, score = found["groups"][seed]
+        assert gone == 50 and score > found["plain"][seed][1] - 0.015
+        as_good = [found[name][seed][0] for name in found if name.startswith("lasso") and found[name][seed][1] >= score]
+        assert as_good and max(as_good) < 50
