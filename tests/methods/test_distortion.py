@@ -127,7 +127,7 @@ def test_least_energy_at_equal_accuracy(record_property):
     for width in widths:
         found = ", ".join(f"Q {bits} {errors[width, bits]:.2%}" for bits in all_bits)
         record_property(f"QU-11, {width} units, error at", found)
-    for most in (0.10, 0.08, 0.07):
+    for most in (0.10, 0.08, 0.06):
         chosen = {exponent: least(errors, sizes, most, exponent) for exponent in EXPONENTS}
         record_property(f"error {most:.0%}", ", ".join(f"exponent {one:g} Q {bits}" for one, bits in chosen.items()))
     assert least(errors, sizes, 1.0, 1.25) == 2

@@ -35,6 +35,9 @@ class MinimumEnergy(Trained):
     paper = "Moons, Goetschalckx, Van Berckelaer, Verhelst, Minimum energy quantized neural networks, 2017, section III"
 
     bits: int = setting(4, "Width of weights and activations (Q).", unit="bits", low=2, high=8, step=1)
+    learning_rate: float = setting(
+        0.03, "What a step of training moves a weight by, at most.", low=0.001, high=0.1, step=0.001
+    )
     epochs: int = setting(8, "Passes over the training images.", low=1, high=100, step=1)
 
     def refusal(self, form: Form, layout: Layout) -> str | None:
@@ -68,7 +71,7 @@ class MinimumEnergy(Trained):
         course.fit(
             module,
             epochs=self.epochs,
-            learning_rate=3e-3,
+            learning_rate=self.learning_rate,
             seed=self.seed,
             weight_decay=0.0,
             before_step=latent.before_step,
