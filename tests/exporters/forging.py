@@ -31,11 +31,13 @@ from workbench.weights.levels.floating_point import FloatingPoint
 from workbench.weights.levels.hashed import Hashed
 from workbench.weights.levels.hashed_inputs import HashedInputs
 from workbench.weights.levels.powers_of_two import PowersOfTwo
+from workbench.weights.levels.powers_per_filter import PowersPerFilter
 from workbench.weights.levels.residual_vectors import ResidualVectors
 from workbench.weights.levels.shifted_signs import ShiftedSigns
 from workbench.weights.levels.signs import Signs
 from workbench.weights.levels.ternary import Ternary
 from workbench.weights.levels.vectors import Vectors
+from workbench.weights.levels.widths_per_weight import WidthsPerWeight
 from workbench.weights.part import Part
 
 BEFORE = len(MAGIC) + 1 + DIGEST_SIZE  # the length of the header
@@ -52,9 +54,11 @@ OTHER_KINDS: tuple[Levels, ...] = (
     Hashed.fitted(_weights(10), 25, 1),
     HashedInputs.of(_weights(13), 9, 2),
     PowersOfTwo.over(_weights(11), 1),
+    PowersPerFilter.over(_weights(17), (np.arange(20) % 4).astype(np.uint8)),
     ShiftedSigns(np.array([-0.5, 0.1], np.float32), np.array([0.4, 0.3], np.float32)),
     Signs(),
     Ternary(0.5),
+    WidthsPerWeight((20, 20), np.random.default_rng(18).integers(0, 9, (20, 20)).astype(np.uint8), 3.0),
     Vectors((20, 20), np.random.default_rng(12).normal(size=(7, 4, 3)).astype(np.float32)),
     ResidualVectors(
         tuple(

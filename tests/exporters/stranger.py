@@ -296,6 +296,23 @@ def hashed_inputs(fields: dict[str, Any], shape: list[int], held: dict[str, byte
     return np.array([[sign * row[bucket] for sign, bucket in found] for row in sums], np.float32).reshape(-1)
 
 
+def powers_per_filter(fields: dict[str, Any], shape: list[int], held: dict[str, bytes], stream: Any) -> Array:
+    columns, terms = math.prod(shape[1:]), stream("terms", 2, shape[0])
+    left = iter(np.array(stream("codes", 5, sum(terms) * columns)).reshape(sum(terms), columns).tolist())
+    _, value = powers_of_two({"terms": 1, "top": fields["top"]}, shape, held)
+    rows = [[[value(code, 0) for code in next(left)] for _ in range(many)] for many in terms]
+    return np.array([np.sum(row, axis=0) if row else np.zeros(columns) for row in rows], np.float32).reshape(-1)
+
+
+def widths_per_weight(fields: dict[str, Any], shape: list[int], held: dict[str, bytes], stream: Any) -> Array:
+    (reach,) = struct.unpack("<f", held["reach"])
+    widths = stream("widths", 4, math.prod(shape))
+    bits = iter(stream("codes", 1, sum(widths)))
+    codes = [sum(next(bits) << bit for bit in range(width)) for width in widths]
+    pairs = zip(codes, widths, strict=True)
+    return np.array([reach * (2 * code + 1 - 2**width) / 2**width for code, width in pairs], np.float32)
+
+
 LEVELS: dict[str, Any] = {
     "affine": affine,
     "binary-bases": summed("alphas"),
@@ -312,6 +329,8 @@ SHARED: dict[str, Any] = {
     "residual-vectors": residual_vectors,
     "hashed": hashed,
     "hashed-inputs": hashed_inputs,
+    "powers-per-filter": powers_per_filter,
+    "widths-per-weight": widths_per_weight,
 }
 
 
