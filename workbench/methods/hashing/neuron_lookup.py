@@ -32,7 +32,7 @@ class NeuronLookup(Trained):
     Kinds that find near vectors by distance stand behind the transformations of asymmetric hashing (ALSH). Nothing but
     weights and biases of neurons that were computed changes in a step. Notes say what it took, hashing and rehashing
     included, beside the dense network's training, and what is answered rightly where neurons are looked up. Wherever
-    else it is measured the network is run as a whole, as which it was not trained: fine-tuning after it makes up.
+    else it is measured the network is run as a whole, as which it was not trained and answers badly.
     """
 
     catalogue = ("HA-03", "HA-05", "HA-06", "HA-07", "HA-08", "HA-09")
