@@ -20,7 +20,7 @@ from workbench.engine.assessment import assess
 from workbench.kernels.compiler import watch
 from workbench.methods.prune.magnitude import Magnitude
 from workbench.methods.quantize.uniform import Uniform
-from workbench.network.model import Model
+from workbench.network.model import Model, load
 from workbench.recipe import Recipe, Step
 
 MODEL = "lenet-300-100/mnist"
@@ -118,6 +118,14 @@ def test_a_recipe_file_says_the_same_as_the_sliders(tmp_path: Path) -> None:
     path.write_text(Recipe.sliders(sparsity=0.9, bits=4).to_json())
     by_file = loaded("measure", MODEL, "--recipe", str(path), "--images", "250")
     assert untimed(by_file) == untimed(loaded("measure", MODEL, *CHOICES, "--images", "250"))
+
+
+def test_bits_of_layers_keep_to_the_bytes_that_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    result = run("bits", MODEL, "--size", "110000", "--images", "50", "--to", str(path))
+    assert result.exit_code == 0, result.output
+    assert compress(load(MODEL), Recipe.from_json(path.read_text())).size.value <= 110_000
+    assert run("bits", MODEL, "--size", "1000", "--images", "50").exit_code == 2
 
 
 def test_methods_can_be_chosen_and_the_table_is_readable() -> None:

@@ -236,6 +236,33 @@ def train(model: str, images: int | None, as_json: bool, **chosen: Any) -> None:
     _print_report(assess(trained, images=images, progress=progress), as_json)
 
 
+@main.command()
+@click.argument("model")
+@click.option("--size", type=click.IntRange(min=1), required=True, help="Bytes that the whole file may take.")
+@click.option(
+    "--images", type=click.IntRange(min=1), default=None, help="Measure on the first N validation images only."
+)
+@click.option("--to", "path", type=File(), default=None, help="File to write the recipe to, for --recipe.")
+def bits(model: str, size: int, images: int | None, path: Path | None) -> None:
+    """Give each layer of MODEL bits of its own: the least rise of the loss whose file takes at most SIZE bytes."""
+    zoo.entry(model)
+    from workbench.network.model import load
+    from workbench.search.mixed_precision import measured, mixed_precision
+
+    network = load(model)
+    with _stopping() as stopped:
+        choices = measured(
+            network, images=images, cancelled=stopped, progress=lambda share: click.echo(f"{share:4.0%}", err=True)
+        )
+    found = mixed_precision(network, size, choices)
+    for name, width in found.widths.items():
+        click.echo(f"{name}: {width.bits} bits")
+    click.echo(f"The file takes {found.size:,} bytes.")
+    if path is not None:
+        path.write_text(found.recipe.to_json(), encoding="utf-8")
+        click.echo(sentence(f"Wrote {path}."))
+
+
 @contextmanager
 def _stopping() -> Iterator[Callable[[], bool]]:
     """Whether Ctrl-C was pressed, which does nothing else meanwhile; pressed again it does what it always does."""
