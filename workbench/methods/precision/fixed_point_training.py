@@ -28,7 +28,7 @@ class FixedPointTraining(Trained):
     updates are smaller than half a step. Emulated on float64: it shows what is learnt, never how fast.
     """
 
-    catalogue = ("NP-01", "NP-02", "NP-03", "NP-08", "NP-12")
+    catalogue = ("NP-01", "NP-02", "NP-03", "NP-08", "NP-12", "GU-10")
     title = "Training in fixed point"
     paper = "Gupta, Agrawal, Gopalakrishnan, Narayanan, Deep learning with limited numerical precision, 2015, section 3"
 
