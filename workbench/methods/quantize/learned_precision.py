@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from workbench.weights.form import Form
     from workbench.weights.part import Part
 
-_BITS_A_UNIT = 50.0  # of what the optimiser changes, whose steps are as small as those of weights
+_BITS_A_UNIT = 120.0  # of what the optimiser changes, whose steps are as small as those of weights
 _TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -33,9 +33,9 @@ class LearnedPrecision(Trained):
 
     A step of Δ_i = 2 · reach · 2^−b_i has ∂ŵ/∂b = −ln 2 · (ŵ − w), as a step size that is learned has it (Esser et al.
     2020), so that b grows where errors cost much. What all b would gain together is taken off their gradients: their
-    mean stays at `bits`, which is the penalty on bits with its price found on the way. In the end each b is a whole
-    number from 0 to 8; 0 bits are a zero. The file says each weight's width in four bits, which may cost more than the
-    widths save. Shadows of weights and widths are full precision; zeros stay zero and take no bits.
+    mean stays at `bits`, which is the penalty on bits with its price found on the way. Both passes use each b as a
+    whole number from 0 to 8; 0 bits are a zero. The file says each weight's width in four bits, which costs more than
+    widths of so many values save. Shadows of weights and widths are full precision; zeros stay zero and take no bits.
     """
 
     catalogue = ("QU-13",)
@@ -140,7 +140,8 @@ class Widths(nn.Module):
         return weight, torch.full(weight.shape, self._bits / _BITS_A_UNIT) * self.alive
 
     def forward(self, weight: Tensor, shadow: Tensor) -> Tensor:
-        widths = shadow * _BITS_A_UNIT * self.alive
+        real = shadow * _BITS_A_UNIT * self.alive
+        widths = real + (real.round() - real).detach()  # as they are kept; gradients go straight through
         self._widths = np.ascontiguousarray(self._arrangement.weight(widths.detach().numpy()))
         return cast(Tensor, _Rounded.apply(weight, widths, self._reach)) * self.alive
 
