@@ -95,8 +95,8 @@ def page(points: list[Point], machine: dict[str, Any]) -> str:
         "2014; the range is that of three machines that reuse all data, tiles of them, or none. Error: of all test "
         "images, with its 95 % interval. Weights of 8 bits and fewer were trained with their rounding, on the 9,000 "
         "images that come with the workbench. Between 8 and 16 bits the device computes with 16, so LightNN-2, whose "
-        "two terms take 10, saves storage there and no energy. In bold the front: no other point has less energy "
-        "without more error. The picture of figure 1 in Goel et al. 2020, which comes without data.",
+        "two terms take 10, saves storage there and hardly any energy. In bold the front: no other point has less "
+        "energy without more error. The picture of figure 1 in Goel et al. 2020, which comes without data.",
         "",
         "| network | weights | kB | energy, \u00b5J | range | error, % | 95 % interval |",
         "| --- | --- | --- | --- | --- | --- | --- |",
