@@ -180,7 +180,7 @@ def test_breakeven_has_a_row_for_each_shape() -> None:
         (("measure", MODEL, "--images", "10001"), "images"),
         (("measure", MODEL, "--recipe", "missing.json"), "No such file or directory: missing.json"),
         (("measure", MODEL, "--recipe", "x.json", "--bits", "4"), "either --recipe, or --step, or the sliders"),
-        (("measure", MODEL, "--step", "prune.magic"), "There is no method 'prune.magic'"),
+        (("measure", MODEL, "--step", "prune.magic"), "There is no method 'prune.magic'; perhaps prune.magnitude"),
         (("measure", MODEL, "--step", "prune.magnitude:share=0.4"), "prune.magnitude has no setting 'share'"),
         (("measure", MODEL, "--step", "quantize.uniform:bits=four"), "bits must be a number from 1 to 8, not 'four'"),
         (("measure", MODEL, "--step", "quantize.uniform:bits"), "'bits' is no SETTING=VALUE"),

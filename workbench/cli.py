@@ -22,7 +22,7 @@ from workbench.kernels.compiler.watch import Compiling, observe
 from workbench.method import AXES, METHODS, mode_of
 from workbench.models import zoo
 from workbench.names import sentence
-from workbench.recipe import Recipe, Step, method_named
+from workbench.recipe import Recipe, Step, method_named, no_method
 from workbench.shelf import COMMANDS
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def methods(names: tuple[str, ...], as_json: bool) -> None:
     """The compression methods, or those of NAMES; with their settings as JSON."""
     for name in names:
         if name not in METHODS:
-            raise click.UsageError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
+            raise click.UsageError(no_method(name))
     if not as_json:
         rows = [{"name": name, **METHODS.facts(name)} for name in names or METHODS]
         print_rows([row | {"mode": mode_of(row)} for row in rows], ("name", "title", "mode"), False)

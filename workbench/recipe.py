@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -218,8 +219,15 @@ def slider_step(
 def method_named(name: Any, settings: Any) -> Method:
     """The method of that name with these settings. Raises RecipeError naming the method or setting that is wrong."""
     if not isinstance(name, str) or name not in METHODS:
-        raise RecipeError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
+        raise RecipeError(no_method(name))
     return _with_settings(METHODS[name](), settings)
+
+
+def no_method(name: Any) -> str:
+    """The sentence on a name that no method has, with the names that are near."""
+    near = get_close_matches(name, list(METHODS), 3) if isinstance(name, str) else []
+    meant = f"perhaps {' or '.join(near)} is meant, and " if near else ""
+    return f"There is no method {name!r}; {meant}`workbench methods` lists them."
 
 
 def _with_settings(method: Method, settings: Any) -> Method:

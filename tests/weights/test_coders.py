@@ -243,6 +243,16 @@ def test_context_coding_goes_below_the_entropy_of_symbols_that_are_drawn_one_by_
     assert np.array_equal(coder.decode({"codes": found}, matrix.size, 8, 150), matrix.reshape(-1))
 
 
+@pytest.mark.parametrize("name", CODERS)
+def test_a_stream_that_cannot_be_written_to_is_read(name: str) -> None:
+    """As the bytes of a file are, where nothing had to be copied."""
+    coder, symbols = CODERS[name](), in_a_matrix(20, 15, 0).reshape(-1)
+    arrays = {stored.name: stored.data for stored in coder.encode(symbols, 16)}
+    for data in arrays.values():
+        data.flags.writeable = False
+    np.testing.assert_array_equal(coder.decode(arrays, symbols.size, 16), symbols)
+
+
 def test_context_coding_gives_these_bytes_on_every_machine() -> None:
     coder = CODERS["context-coder"]()
     found = [coder.encode(in_a_matrix(60, 50, seed).reshape(-1), 8, 50)[0].data.tobytes() for seed in range(5)]

@@ -93,7 +93,7 @@ FIELDS: list[tuple[str, str, Any, str]] = [
     ("codebook", "centroids", 4, "'codebook' has 24 bytes where its fields say 20"),
     ("codebook", "zero_entry", False, "'codebook' has 24 bytes where its fields say 20"),
     ("codebook", "zero_entry", None, "'zero_entry' must be true or false"),
-    ("bitmap", "values", "float16", "'values' must be one of float32, affine, codebook"),
+    ("bitmap", "values", "float16", "'values' must be one of float32, affine, binary-bases, codebook"),
     ("bitmap", "values", "float32", "'values' is missing"),
     ("relative", "gap_bits", 1, r"'gap_bits' must be a whole number 2\.\.8"),
     ("relative", "entries", -1, "'entries' must be a whole number"),

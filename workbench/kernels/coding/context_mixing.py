@@ -62,7 +62,8 @@ def encode(symbols: Symbols, columns: int, usual: int, width: int) -> Bytes:
 def decode(stream: Bytes, count: int, columns: int, usual: int, width: int) -> NDArray[np.int64]:
     """The `count` symbols again; behind its end a stream is read as zeros."""
     symbols = np.zeros(count, np.int64)
-    _run(symbols, columns, usual, width, np.ascontiguousarray(stream), True, _SQUASH, _STRETCH)
+    own = np.array(stream, np.uint8)  # of a file's bytes, which may be read-only, while one loop reads and writes
+    _run(symbols, columns, usual, width, own, True, _SQUASH, _STRETCH)
     return symbols
 
 
