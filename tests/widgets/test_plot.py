@@ -249,7 +249,7 @@ def test_a_network_without_images_is_plotted_by_its_costs(own):
 
 
 def test_what_was_made_before_a_training_leaves_when_that_is_over(page):
-    trained, other = Recipe((Step(QuantisationAware(bits=6)),)), page.move(bits=3)
+    trained, other = Recipe((Step(QuantisationAware(bits=7)),)), page.move(bits=3)
     for recipe in (trained, Recipe.sliders(bits=4)):
         page.session.update(recipe=recipe)
         page.session.wait(60)
