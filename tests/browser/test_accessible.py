@@ -10,6 +10,9 @@ from tests.browser.conftest import Traffic, picture
 from tests.browser.front_ends import serve
 from tests.browser.panel_page import PanelPage
 
+_FADED = """() => Promise.allSettled(
+    document.getAnimations().filter((one) => one instanceof CSSTransition).map((one) => one.finished)
+)"""
 GRAVE = {"serious", "critical"}
 
 
@@ -30,7 +33,8 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def grave(page: Page, where: str) -> list[str]:
-    """The findings, each with the elements that it is about."""
+    """The findings, each with the elements that it is about, once nothing on the page fades any more."""
+    page.evaluate(_FADED)
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{where}: {one['id']}: {', '.join(node['html'][:160] for node in one['nodes'][:3])}"

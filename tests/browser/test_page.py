@@ -345,7 +345,9 @@ def test_every_method_of_the_shelf_can_be_added_and_shows_each_of_its_settings(p
         panel.add_step(method)
         for setting in METHODS[method].settings():
             expect(
-                panel.steps.get_by_label(f"{setting.capitalize()} of {METHODS[method].title}", exact=True)
+                panel.steps.get_by_label(
+                    f"{setting.replace('_', ' ').capitalize()} of {METHODS[method].title}", exact=True
+                )
             ).to_be_visible()
     panel.settle()
     standing = panel.steps.get_by_text("stands in until trained")

@@ -120,7 +120,7 @@ def test_a_shift_click_compares_and_so_does_the_table(panel):
         re.compile(r"of 10,000 images get another answer: \d+ right only in the first")
     )
     size = plain(side_by_side.locator("tr[data-measure=size]").inner_text())
-    assert re.search(r"1,067 kB\s38\.0 kB\s28\.1\u00d7 smaller", size)
+    assert re.search(r"1,066 kB\s36\.4 kB\s29\.3\u00d7 smaller", size)
     assert panel.slider("Sparsity").get_attribute("aria-valuetext") == "0 %"  # it stayed where it was
     picture(panel.page, "tradeoff-comparison")
     panel.root.locator(".cwb-points summary").click()
@@ -210,7 +210,8 @@ def test_goals_shade_what_is_out_and_say_what_is_left(panel):
         panel.root.get_by_label(name).fill(text)
         panel.page.keyboard.press("Enter")
     expect(panel.root.get_by_label("Goal: at most, size")).to_have_value(re.compile("150.kB"))
-    expect(panel.root.locator(".cwb-kept")).to_contain_text("least size: sparsity 50")
+    shipped = r"3 bits \(Quantisation-aware training\)"  # comes a little later than what others cost
+    expect(panel.root.locator(".cwb-kept")).to_contain_text(re.compile(f"least size: (sparsity 50|{shipped})"))
     expect(plot(panel).locator(".shapelayer path")).to_have_count(4)
     picture(panel.page, "tradeoff-goals")
     field = panel.root.get_by_label("Goal: at most, size")
