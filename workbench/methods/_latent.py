@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from workbench.method import TrainingStep
+from workbench.method import Course, TrainingStep
 
 Made = Callable[[str, Tensor], Tensor]
 
@@ -46,6 +46,34 @@ class Latent:
         for name, weight in self._weights.items():
             self._latent[name] = self._of(name, self._kept, weight.detach())
         self._use()
+
+    def fit(
+        self,
+        course: Course,
+        module: nn.Module,
+        hold: Callable[[], None],
+        *,
+        epochs: int,
+        learning_rate: float,
+        seed: int,
+        last: bool = False,
+    ) -> None:
+        """Train `module`, whose weights these are, by the latent ones (`Course.fit`). hold: called after each step."""
+
+        def after_step(step: TrainingStep) -> None:
+            self.after_step(step)
+            hold()
+
+        course.fit(
+            module,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            seed=seed,
+            weight_decay=0.0,
+            before_step=self.before_step,
+            after_step=after_step,
+            last=last,
+        )
 
 
 def owners(module: nn.Module, layers: Iterable[str]) -> dict[str, nn.Module]:

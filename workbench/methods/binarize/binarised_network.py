@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 
-from workbench.method import METHODS, Calibrated, Course, Layerwise, Trained, TrainingStep, setting
+from workbench.method import METHODS, Calibrated, Course, Layerwise, Trained, setting
 from workbench.methods._latent import Latent, weights
 from workbench.weights.levels.signs import Signs
 
@@ -59,20 +59,7 @@ class BinarisedNetwork(Trained):
             return torch.where(weight >= 0, 1.0, -1.0)
 
         latent = Latent(weights(module, layers), sign, lambda name, weight: weight.clamp(-1, 1))
-
-        def after_step(step: TrainingStep) -> None:
-            latent.after_step(step)
-            hold()
-
-        course.fit(
-            module,
-            epochs=self.epochs,
-            learning_rate=3e-3,
-            seed=self.seed,
-            weight_decay=0.0,
-            before_step=latent.before_step,
-            after_step=after_step,
-        )
+        latent.fit(course, module, hold, epochs=self.epochs, learning_rate=3e-3, seed=self.seed)
         state = state.trained(module)
         chosen = {"height": "one"}
         signs = cast(Layerwise, METHODS["binarize.deterministic"](**chosen))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
-from workbench.method import METHODS, Course, Layerwise, Trained, TrainingStep, setting
+from workbench.method import METHODS, Course, Layerwise, Trained, setting
 from workbench.methods._latent import Latent, weights
 from workbench.methods.binarize._two_values import Height, drawn_positive, height_of, height_setting, positive
 
@@ -65,20 +65,7 @@ class BinaryConnect(Trained):
             return weight.clamp(-heights[name], heights[name])
 
         latent = Latent(owned, used, kept)
-
-        def after_step(step: TrainingStep) -> None:
-            latent.after_step(step)
-            hold()
-
-        course.fit(
-            module,
-            epochs=self.epochs,
-            learning_rate=1e-3,
-            seed=self.seed,
-            weight_decay=0.0,
-            before_step=latent.before_step,
-            after_step=after_step,
-        )
+        latent.fit(course, module, hold, epochs=self.epochs, learning_rate=1e-3, seed=self.seed)
         state = state.trained(module)
         chosen = {"height": self.height}
         signs = cast(Layerwise, METHODS["binarize.deterministic"](**chosen))

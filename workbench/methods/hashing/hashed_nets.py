@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from workbench.method import METHODS, Course, Layerwise, Trained, setting
+from workbench.methods._gathered import gathered
 from workbench.methods._parametrised import parametrised
 from workbench.weights.levels.hashed import Hashed, hashes
 
@@ -88,7 +89,7 @@ class HashedNets(Trained):
 
 
 class SharedValues(nn.Module):
-    """A weight w[i] = ξ(i) · shared[h(i)], the hashes and first values of which `first` has."""
+    """A weight w[i] = ξ(i) · shared[h(i)] (equation 7; its gradient is equation 12). first: hashes and first values."""
 
     def __init__(self, first: Hashed, held: Held) -> None:
         super().__init__()
@@ -102,24 +103,7 @@ class SharedValues(nn.Module):
         return torch.from_numpy(self._first.copy())
 
     def forward(self, shared: Tensor) -> Tensor:
-        return cast(Tensor, _Shared.apply(shared, self._places, self._signs))
-
-
-class _Shared(torch.autograd.Function):
-    """Equation 7, and its gradient (equation 12)."""
-
-    @staticmethod
-    def forward(ctx: Any, shared: Tensor, places: Tensor, signs: Tensor) -> Tensor:
-        ctx.save_for_backward(places, signs)
-        ctx.buckets = shared.numel()
-        return shared[places] * signs
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        places, signs = ctx.saved_tensors
-        signed = (gradients[0] * signs).reshape(-1)
-        sums = torch.bincount(places.reshape(-1), signed.double(), minlength=ctx.buckets)
-        return sums.to(gradients[0].dtype), None, None
+        return gathered(shared, self._places, self._signs)
 
 
 def _root_mean_square(values: Floats) -> float:

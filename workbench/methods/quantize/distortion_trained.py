@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
-from workbench.method import METHODS, Course, Layerwise, Trained, TrainingStep, setting
+from workbench.method import METHODS, Course, Layerwise, Trained, setting
 from workbench.methods._latent import Latent, weights
 from workbench.methods.quantize._distorted import Kind, amount_setting, distorted, kind_setting, usual
 
@@ -54,20 +54,6 @@ class DistortionTrained(Trained):
             return torch.from_numpy(made)
 
         latent = Latent(owned, used, lambda name, weight: weight.clamp(-heights[name], heights[name]))
-
-        def after_step(step: TrainingStep) -> None:
-            latent.after_step(step)
-            hold()
-
-        course.fit(
-            module,
-            epochs=self.epochs,
-            learning_rate=1e-3,
-            seed=self.seed,
-            weight_decay=0.0,
-            before_step=latent.before_step,
-            after_step=after_step,
-            last=True,
-        )
+        latent.fit(course, module, hold, epochs=self.epochs, learning_rate=1e-3, seed=self.seed, last=True)
         latent.before_step()  # the real weights again
         yield state.trained(module)

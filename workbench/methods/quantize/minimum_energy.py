@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
-from workbench.method import METHODS, Course, Layerwise, Trained, TrainingStep, setting
+from workbench.method import METHODS, Course, Layerwise, Trained, setting
 from workbench.methods._latent import Latent, weights
 from workbench.weights.levels.fixed_point import FixedPoint as Levels
 
@@ -63,20 +63,7 @@ class MinimumEnergy(Trained):
             return torch.from_numpy(levels.nearest(np.ascontiguousarray(weight.detach().numpy()), None))
 
         latent = Latent(owned, used, lambda name, weight: weight.clamp(-1, 1))
-
-        def after_step(step: TrainingStep) -> None:
-            latent.after_step(step)
-            hold()
-
-        course.fit(
-            module,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            seed=self.seed,
-            weight_decay=0.0,
-            before_step=latent.before_step,
-            after_step=after_step,
-        )
+        latent.fit(course, module, hold, epochs=self.epochs, learning_rate=self.learning_rate, seed=self.seed)
         for clip in clips:
             clip.remove()
         state = state.trained(module)

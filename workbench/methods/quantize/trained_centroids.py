@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workbench.method import METHODS, Course, Layerwise, Trained, setting
+from workbench.methods._gathered import gathered
 from workbench.methods._parametrised import parametrised
 from workbench.weights.levels.codebook import Codebook
 from workbench.weights.part import Part
@@ -98,7 +99,7 @@ class SharedValues(nn.Module):
         return torch.from_numpy(self._levels.entries.copy())
 
     def forward(self, table: Tensor) -> Tensor:
-        return cast(Tensor, _Shared.apply(table, self._places, self._alive))
+        return gathered(table, self._places, self._alive)
 
     def part(self, trained: Part) -> Part:
         """The weight on its trained table, whose values ascend again. trained: its values."""
@@ -114,20 +115,3 @@ class SharedValues(nn.Module):
         new[used] = places
         levels = Codebook(max(1, (values.size - 1).bit_length()), values)
         return Part.on_levels(levels, new[codes].astype(levels.code_type), self._zero)
-
-
-class _Shared(torch.autograd.Function):
-    """table[places], zero where nothing is alive; its gradient is the sum over a value's places."""
-
-    @staticmethod
-    def forward(ctx: Any, table: Tensor, places: Tensor, alive: Tensor) -> Tensor:
-        ctx.save_for_backward(places, alive)
-        ctx.size = table.numel()
-        return table[places] * alive
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        places, alive = ctx.saved_tensors
-        gradient = (gradients[0] * alive).reshape(-1)
-        sums = torch.bincount(places.reshape(-1), gradient.double(), minlength=ctx.size)
-        return sums.to(gradients[0].dtype), None, None
